@@ -1,0 +1,98 @@
+"""Shape contract, bad input, seeding and device choice: what every room needs.
+
+Fixed letters in shape contracts: B batch, C channels, H height, W width, N points, S source frames.
+"""
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+class InputError(ValueError):
+    """Bad input, told in one sentence: the value, what was expected, what to do."""
+
+
+def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> dict[str, int]:
+    """Hold a tensor against a shape contract and return the size of each letter.
+
+    A digit in `shape` is that very size; a letter stands for any size, but for one size throughout,
+    also across calls when the letters of an earlier call are passed on as `sizes`.
+
+    Args:
+        tensor: the tensor (or array) to check.
+        name: what the message calls it.
+        shape: one character for each dimension, such as "B3HW".
+        sizes: sizes that letters already have.
+
+    Returns:
+        The sizes of all letters, for the next call.
+
+    Raises:
+        InputError: if the number of dimensions or a size differs.
+    """
+    actual = tuple(tensor.shape)
+    if len(actual) == len(shape):
+        for letter, size in zip(shape, actual):
+            expected = int(letter) if letter.isdigit() else sizes.setdefault(letter, size)
+            if size != expected:
+                break
+        else:
+            return sizes
+    known = ", ".join(f"{k}={v}" for k, v in sizes.items())
+    raise InputError(f"{name} has shape {actual}, expected {'x'.join(shape)}" + (f" with {known}." if known else "."))
+
+
+def check_divisible(height: int, width: int, factor: int = 32) -> None:
+    """Refuse an image size that the encoder cannot halve five times.
+
+    Raises:
+        InputError: if height or width is not a positive multiple of `factor` (pixels).
+    """
+    for name, size in (("height", height), ("width", width)):
+        if size <= 0 or size % factor:
+            near = max(factor, round(size / factor) * factor)
+            raise InputError(f"{name} {size} is not a positive multiple of {factor}, because the encoder halves the "
+                             f"image five times; use {near}, for instance.")
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch, so that a run repeats."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the named device; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: if torch cannot use the named device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {name!r} cannot be used here ({reason}); use --device cpu.") from error
+    return device
+
+
+def write_atomically(path: Path, write) -> None:
+    """Give `write` a temporary path beside `path` and move it into place when it is complete.
+
+    A reader sees the old file or the new one, never half of one; a failed write leaves nothing behind.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
