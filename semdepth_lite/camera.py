@@ -1,0 +1,200 @@
+"""The pinhole camera: intrinsics and their rules, back-projection, projection, rigid motion, depth and disparity.
+
+Pixel centers lie at integers: (u, v) = (0, 0) is the center of the top-left pixel. The camera looks along +z,
+x to the right, y down. Depth is z in meters, and 0 stands for "no depth" (sky, or no LiDAR point).
+`T_source_target` maps points of the target camera into the source camera, so inner names cancel when composed:
+T_a_c = T_a_b @ T_b_c.
+"""
+from __future__ import annotations
+
+import torch
+
+from .common import InputError, check_sizes
+
+
+def intrinsics(fx: float, fy: float, cx: float, cy: float) -> torch.Tensor:
+    """Build the (3, 3) matrix K from focal lengths and principal point, in pixels."""
+    return torch.tensor([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
+def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
+    """Refuse intrinsics that cannot belong to an image of this size in pixels.
+
+    Args:
+        K: (3, 3) or (B, 3, 3) intrinsics, pixels.
+        height, width: image size, pixels.
+
+    Raises:
+        InputError: if K is not 3x3, looks normalized, or puts the principal point outside the image.
+    """
+    if K.shape[-2:] != (3, 3):
+        raise InputError(f"K has shape {tuple(K.shape)}, expected (3, 3) or (B, 3, 3).")
+    first = K.reshape(-1, 3, 3)
+    fx, fy, cx, cy = (first[:, i, j] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    if not bool(torch.isfinite(first).all()) or bool((fx <= 0).any() | (fy <= 0).any()):
+        raise InputError(f"K has focal lengths {fx[0]:.4g}, {fy[0]:.4g}; expected positive numbers of pixels.")
+    if bool((fx < 5).any() | (cx < 2).any()):
+        raise InputError(f"K has fx {fx[0]:.4g} and cx {cx[0]:.4g}, which look normalized; expected pixels: multiply "
+                         f"the first row by the width {width} and the second by the height {height}.")
+    if bool((cx >= width).any() | (cy >= height).any() | (cy < 0).any()):
+        raise InputError(f"K has its principal point at ({cx[0]:.4g}, {cy[0]:.4g}), outside an image of "
+                         f"{width}x{height} pixels; K must belong to this image size: resize it with the image.")
+
+
+def resize_intrinsics(K: torch.Tensor, scale_x: float, scale_y: float) -> torch.Tensor:
+    """Return K of the image resized by the given factors: cx' = (cx + 0.5) s - 0.5, fx' = fx s."""
+    A = torch.tensor([[scale_x, 0, 0.5 * scale_x - 0.5], [0, scale_y, 0.5 * scale_y - 0.5], [0, 0, 1]])
+    return A.to(K) @ K
+
+
+def crop_intrinsics(K: torch.Tensor, left: float, top: float) -> torch.Tensor:
+    """Return K of the image whose first `left` columns and `top` rows are cut away."""
+    return torch.tensor([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]]).to(K) @ K
+
+
+def flip_intrinsics(K: torch.Tensor, width: int) -> torch.Tensor:
+    """Return K of the horizontally mirrored image: cx' = W - 1 - cx."""
+    flipped = K.clone()
+    flipped[..., 0, 2] = width - 1 - K[..., 0, 2]
+    return flipped
+
+
+def flip_transform(T: torch.Tensor) -> torch.Tensor:
+    """Mirror a rigid motion in x: T' = M T M with M = diag(-1, 1, 1, 1). Shape (..., 4, 4)."""
+    sign = torch.tensor([-1.0, 1.0, 1.0, 1.0]).to(T)
+    return T * sign[:, None] * sign[None, :]
+
+
+def monodepth2_intrinsics(height: int, width: int) -> torch.Tensor:
+    """Return the one K that Monodepth2 gives to every KITTI image: fx 0.58 W, fy 1.92 H, centered at W/2, H/2.
+
+    The center lies half a pixel off our convention's (W - 1)/2; Monodepth2's published numbers need it so [code: MD2].
+    """
+    return intrinsics(0.58 * width, 1.92 * height, 0.5 * width, 0.5 * height)
+
+
+def pixel_grid(height: int, width: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return columns u (1, W) and rows v (H, 1) in pixels, which broadcast to the image."""
+    u = torch.arange(width, dtype=like.dtype, device=like.device)
+    v = torch.arange(height, dtype=like.dtype, device=like.device)
+    return u[None, :], v[:, None]
+
+
+def backproject(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Lift every pixel to its point in the camera: X = depth K^-1 (u, v, 1).
+
+    Args:
+        depth: (B, 1, H, W) z, meters.
+        K: (B, 3, 3) intrinsics, pixels.
+
+    Returns:
+        (B, 3, H, W) points, meters.
+
+    Raises:
+        InputError: if a shape differs.
+    """
+    sizes = check_sizes(depth, "depth", "B1HW")
+    check_sizes(K, "K", "B33", B=sizes["B"])
+    u, v = pixel_grid(sizes["H"], sizes["W"], depth)
+    pixels = torch.stack(torch.broadcast_tensors(u, v, torch.ones_like(u)))
+    rays = torch.einsum("bij,jhw->bihw", torch.linalg.inv(K), pixels)
+    return depth * rays
+
+
+def transform_points(T: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Apply rigid motions T (B, 4, 4) to points (B, 3, H, W)."""
+    return torch.einsum("bij,bjhw->bihw", T[:, :3, :3], points) + T[:, :3, 3, None, None]
+
+
+def project(points: torch.Tensor, K: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Project camera points to pixels: (u, v) = (K X)_xy / z.
+
+    Points at or behind the camera plane have no image; z is held at 1e-7 for them, which sends them far outside,
+    and the returned z tells them apart.
+
+    Args:
+        points: (B, 3, H, W) meters.
+        K: (B, 3, 3) intrinsics, pixels.
+
+    Returns:
+        pixels (B, 2, H, W) as (u, v), and z (B, 1, H, W), meters.
+
+    Raises:
+        InputError: if a shape differs.
+    """
+    sizes = check_sizes(points, "points", "B3HW")
+    check_sizes(K, "K", "B33", B=sizes["B"])
+    image = torch.einsum("bij,bjhw->bihw", K, points)
+    z = image[:, 2:]
+    return image[:, :2] / z.clamp(min=1e-7), z
+
+
+def skew(vector: torch.Tensor) -> torch.Tensor:
+    """Return the (..., 3, 3) matrix [v]x with [v]x w = v x w."""
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    rows = [torch.stack(row, -1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
+    return torch.stack(rows, -2)
+
+
+def axis_angle_to_matrix(axis_angle: torch.Tensor) -> torch.Tensor:
+    """Turn rotation vectors into matrices: R = I + a [v]x + b [v]x^2, a = sin t / t, b = (1 - cos t) / t^2, t = |v|.
+
+    a and b are functions of t^2, taken from their series near zero, so the gradient at zero rotation is the true one
+    (dividing by the norm plus an epsilon, as is common, makes it zero there).
+
+    Args:
+        axis_angle: (..., 3) axis times angle, radians.
+
+    Returns:
+        (..., 3, 3) rotations.
+    """
+    squared = (axis_angle * axis_angle).sum(-1)[..., None, None]
+    small = squared < 1e-6
+    safe = torch.where(small, torch.ones_like(squared), squared)
+    angle = safe.sqrt()
+    a = torch.where(small, 1 - squared / 6, angle.sin() / angle)
+    b = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / safe)
+    V = skew(axis_angle)
+    return torch.eye(3, dtype=V.dtype, device=V.device) + a * V + b * (V @ V)
+
+
+def rigid_transform(axis_angle: torch.Tensor, translation: torch.Tensor, invert: bool = False) -> torch.Tensor:
+    """Build T = [R | t], or its inverse [R^T | -R^T t].
+
+    Args:
+        axis_angle: (B, 3) radians.
+        translation: (B, 3) meters, up to the scale of monocular depth.
+        invert: whether to return the inverse motion.
+
+    Returns:
+        (B, 4, 4).
+    """
+    T = axis_angle.new_zeros(axis_angle.shape[0], 4, 4)
+    T[:, :3, :3] = axis_angle_to_matrix(axis_angle)
+    T[:, :3, 3] = translation
+    T[:, 3, 3] = 1
+    return invert_transform(T) if invert else T
+
+
+def invert_transform(T: torch.Tensor) -> torch.Tensor:
+    """Invert rigid motions (..., 4, 4): [R | t]^-1 = [R^T | -R^T t]."""
+    R_inverse = T[..., :3, :3].transpose(-1, -2)
+    inverse = torch.zeros_like(T)
+    inverse[..., :3, :3] = R_inverse
+    inverse[..., :3, 3] = -(R_inverse @ T[..., :3, 3:])[..., 0]
+    inverse[..., 3, 3] = 1
+    return inverse
+
+
+def disp_to_depth(disp: torch.Tensor, min_depth: float = 0.1, max_depth: float = 100.0) -> torch.Tensor:
+    """Turn the network's sigmoid output into depth: 1 / depth = 1/max + (1/min - 1/max) disp [code: MD2].
+
+    Args:
+        disp: any shape, in (0, 1).
+        min_depth, max_depth: the range of depth, up to scale.
+
+    Returns:
+        depth of the same shape.
+    """
+    return 1 / (1 / max_depth + (1 / min_depth - 1 / max_depth) * disp)

@@ -1,0 +1,255 @@
+"""The photometric loss: SSIM and L1, the minimum over sources, the automask, and edge-aware smoothness.
+
+The functions here are the readable reference that the lessons show. `self_supervised_loss` takes the same mathematics
+from `fused.py` unless `reference=True`; a test holds the two equal, gradients included.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+
+from .camera import disp_to_depth, resize_intrinsics
+from .common import check_sizes
+from .fused import SSIM_C1, SSIM_C2, FusedReprojection
+from .warp import warp
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The photometric loss and its switches.
+
+    Attributes:
+        full_resolution: bring every scale's disparity to full size before comparing (Monodepth2); otherwise compare
+            scale s with images reduced by 2^s, which is cheap.
+        gray: compare the mean of the color channels instead of each.
+        ssim: share of SSIM beside L1, 0.85 [code: MD2].
+        minimum: per pixel, the better of the sources counts; otherwise their mean.
+        automask: a pixel that the unmoved source explains at least as well teaches nothing (Godard et al. 2019).
+        smoothness: weight of the edge-aware smoothness at scale 0, halved from scale to scale [code: MD2].
+        mask_outside: a source counts only where its sample lies inside its frame and in front of the camera; otherwise
+            the rim's color stands in (Monodepth2).
+        min_depth, max_depth: the range of depth, up to scale.
+    """
+
+    full_resolution: bool = True
+    gray: bool = False
+    ssim: float = 0.85
+    minimum: bool = True
+    automask: bool = True
+    smoothness: float = 1e-3
+    mask_outside: bool = False
+    min_depth: float = 0.1
+    max_depth: float = 100.0
+
+
+LOSSES = {
+    "monodepth2": LossSettings(),
+    "lesson": LossSettings(full_resolution=False, gray=True, mask_outside=True),
+}
+
+
+@dataclass
+class LossTerms:
+    """What the loss is made of; scalars that carry gradients.
+
+    Attributes:
+        total: mean over the scales of photometric + weighted smoothness.
+        photometric, smoothness: their plain means over the scales.
+    """
+
+    total: torch.Tensor
+    photometric: torch.Tensor
+    smoothness: torch.Tensor
+
+
+def ssim_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return (1 - SSIM) / 2 with 3x3 mean windows, clamped to [0, 1]; the frame is extended by reflection.
+
+    Args:
+        x, y: (B, C, H, W) images in [0, 1].
+
+    Returns:
+        (B, C, H, W); 0 where the windows agree (Wang et al. 2004, eq. 13; constants and windows [code: MD2]).
+    """
+    def mean(image: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, 1)
+
+    mean_x, mean_y = mean(x), mean(y)
+    variance_x = mean(x * x) - mean_x**2
+    variance_y = mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
+    similarity = ((2 * mean_x * mean_y + SSIM_C1) * (2 * covariance + SSIM_C2)
+                  / ((mean_x**2 + mean_y**2 + SSIM_C1) * (variance_x + variance_y + SSIM_C2)))
+    return ((1 - similarity) / 2).clamp(0, 1)
+
+
+def photometric_error(prediction: torch.Tensor, target: torch.Tensor, ssim: float = 0.85) -> torch.Tensor:
+    """Compare a synthesized view with the target: ssim (1 - SSIM)/2 + (1 - ssim) |difference|, averaged over colors.
+
+    Args:
+        prediction, target: (B, C, H, W) in [0, 1].
+        ssim: share of the SSIM term.
+
+    Returns:
+        (B, 1, H, W) error.
+    """
+    sizes = check_sizes(prediction, "prediction", "BCHW")
+    check_sizes(target, "target", "BCHW", **sizes)
+    error = (1 - ssim) * (prediction - target).abs().mean(1, keepdim=True)
+    if ssim:
+        error = error + ssim * ssim_distance(prediction, target).mean(1, keepdim=True)
+    return error
+
+
+def combine_sources(errors: torch.Tensor, minimum: bool = True) -> torch.Tensor:
+    """Join the sources' errors (B, S, H, W) to one (B, H, W): the minimum, or the mean.
+
+    The minimum lets a pixel that is hidden in one source be explained by the other (Godard et al. 2019, eq. 4).
+    """
+    return errors.amin(1) if minimum else errors.mean(1)
+
+
+def source_errors(sources: torch.Tensor, target: torch.Tensor, ssim: float = 0.85) -> torch.Tensor:
+    """Return the photometric error of each view (B, S, C, H, W) against the target (B, C, H, W): (B, S, H, W)."""
+    return torch.cat([photometric_error(view, target, ssim) for view in sources.unbind(1)], 1)
+
+
+def identity_error(target: torch.Tensor, sources: torch.Tensor, settings: LossSettings) -> torch.Tensor:
+    """Return the error (B, H, W) of the sources as they are, unmoved. It does not depend on depth or scale."""
+    return combine_sources(source_errors(sources, target, settings.ssim), settings.minimum)
+
+
+def reprojection_error(depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor, target: torch.Tensor,
+                       sources: torch.Tensor, settings: LossSettings) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the error (B, H, W) of the warped sources, joined, and the mask (B, H, W) of pixels that have any source.
+
+    Args:
+        depth: (B, 1, H, W).
+        T_source_target: (B, S, 4, 4).
+        K: (B, 3, 3), pixels.
+        target: (B, C, H, W).
+        sources: (B, S, C, H, W).
+        settings: `ssim`, `minimum` and `mask_outside` are used.
+    """
+    views, valid = zip(*(warp(source, depth, T, K, reference=True)
+                         for source, T in zip(sources.unbind(1), T_source_target.unbind(1))))
+    errors = source_errors(torch.stack(views, 1), target, settings.ssim)
+    valid = torch.cat(valid, 1)
+    if not settings.mask_outside:
+        return combine_sources(errors, settings.minimum), torch.ones_like(valid[:, 0])
+    if settings.minimum:
+        error = errors.masked_fill(~valid, torch.inf).amin(1)
+    else:
+        error = (errors * valid).sum(1) / valid.sum(1).clamp(min=1)
+    usable = valid.any(1)
+    return error.masked_fill(~usable, 0), usable
+
+
+def automask(reprojection: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+    """Mark pixels (B, H, W) where the warped sources explain the target better than the unmoved ones.
+
+    Ties go to the unmoved sources, by order instead of by random noise, so that runs repeat.
+    """
+    return reprojection < identity
+
+
+def reference_reprojection(target: torch.Tensor, sources: torch.Tensor, depth: torch.Tensor,
+                           T_source_target: torch.Tensor, K: torch.Tensor, settings: LossSettings) -> torch.Tensor:
+    """Return the mean photometric loss of one scale, step by step.
+
+    A masked pixel contributes its identity error, whose gradient is zero [code: MD2]; a pixel without any source
+    contributes 0.
+    """
+    error, usable = reprojection_error(depth, T_source_target, K, target, sources, settings)
+    if settings.automask:
+        identity = identity_error(target, sources, settings)
+        error = torch.where(automask(error, identity) & usable, error, identity)
+    return error.mean()
+
+
+def edge_weights(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return exp(-|dI|) along x (B, 1, H, W-1) and along y (B, 1, H-1, W), the mean over colors taken first."""
+    dx = (image[..., 1:] - image[..., :-1]).abs().mean(1, keepdim=True)
+    dy = (image[..., 1:, :] - image[..., :-1, :]).abs().mean(1, keepdim=True)
+    return torch.exp(-dx), torch.exp(-dy)
+
+
+def smoothness_loss(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Penalize disparity steps where the image has none: mean |dx d| e^-|dx I| + mean |dy d| e^-|dy I|.
+
+    Args:
+        disp: (B, 1, H, W), usually divided by its mean, so that shrinking it does not pay.
+        image: (B, C, H, W) at the same size.
+
+    Returns:
+        Scalar (Godard et al. 2019, eq. 3).
+    """
+    sizes = check_sizes(disp, "disp", "B1HW")
+    check_sizes(image, "image", "BCHW", **sizes)
+    weight_x, weight_y = edge_weights(image)
+    dx = (disp[..., 1:] - disp[..., :-1]).abs()
+    dy = (disp[..., 1:, :] - disp[..., :-1, :]).abs()
+    return (dx * weight_x).mean() + (dy * weight_y).mean()
+
+
+def normalize_disp(disp: torch.Tensor) -> torch.Tensor:
+    """Divide a disparity map (B, 1, H, W) by its mean, image by image."""
+    return disp / (disp.mean((2, 3), keepdim=True) + 1e-7)
+
+
+def reduce_image(image: torch.Tensor, scale: int) -> torch.Tensor:
+    """Average (..., H, W) over blocks of 2^scale x 2^scale pixels."""
+    if scale == 0:
+        return image
+    small = F.avg_pool2d(image.reshape(-1, 1, *image.shape[-2:]), 2**scale)
+    return small.view(*image.shape[:-2], *small.shape[-2:])
+
+
+def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
+                         T_source_target: torch.Tensor, settings: LossSettings = LossSettings(),
+                         reference: bool = False) -> LossTerms:
+    """Return the loss that teaches depth and motion without labels.
+
+    Args:
+        disps: sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
+        target: (B, 3, H, W) in [0, 1].
+        sources: (B, S, 3, H, W).
+        K: (B, 3, 3), pixels.
+        T_source_target: (B, S, 4, 4).
+        settings: switches.
+        reference: take the readable form instead of the fused one.
+
+    Returns:
+        LossTerms.
+
+    Raises:
+        InputError: if a shape differs.
+    """
+    sizes = check_sizes(target, "target", "B3HW")
+    check_sizes(sources, "sources", "BS3HW", **sizes)
+    height, width = sizes["H"], sizes["W"]
+    switches = {name: getattr(settings, name) for name in ("ssim", "minimum", "automask", "mask_outside")}
+    compared = [image.mean(-3, keepdim=True) if settings.gray else image for image in (target, sources)]
+    levels: dict[int, Callable[..., torch.Tensor]] = {}
+    photometric, smoothness, total = [], [], []
+    for scale, disp in enumerate(disps):
+        check_sizes(disp, f"disps[{scale}]", "B1HW", B=sizes["B"], H=height >> scale, W=width >> scale)
+        level = 0 if settings.full_resolution else scale
+        if settings.full_resolution and scale:
+            full = F.interpolate(disp, (height, width), mode="bilinear", align_corners=False)
+        else:
+            full = disp
+        depth = disp_to_depth(full, settings.min_depth, settings.max_depth)
+        K_level = resize_intrinsics(K, 0.5**level, 0.5**level)
+        if level not in levels:
+            images = [reduce_image(image, level) for image in compared]
+            levels[level] = (partial(reference_reprojection, *images, settings=settings) if reference
+                             else FusedReprojection(*images, **switches))
+        photometric.append(levels[level](depth, T_source_target, K_level))
+        smoothness.append(smoothness_loss(normalize_disp(disp), reduce_image(target, scale)))
+        total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
+    return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))

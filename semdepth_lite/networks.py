@@ -1,0 +1,288 @@
+"""The networks: ResNet encoder, depth decoder and pose decoder of Monodepth2, and a lite family of the same topology.
+
+With `NetworkSettings(encoder="resnet18")` names, shapes and numbers of every weight are Monodepth2's, so its published
+files load. The lite family is a fraction as wide and differs where that made it learn in minutes on a CPU:
+coordinate channels at the input of encoder and pose network, a negative bias in the disparity heads (training starts
+far, not at half a meter), and a small pose network with BatchNorm and a larger output scale.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+from .common import InputError
+
+# residual blocks in each of the four layers, and whether they are bottlenecks (He et al. 2016)
+DEPTHS = {"resnet18": ((2, 2, 2, 2), False), "resnet34": ((3, 4, 6, 3), False), "resnet50": ((3, 4, 6, 3), True)}
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Which networks to build.
+
+    Attributes:
+        encoder: resnet18, resnet34 or resnet50 (Monodepth2's), or lite.
+        width: channels of the first layer of the lite family (a ResNet has 64).
+    """
+
+    encoder: str = "lite"
+    width: int = 16
+
+    def __post_init__(self) -> None:
+        if self.encoder not in (*DEPTHS, "lite"):
+            raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(DEPTHS)}.")
+        if self.width < 8 or self.width % 8:
+            raise InputError(f"width {self.width} is not a positive multiple of 8; use 16, for instance.")
+
+    @property
+    def lite(self) -> bool:
+        """Whether this is the lite family."""
+        return self.encoder == "lite"
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, or a 1x1-3x3-1x1 bottleneck, around a shortcut (He et al. 2016)."""
+
+    def __init__(self, channels_in: int, width: int, stride: int, bottleneck: bool) -> None:
+        super().__init__()
+        channels_out = width * 4 if bottleneck else width
+        kernels = ((1, 1), (3, stride), (1, 1)) if bottleneck else ((3, stride), (3, 1))
+        sizes = [channels_in, *[width] * (len(kernels) - 1), channels_out]
+        for i, ((kernel, step), (a, b)) in enumerate(zip(kernels, pairwise(sizes)), start=1):
+            setattr(self, f"conv{i}", nn.Conv2d(a, b, kernel, step, kernel // 2, bias=False))
+            setattr(self, f"bn{i}", nn.BatchNorm2d(b))
+        self.last = len(kernels)
+        self.downsample = None
+        if stride != 1 or channels_in != channels_out:
+            self.downsample = nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, stride, bias=False),
+                                            nn.BatchNorm2d(channels_out))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C', H / stride, W / stride)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        for i in range(1, self.last):
+            x = F.relu_(getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x)))
+        x = getattr(self, f"bn{self.last}")(getattr(self, f"conv{self.last}")(x))
+        return F.relu_(x + shortcut)
+
+
+class ResNet(nn.Module):
+    """The residual network up to its last layer, with torchvision's parameter names.
+
+    The classifier `fc` is never used here; it exists because Monodepth2's files carry it.
+    """
+
+    def __init__(self, blocks: tuple[int, ...], bottleneck: bool, width: int, channels_in: int, fc: bool) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        channels = width
+        for i, count in enumerate(blocks):
+            layer = []
+            for j in range(count):
+                layer.append(ResidualBlock(channels, width << i, 2 if i and not j else 1, bottleneck))
+                channels = (width << i) * (4 if bottleneck else 1)
+            setattr(self, f"layer{i + 1}", nn.Sequential(*layer))
+        if fc:
+            self.fc = nn.Linear(channels, 1000)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the five feature maps, at strides 2, 4, 8, 16 and 32."""
+        x = F.relu_(self.bn1(self.conv1(x)))
+        features = [x]
+        x = F.max_pool2d(x, 3, 2, 1)
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            features.append(x)
+        return features
+
+
+def coordinates(like: torch.Tensor) -> torch.Tensor:
+    """Return two channels (B, 2, H, W) that run from -1 to 1 along the columns and along the rows."""
+    batch, _, height, width = like.shape
+    x = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device).expand(height, width)
+    y = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)[:, None].expand(height, width)
+    return torch.stack((x, y)).expand(batch, 2, height, width)
+
+
+class Encoder(nn.Module):
+    """Turn an image, or several stacked in the channels, into five feature maps.
+
+    Images in [0, 1] are normalized as (x - 0.45) / 0.225 on all channels [code: MD2].
+    """
+
+    def __init__(self, settings: NetworkSettings, images: int = 1) -> None:
+        super().__init__()
+        self.coordinates = settings.lite
+        blocks, bottleneck = DEPTHS["resnet18" if settings.lite else settings.encoder]
+        width = settings.width if settings.lite else 64
+        self.encoder = ResNet(blocks, bottleneck, width, 3 * images + 2 * self.coordinates, fc=not settings.lite)
+        expansion = 4 if bottleneck else 1
+        self.channels = (width, *(width * expansion << i for i in range(4)))
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Map (B, 3 * images, H, W) to five feature maps at strides 2 to 32."""
+        x = (images - 0.45) / 0.225
+        if self.coordinates:
+            x = torch.cat((x, coordinates(x)), 1)
+        return self.encoder(x.contiguous(memory_format=torch.channels_last))
+
+
+class PaddedConv(nn.Module):
+    """A 3x3 convolution whose input is extended by reflection, so that the frame's rim is not dark."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C', H, W)."""
+        return self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect"))
+
+
+class ConvBlock(nn.Module):
+    """A padded convolution followed by ELU."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = PaddedConv(channels_in, channels_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C', H, W)."""
+        return F.elu_(self.conv(x))
+
+
+def decoder_channels(settings: NetworkSettings) -> tuple[int, ...]:
+    """Return the channels of decoder levels 0 to 4."""
+    if not settings.lite:
+        return (16, 32, 64, 128, 256)
+    width = settings.width
+    return (width // 2, width, width * 3 // 2, width * 3, width * 6)
+
+
+class DepthDecoder(nn.Module):
+    """Climb from the coarsest feature map to full resolution, in levels 4 to 0, with a disparity head at four of them.
+
+    Each level: convolution, nearest upsampling by 2, concatenation with the encoder's map of that size (none at level
+    0), convolution. The heads are 3x3 convolutions with a sigmoid.
+    """
+
+    LEVELS = 5
+    SCALES = 4
+
+    def __init__(self, encoder_channels: tuple[int, ...], settings: NetworkSettings) -> None:
+        super().__init__()
+        channels = decoder_channels(settings)
+        blocks: list[nn.Module] = []
+        below = encoder_channels[-1]
+        for level in reversed(range(self.LEVELS)):
+            skip = encoder_channels[level - 1] if level else 0
+            blocks += [ConvBlock(below, channels[level]), ConvBlock(channels[level] + skip, channels[level])]
+            below = channels[level]
+        blocks += [PaddedConv(channels[scale], 1) for scale in range(self.SCALES)]
+        self.decoder = nn.ModuleList(blocks)
+        self.channels = channels
+        if settings.lite:
+            for head in self.decoder[2 * self.LEVELS:]:
+                nn.init.constant_(head.conv.bias, -2.0)
+
+    def level(self, level: int, x: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:
+        """Go through one level: (B, C, h, w) of the level below to (B, C', 2h, 2w)."""
+        first = 2 * (self.LEVELS - 1 - level)
+        x = F.interpolate(self.decoder[first](x), scale_factor=2, mode="nearest")
+        if level:
+            x = torch.cat((x, features[level - 1]), 1)
+        return self.decoder[first + 1](x)
+
+    def head(self, scale: int, x: torch.Tensor) -> torch.Tensor:
+        """Turn the feature of a level into sigmoid disparity (B, 1, H / 2^scale, W / 2^scale)."""
+        return torch.sigmoid(self.decoder[2 * self.LEVELS + scale](x))
+
+    def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Map the encoder's five features to disparities at scales 0 to 3, finest first."""
+        x = features[-1]
+        disps = []
+        for level in reversed(range(self.LEVELS)):
+            x = self.level(level, x, features)
+            if level < self.SCALES:
+                disps.append(self.head(level, x))
+        return disps[::-1]
+
+
+class PoseDecoder(nn.Module):
+    """Turn the features of an image pair into one rigid motion: four convolutions and a spatial mean, times 0.01."""
+
+    def __init__(self, channels_in: int) -> None:
+        super().__init__()
+        # the last convolution has 12 outputs, two motions of which the first is used [code: MD2]
+        self.net = nn.ModuleList([nn.Conv2d(channels_in, 256, 1), nn.Conv2d(256, 256, 3, 1, 1),
+                                  nn.Conv2d(256, 256, 3, 1, 1), nn.Conv2d(256, 12, 1)])
+
+    def forward(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return axis-angle (B, 3) in radians and translation (B, 3), from the earlier to the later frame."""
+        x = features[-1]
+        for layer in self.net[:3]:
+            x = F.relu_(layer(x))
+        motion = 0.01 * self.net[3](x).mean((2, 3))
+        return motion[:, 0:3], motion[:, 3:6]
+
+
+class LitePoseEncoder(nn.Module):
+    """Five strided convolutions with BatchNorm over an image pair with coordinate channels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = [8, width, width * 2, width * 4, width * 8, width * 8]
+        kernels = (7, 5, 3, 3, 3)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, k, 2, k // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True))
+            for (a, b), k in zip(pairwise(channels), kernels))
+        self.channels = tuple(channels[1:])
+
+    def forward(self, pair: torch.Tensor) -> list[torch.Tensor]:
+        """Map (B, 6, H, W) to five feature maps at strides 2 to 32."""
+        x = (pair - 0.45) / 0.225
+        x = torch.cat((x, coordinates(x)), 1).contiguous(memory_format=torch.channels_last)
+        features = []
+        for layer in self.layers:
+            x = layer(x)
+            features.append(x)
+        return features
+
+
+class LitePoseDecoder(nn.Module):
+    """One linear map from the pooled pair features to a rigid motion.
+
+    Its translation scale is 0.1 and its bias points backward through the scene: with the earlier frame first, the
+    later camera sees points come nearer, t_z < 0. Without such a start, training may settle on standing still.
+    """
+
+    def __init__(self, channels_in: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels_in, 64, 1)
+        self.motion = nn.Linear(64, 6)
+        nn.init.normal_(self.motion.weight, std=0.01)
+        with torch.no_grad():
+            self.motion.bias.copy_(torch.tensor([0, 0, 0, 0, 0, -0.2]))
+
+    def forward(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return axis-angle (B, 3) in radians and translation (B, 3), from the earlier to the later frame."""
+        x = F.relu(self.squeeze(features[-1])).mean((2, 3))
+        motion = self.motion(x)
+        return 0.01 * motion[:, :3], 0.1 * motion[:, 3:]
+
+
+def build_pose_network(settings: NetworkSettings) -> tuple[nn.Module, nn.Module]:
+    """Build the pose encoder and the pose decoder."""
+    if settings.lite:
+        encoder = LitePoseEncoder(settings.width)
+        return encoder, LitePoseDecoder(encoder.channels[-1])
+    encoder = Encoder(settings, images=2)
+    return encoder, PoseDecoder(encoder.channels[-1])

@@ -1,0 +1,119 @@
+"""View synthesis: paint the target view with the pixels of a source view, and say where that is possible.
+
+One sampling convention: pixel centers at integers, grids normalized by W-1 and H-1 and read with
+`align_corners=True`, so that the identity motion returns the image.
+"""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from .camera import backproject, pixel_grid, project, transform_points
+from .common import check_sizes
+
+
+def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """Read an image at real-valued pixel positions, bilinearly; outside, the nearest rim pixel answers.
+
+    Args:
+        image: (B, C, H, W).
+        pixels: (B, 2, h, w) as (u, v).
+
+    Returns:
+        (B, C, h, w).
+    """
+    height, width = image.shape[-2:]
+    size = torch.tensor([width - 1, height - 1], dtype=pixels.dtype, device=pixels.device)
+    grid = pixels.permute(0, 2, 3, 1) * (2 / size) - 1
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+def inside(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Mark positions (B, 2, h, w) that lie on the image, half-pixel rims included: (B, 1, h, w) bool."""
+    u, v = pixels[:, :1], pixels[:, 1:]
+    return (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+
+
+def source_pixels(depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor,
+                  reference: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find where each target pixel lies in the source view: p' ~ K (R depth K^-1 p + t).
+
+    The fast form folds the camera into one 3x3 matrix and one vector, depth (K R K^-1) p + K t; `reference=True`
+    walks through back-projection, motion and projection instead. A test holds them equal.
+
+    Args:
+        depth: (B, 1, H, W) z of the target view, meters.
+        T_source_target: (B, 4, 4).
+        K: (B, 3, 3), pixels.
+
+    Returns:
+        pixels (B, 2, H, W) as (u, v) in the source view, and z (B, 1, H, W) there, meters.
+
+    Raises:
+        InputError: if a shape differs.
+    """
+    sizes = check_sizes(depth, "depth", "B1HW")
+    check_sizes(T_source_target, "T_source_target", "B44", B=sizes["B"])
+    check_sizes(K, "K", "B33", B=sizes["B"])
+    if reference:
+        return project(transform_points(T_source_target, backproject(depth, K)), K)
+    homography, epipole = fold_camera(T_source_target, K)
+    u, v = pixel_grid(sizes["H"], sizes["W"], depth)
+    H, e = homography[..., None, None], epipole[..., None, None]
+    x, y, z = ((H[:, i, 0] * u + H[:, i, 1] * v + H[:, i, 2]) * depth[:, 0] + e[:, i] for i in range(3))
+    held = z.clamp(min=1e-7)
+    return torch.stack((x / held, y / held), 1), z[:, None]
+
+
+def fold_camera(T_source_target: torch.Tensor, K: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fold motion and intrinsics: the homography at infinity K R K^-1 (B, 3, 3) and the epipole K t (B, 3)."""
+    homography = K @ T_source_target[:, :3, :3] @ torch.linalg.inv(K)
+    epipole = (K @ T_source_target[:, :3, 3:])[..., 0]
+    return homography, epipole
+
+
+def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor,
+         reference: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Synthesize the target view from a source view, with the target's depth and the camera motion.
+
+    Args:
+        source: (B, C, H, W) image of the source view.
+        depth: (B, 1, H, W) z of the target view, meters.
+        T_source_target: (B, 4, 4).
+        K: (B, 3, 3), pixels.
+        reference: take the step-by-step projection.
+
+    Returns:
+        warped (B, C, H, W), and valid (B, 1, H, W) bool: the point lies in front of the source camera and inside its
+        frame. Where it is False the color is the rim's, and no evidence.
+
+    Raises:
+        InputError: if a shape differs.
+    """
+    sizes = check_sizes(depth, "depth", "B1HW")
+    check_sizes(source, "source", "BCHW", **sizes)
+    pixels, z = source_pixels(depth, T_source_target, K, reference)
+    valid = inside(pixels, sizes["H"], sizes["W"]) & (z > 1e-7)
+    return sample(source, pixels), valid
+
+
+def occluded(depth: torch.Tensor, source_depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor,
+             tolerance: float = 0.05) -> torch.Tensor:
+    """Mark target pixels whose point something nearer hides in the source view. Needs the depth of both views.
+
+    Args:
+        depth, source_depth: (B, 1, H, W) z, meters; 0 = none (never hides anything).
+        T_source_target: (B, 4, 4).
+        K: (B, 3, 3), pixels.
+        tolerance: relative depth difference that still counts as the same surface.
+
+    Returns:
+        (B, 1, H, W) bool; False where the point falls outside the source view.
+    """
+    pixels, z = source_pixels(depth, T_source_target, K)
+    height, width = depth.shape[-2:]
+    column = pixels[:, 0].round().clamp(0, width - 1).long()
+    row = pixels[:, 1].round().clamp(0, height - 1).long()
+    seen = source_depth[:, 0].flatten(1).gather(1, (row * width + column).flatten(1)).view_as(z)
+    hidden = (seen > 0) & (seen < z * (1 - tolerance)) & (depth > 0)
+    return hidden & inside(pixels, height, width)
