@@ -1,0 +1,124 @@
+"""A picture with its words: the one door through which figures reach notebooks, files and the README.
+
+Notable: notebook viewers drop the alternative text of PNG outputs, so a picture is shown as an HTML figure whose
+image carries it; the PNG beside it serves viewers that strip HTML, the plain text those that show no pictures.
+"""
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..common import InputError, write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+DPI = 120
+LOSSLESS_LIMIT = 50_000  # bytes; pictures above it are stored lossy, so that a notebook stays under a megabyte
+SHORTEST_ALT = 20  # characters; less than this cannot say what a figure shows
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A rendered figure with its alternative text and caption; notebooks display it as an HTML figure."""
+
+    png: bytes
+    alt: str
+    caption: str
+
+    def html(self) -> str:
+        """Return the HTML figure: image with alternative text, and the caption below it."""
+        data = base64.b64encode(_for_screen(self.png)).decode()
+        return (f'<figure style="margin: 0.6em 0"><img alt="{escape(self.alt)}" '
+                f'src="data:image/webp;base64,{data}" '
+                'style="max-width: 100%; height: auto; background: white">'
+                f'<figcaption style="font-style: italic; max-width: 60em">{escape(self.caption)}</figcaption></figure>')
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n[{self.alt}]"
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/html": self.html(), "text/plain": repr(self),
+                "image/png": base64.b64encode(_for_fallback(self.png)).decode()}
+
+
+def picture(figure: Figure, *, alt: str, caption: str) -> Picture:
+    """Render a figure and join it with its words; the figure is empty afterwards.
+
+    Args:
+        figure: a matplotlib figure, as the functions of `figures` return it.
+        alt: what the figure shows, for a reader who does not see it; one to three sentences.
+        caption: what a reader should take from it.
+
+    Raises:
+        InputError: if a text is missing, too short to say anything, or both are the same.
+    """
+    for name, text in (("alt text", alt), ("caption", caption)):
+        if not text or len(text.strip()) < SHORTEST_ALT:
+            raise InputError(f"The {name} of a figure is {text!r}; write at least {SHORTEST_ALT} characters that say "
+                             f"{'what it shows' if name == 'alt text' else 'what to take from it'}.")
+    if alt.strip() == caption.strip():
+        raise InputError("The alt text of a figure repeats its caption; let the alt text say what is seen and the "
+                         "caption what to take from it.")
+    buffer = io.BytesIO()
+    words = {"Title": caption, "Description": alt, "Software": None}
+    figure.savefig(buffer, format="png", dpi=DPI, metadata=words, facecolor="white")
+    figure.clear()
+    return Picture(buffer.getvalue(), alt.strip(), caption.strip())
+
+
+def show(figure: Figure, *, alt: str, caption: str) -> None:
+    """Display a figure with its words in the notebook; elsewhere print the words.
+
+    Raises:
+        InputError: as `picture`.
+    """
+    from IPython.display import display
+
+    display(picture(figure, alt=alt, caption=caption))
+
+
+def save(figure: Figure, path: str | Path, *, alt: str, caption: str) -> Picture:
+    """Write a figure as PNG with its words inside the file (Title and Description) and return the picture.
+
+    Raises:
+        InputError: as `picture`, or if the path does not end in .png.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise InputError(f"The figure path {str(path)!r} does not end in .png; pictures are written as PNG.")
+    shown = picture(figure, alt=alt, caption=caption)
+    write_atomically(path, lambda temporary: temporary.write_bytes(shown.png))
+    return shown
+
+
+def _encoded(image: Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _for_screen(png: bytes) -> bytes:
+    """Encode the image of the HTML figure as WebP: exact where that is small, else lossy."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    exact = _encoded(image, "WEBP", lossless=True)
+    return exact if len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=86)
+
+
+def _for_fallback(png: bytes) -> bytes:
+    """Encode the PNG for viewers that strip HTML: 256 colors, and half the size where it is still large."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    small = _encoded(image.quantize(256, dither=Image.Dither.NONE), "PNG", optimize=True)
+    if len(small) > LOSSLESS_LIMIT:
+        half = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
+        small = _encoded(half.quantize(256, dither=Image.Dither.NONE), "PNG", optimize=True)
+    return small
