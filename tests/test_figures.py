@@ -1,0 +1,216 @@
+"""The figures room: words are mandatory, colors tell the truth, and nothing is cramped."""
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from semdepth_lite import figures
+from semdepth_lite.common import InputError
+from semdepth_lite.figures.pictures import LOSSLESS_LIMIT
+from semdepth_lite.labels import CLASSES, IGNORE, TRAIN_ID
+
+ALT = 'Two cars <beside> a "pole", drawn in gray.'
+CAPTION = "Near things are bright & far things are dark."
+
+
+def made_up():
+    """An image, its depth with sky above, and its labels, of 24x80 pixels."""
+    rng = np.random.default_rng(0)
+    image = rng.random((3, 24, 80)).astype(np.float32)
+    depth = np.full((24, 80), 20.0)
+    depth[:6] = 0
+    depth[10:18, 20:40] = 5
+    labels = np.full((24, 80), TRAIN_ID["road"], np.uint8)
+    labels[:6] = TRAIN_ID["sky"]
+    labels[10:18, 20:40] = TRAIN_ID["car"]
+    return image, depth, labels
+
+
+def curves():
+    depths = np.geomspace(2, 80, 50)
+    return depths, {"mean": np.abs(np.log(depths / 9)), "minimum": np.abs(np.log(depths / 12))}
+
+
+def cloud():
+    rng = np.random.default_rng(1)
+    return rng.uniform((-10, -2, 2), (10, 2, 45), (300, 3)), rng.integers(0, 19, 300)
+
+
+IMAGE, DEPTH, LABELS = made_up()
+SAMPLES = {
+    "image_grid": lambda: figures.image_grid([[(IMAGE, "left"), (LABELS == 13, "cars")], [(IMAGE[0], "red")]]),
+    "contact_sheet": lambda: figures.contact_sheet([IMAGE] * 6, columns=3),
+    "contact_sheet with titles": lambda: figures.contact_sheet([IMAGE] * 3, ["a", "b", "c"]),
+    "depth_panel": lambda: figures.depth_panel(IMAGE, {"truth": DEPTH, "baseline": DEPTH * 1.1}),
+    "map_panel": lambda: figures.map_panel({"baseline": DEPTH / 100}, label="relative error", image=IMAGE),
+    "label_panel": lambda: figures.label_panel(IMAGE, {"truth": LABELS, "predicted": LABELS}),
+    "photometric_curve": lambda: figures.photometric_curve(*curves(), truth=12.0, prediction=9.5, image=IMAGE,
+                                                           pixel=(30, 12)),
+    "learning_curve": lambda: figures.learning_curve(
+        {"baseline": (np.arange(20), np.linspace(0.5, 0.2, 60).reshape(3, 20))}, xlabel="step", ylabel="abs_rel",
+        references={"per-pixel median": 0.26}),
+    "metric_dots": lambda: figures.metric_dots(
+        {"baseline": {"abs_rel": [0.16, 0.17], "rmse": [6.1]}, "semdepth": {"abs_rel": [0.15, 0.14]}},
+        better={"abs_rel": "lower"}),
+    "border_profile": lambda: figures.border_profile(np.arange(80), {"truth": DEPTH[12], "baseline": DEPTH[12] * 1.2},
+                                                     truth="truth", borders=[19.5, 39.5], names=("road", "car")),
+    "birds_eye with labels": lambda: figures.birds_eye({"truth": cloud(), "predicted": cloud()}),
+    "birds_eye with colors": lambda: figures.birds_eye(
+        {"truth": (cloud()[0], np.full((300, 3), 90, np.uint8))}),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_figure_has_room_for_its_words(name):
+    figure = SAMPLES[name]()
+    figure.draw_without_rendering()
+    canvas = figure.bbox
+    titles = [axis.title for axis in figure.axes if axis.get_title()] + [
+        axis._left_title for axis in figure.axes if axis._left_title.get_text()]
+    words = titles + [legend for axis in figure.axes if (legend := axis.get_legend())] + figure.legends
+    boxes = [word.get_window_extent() for word in words]
+    for box in boxes:
+        assert box.x0 >= canvas.x0 - 1 and box.x1 <= canvas.x1 + 1, f"{name}: words leave the figure"
+        assert box.y0 >= canvas.y0 - 1 and box.y1 <= canvas.y1 + 1, f"{name}: words leave the figure"
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1:]), f"{name}: words overlap"
+    assert all(word.get_fontsize() >= 10 for word in titles)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_figure_becomes_a_picture_with_words(name):
+    shown = figures.picture(SAMPLES[name](), alt=ALT, caption=CAPTION)
+    width, height = Image.open(io.BytesIO(shown.png)).size
+    assert 600 <= width <= 1300 and height <= 1100
+
+
+def test_bundle_keeps_words_in_every_form():
+    bundle = figures.picture(SAMPLES["depth_panel"](), alt=ALT, caption=CAPTION)._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert 'alt="Two cars &lt;beside&gt; a &quot;pole&quot;, drawn in gray."' in bundle["text/html"]
+    assert "<figcaption" in bundle["text/html"] and "bright &amp; far" in bundle["text/html"]
+    assert ALT in bundle["text/plain"] and CAPTION in bundle["text/plain"]
+    assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).format == "PNG"
+
+
+def test_a_large_picture_is_stored_small():
+    noise = np.random.default_rng(0).random((400, 800, 3))
+    shown = figures.picture(figures.image_grid([[(noise, "noise")]]), alt=ALT, caption=CAPTION)
+    plain = figures.picture(figures.image_grid([[(noise * 0, "black")]]), alt=ALT, caption=CAPTION)
+    assert len(shown.png) > LOSSLESS_LIMIT
+    assert len(shown.html()) < 0.5 * len(base64.b64encode(shown.png))
+    assert len(plain.html()) < LOSSLESS_LIMIT
+
+
+@pytest.mark.parametrize("alt, caption, complaint", [
+    ("", CAPTION, "alt text"), ("a figure", CAPTION, "alt text"), (ALT, "", "caption"), (ALT, " " * 40, "caption"),
+    (ALT, ALT, "repeats its caption")])
+def test_a_figure_without_words_is_refused(alt, caption, complaint):
+    with pytest.raises(InputError, match=complaint):
+        figures.picture(SAMPLES["depth_panel"](), alt=alt, caption=caption)
+
+
+def test_show_displays_the_picture(capsys):
+    figures.show(SAMPLES["learning_curve"](), alt=ALT, caption=CAPTION)
+    assert ALT in capsys.readouterr().out
+
+
+def test_saved_file_carries_its_words(tmp_path):
+    path = tmp_path / "folder" / "figure.png"
+    figures.save(SAMPLES["depth_panel"](), path, alt="Überall Pfosten, in Grau gezeichnet.", caption=CAPTION)
+    words = Image.open(path).text
+    assert words["Description"] == "Überall Pfosten, in Grau gezeichnet." and words["Title"] == CAPTION
+    with pytest.raises(InputError, match="png"):
+        figures.save(SAMPLES["depth_panel"](), tmp_path / "figure.jpg", alt=ALT, caption=CAPTION)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@given(st.lists(st.floats(1, 100), min_size=2, max_size=20))
+def test_nearer_is_never_darker(depths):
+    colors = figures.colorize_depth(np.sort(np.array(depths))[None]).astype(float)
+    luminance = colors @ (0.299, 0.587, 0.114)
+    assert (np.diff(luminance[0]) <= 1.5).all()
+
+
+def test_no_depth_is_gray_and_ends_are_the_ends():
+    from matplotlib import colormaps
+
+    colors = figures.colorize_depth(torch.tensor([[0.0, 2.0, 50.0]]), (2.0, 50.0))
+    assert colors.dtype == np.uint8 and (colors[0, 0] == 219).all()
+    assert np.allclose(colors[0, 1], np.array(colormaps["magma"](1.0)[:3]) * 255, atol=1)
+    assert np.allclose(colors[0, 2], np.array(colormaps["magma"](0.0)[:3]) * 255, atol=1)
+    with pytest.raises(InputError, match="nearest"):
+        figures.colorize_depth(np.ones((2, 2)), (50.0, 2.0))
+
+
+def test_label_panel_names_the_classes_present():
+    figure = figures.label_panel(None, {"truth": LABELS})
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == ["road", "sky", "car"]
+    colors = [tuple(round(255 * c) for c in patch.get_facecolor()[:3]) for patch in figure.legends[0].get_patches()]
+    assert colors == [CLASSES[name] for name in named]
+    written = {text.get_text() for text in figure.axes[0].texts}
+    assert written <= set(named) and "car" in written
+    ignored = LABELS.copy()
+    ignored[0, 0] = IGNORE
+    assert "ignored" in [text.get_text() for text in figures.label_panel(None, {"a": ignored}).legends[0].get_texts()]
+    with pytest.raises(InputError, match="trainIds"):
+        figures.label_panel(None, {"truth": LABELS + 24})
+
+
+def test_curve_marks_the_minimum_past_missing_values():
+    depths, errors = curves()
+    best = depths[errors["minimum"].argmin()]
+    gappy = np.where(depths < 4, np.nan, errors["minimum"])
+    axis = figures.photometric_curve(depths, {"minimum": gappy}, truth=12.0).axes[0]
+    assert f"minimum at {best:.1f} m" in axis.get_legend().get_texts()[1].get_text()
+
+
+def test_dots_say_mean_and_sample_deviation():
+    axis = figures.metric_dots({"a": {"abs_rel": [0.1, 0.2, 0.3]}}).axes[0]
+    assert [text.get_text() for text in axis.texts] == ["0.200 ± 0.100"]
+    assert [text.get_text() for text in figures.metric_dots({"a": {"x": [0.5]}}).axes[0].texts] == ["0.500"]
+
+
+def test_profile_leaves_a_gap_where_there_is_no_depth():
+    line = figures.border_profile([0, 1, 2], {"truth": [4.0, 0.0, 5.0]}, truth="truth").axes[0].lines[0]
+    assert np.isnan(line.get_ydata()[1])
+
+
+def test_overlay_tints_only_the_mask():
+    image = np.zeros((2, 3, 3), np.uint8)
+    mask = np.zeros((2, 3), bool)
+    mask[1, 2] = True
+    tinted = figures.overlay(image, mask, color=(1, 0, 0), strength=0.6)
+    assert (tinted[1, 2] == (153, 0, 0)).all() and tinted.sum() == 153
+    assert image.sum() == 0
+
+
+def test_a_reader_s_own_settings_stay_as_they_are():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    figures.picture(SAMPLES["metric_dots"](), alt=ALT, caption=CAPTION)
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("draw, complaint", [
+    (lambda: figures.image_grid([[(torch.zeros(2, 3, 4, 5), "batch")]]), "one image of the batch"),
+    (lambda: figures.image_grid([]), "nothing to draw"),
+    (lambda: figures.contact_sheet([]), "nothing to draw"),
+    (lambda: figures.depth_panel(None, {}), "nothing to draw"),
+    (lambda: figures.depth_panel(None, {"truth": np.ones((2, 3, 4))}), "one map of the batch"),
+    (lambda: figures.map_panel({"a": np.full((2, 3), np.nan)}, label="error"), "finite"),
+    (lambda: figures.learning_curve({"a": ([1, 2], [1, 2, 3])}, xlabel="x", ylabel="y"), "curve 'a'"),
+    (lambda: figures.metric_dots({}), "no metrics"),
+])
+def test_bad_input_is_named(draw, complaint):
+    with pytest.raises(InputError, match=complaint):
+        draw()
