@@ -1,0 +1,202 @@
+"""A rendered set of street video on disk: one folder of memory-mapped arrays, keyed by its settings."""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ..common import InputError
+from .render import RENDERER_VERSION, default_intrinsics, render_frame
+from .scene import SPLITS, scene_seeds
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class StreetSettings:
+    """What makes a set of street video; equal settings give equal bytes."""
+
+    split: str = "train"
+    scenes: int = 160
+    frames_per_scene: int = 8
+    height: int = 96
+    width: int = 320
+
+    def __post_init__(self) -> None:
+        """Raise InputError for an unknown split, a count below 1 or a picture below 8 pixels."""
+        if self.split not in SPLITS:
+            raise InputError(f"split {self.split!r} is unknown; use one of {', '.join(SPLITS)}.")
+        for name, least in (("scenes", 1), ("frames_per_scene", 1), ("height", 8), ("width", 8)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+                raise InputError(f"{name} {value!r} is not a whole number >= {least}; use {least} or more.")
+
+
+@dataclass(frozen=True)
+class StreetSet:
+    """A rendered set, scene after scene; N = scenes * frames_per_scene.  The arrays are read-only memory maps."""
+
+    settings: StreetSettings
+    images: np.ndarray  # (N, H, W, 3) uint8
+    depth: np.ndarray  # (N, H, W) float32 metres, 0 = sky
+    labels: np.ndarray  # (N, H, W) uint8 trainIds
+    moving: np.ndarray  # (N, H, W) bool
+    pose: np.ndarray  # (N, 4, 4) float64 camera-to-world
+    K: np.ndarray  # (3, 3) float64 pixels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def scene_of(self, i: int) -> int:
+        """Return the number (0, 1, ...) of the scene that frame i belongs to."""
+        return int(i) // self.settings.frames_per_scene
+
+
+def default_cache_root() -> Path:
+    """Return the folder of all caches: the environment variable SEMDEPTH_CACHE or ~/.cache/semdepth_lite."""
+    named = os.environ.get("SEMDEPTH_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "semdepth_lite"
+
+
+def cache_folder(settings: StreetSettings, cache_dir: str | Path | None = None) -> Path:
+    """Return where a set with these settings and this version of the renderer lives."""
+    key = json.dumps({**asdict(settings), "renderer": RENDERER_VERSION}, sort_keys=True)
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    root = Path(cache_dir) if cache_dir is not None else default_cache_root()
+    return root / f"street_{settings.split}_{settings.scenes}x{settings.frames_per_scene}_{digest}"
+
+
+def load_street(settings: StreetSettings, cache_dir: str | Path | None = None, workers: int | None = None,
+                progress: bool = True) -> StreetSet:
+    """Return a rendered set, from the cache or freshly rendered in `workers` processes.
+
+    A set is written to a temporary folder and renamed when complete, so a half-written one is never used; one whose
+    files do not have the sizes of its manifest is told in one sentence and rendered again.
+
+    Args:
+        settings: what to render.
+        cache_dir: folder of all caches; None = `default_cache_root()`.
+        workers: processes; None = the number of CPUs, 1 = render in this process.
+        progress: show a progress bar.
+
+    Raises:
+        InputError: if workers is below 1 or the cache cannot be written.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"workers {workers} is below 1; use 1 or more processes.")
+    folder = cache_folder(settings, cache_dir)
+    trouble = damage(folder, settings)
+    if trouble and folder.exists():
+        tqdm.write(f"The cached street in {folder} is damaged ({trouble}); it is rendered again.")
+    if trouble:
+        _render_into(folder, settings, workers, progress)
+    return _open(folder, settings)
+
+
+def damage(folder: Path, settings: StreetSettings) -> str:
+    """Say in a few words what is wrong with a cached set; the empty string means that it is sound."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return "its manifest is missing or unreadable"
+    if manifest.get("settings") != asdict(settings) or manifest.get("renderer") != RENDERER_VERSION:
+        return "its manifest is of other settings"
+    for name, size in manifest.get("bytes", {}).items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            return f"{name} does not have its {size} bytes"
+    return "" if set(manifest.get("bytes", {})) == {f"{name}.npy" for name in _layout(settings)} else "files are missing"
+
+
+def _layout(settings: StreetSettings) -> dict[str, tuple[tuple[int, ...], type]]:
+    """Return shape and dtype of each array of a set."""
+    n, size = settings.scenes * settings.frames_per_scene, (settings.height, settings.width)
+    return {"images": ((n, *size, 3), np.uint8), "depth": ((n, *size), np.float32), "labels": ((n, *size), np.uint8),
+            "moving": ((n, *size), np.bool_), "pose": ((n, 4, 4), np.float64)}
+
+
+def _open(folder: Path, settings: StreetSettings) -> StreetSet:
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _layout(settings)}
+    return StreetSet(settings, **arrays, K=default_intrinsics(settings.height, settings.width))
+
+
+def _render_into(folder: Path, settings: StreetSettings, workers: int | None, progress: bool) -> None:
+    """Render a whole set into a temporary folder beside `folder` and move it into place."""
+    temporary = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        need = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in _layout(settings).values())
+        free = shutil.disk_usage(folder.parent).free
+        if need > free:
+            raise OSError(28, f"{need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
+        for name, (shape, kind) in _layout(settings).items():
+            np.lib.format.open_memmap(temporary / f"{name}.npy", mode="w+", dtype=kind, shape=shape).flush()
+        _render_scenes(temporary, settings, workers or os.cpu_count() or 1, progress)
+        sizes = {f"{name}.npy": (temporary / f"{name}.npy").stat().st_size for name in _layout(settings)}
+        manifest = {"settings": asdict(settings), "renderer": RENDERER_VERSION, "bytes": sizes}
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        _install(temporary, folder, settings)
+    except OSError as error:
+        raise InputError(f"the street cache {folder} cannot be written ({error.strerror or error}); free space or "
+                         "name another folder with SEMDEPTH_CACHE.") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _install(temporary: Path, folder: Path, settings: StreetSettings) -> None:
+    """Rename a complete set into place; a sound one that another process installed meanwhile stays."""
+    if folder.exists():
+        if not damage(folder, settings):
+            return
+        shutil.rmtree(folder)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if damage(folder, settings):
+            raise
+
+
+def _render_scenes(folder: Path, settings: StreetSettings, workers: int, progress: bool) -> None:
+    """Render all scenes, in this process or in several; each writes its own rows of the memory-mapped files."""
+    seeds = scene_seeds(settings.split, settings.scenes)
+    jobs = [(str(folder), settings, k, seed) for k, seed in enumerate(seeds)]
+    workers = min(workers, len(jobs))
+    with tqdm(total=len(jobs) * settings.frames_per_scene, unit="frame", desc=f"render {settings.split} street",
+              disable=not progress) as bar:
+        if workers == 1:
+            for job in jobs:
+                bar.update(_render_one(job))
+            return
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            try:
+                for done in pool.map(_render_one, jobs):
+                    bar.update(done)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+def _render_one(job: tuple[str, StreetSettings, int, int]) -> int:
+    """Render one scene into its rows of the set and return the number of frames."""
+    folder, settings, k, seed = job
+    arrays = {name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in _layout(settings)}
+    for index in range(settings.frames_per_scene):
+        frame = render_frame(seed, index, settings.height, settings.width)
+        row = k * settings.frames_per_scene + index
+        for name, value in (("images", frame.image), ("depth", frame.depth), ("labels", frame.labels),
+                            ("moving", frame.moving), ("pose", frame.pose)):
+            arrays[name][row] = value
+    for array in arrays.values():
+        array.flush()
+    return settings.frames_per_scene

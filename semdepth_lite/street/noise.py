@@ -1,0 +1,111 @@
+"""Cheap textures: a tiled noise with mip levels, a noise volume for leaves, hashed cells and box-filtered stripes.
+
+Every pattern is fixed to a surface and filtered to the footprint of the sample, so that frames agree.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+SIZE, LEVELS = 256, 8
+_HASH = np.random.default_rng(20).random(8192, dtype=np.float32)
+
+
+def _lattice(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
+    """Return a (size, size) periodic value noise with `cells` cells a side."""
+    grid = rng.normal(size=(cells, cells))
+    at = np.arange(size) * cells / size
+    low = np.floor(at).astype(int)
+    share = at - low
+    share = share * share * (3 - 2 * share)
+    high = (low + 1) % cells
+    rows = grid[low] * (1 - share)[:, None] + grid[high] * share[:, None]
+    return rows[:, low] * (1 - share) + rows[:, high] * share
+
+
+def _build_mips() -> tuple[np.ndarray, np.ndarray]:
+    """Return all levels of the fractal tile, flat, and the offset of each level."""
+    rng = np.random.default_rng(21)
+    tile = sum(_lattice(rng, SIZE, cells) * (cells / 4.) ** -.55 for cells in (4, 8, 16, 32, 64, 128, 256))
+    tile = (tile - tile.mean()) / tile.std()
+    parts, offsets = [], []
+    for _ in range(LEVELS):
+        offsets.append(sum(part.size for part in parts))
+        parts.append(tile.astype(np.float32).ravel())
+        tile = .25 * (tile[::2, ::2] + tile[1::2, ::2] + tile[::2, 1::2] + tile[1::2, 1::2])
+    return np.concatenate(parts), np.array(offsets, dtype=np.int32)
+
+
+_TILE, _OFFSET = _build_mips()
+_SHIFT = np.array([8 - level for level in range(LEVELS)], dtype=np.int32)
+_SCALE = (2. ** -np.arange(LEVELS)).astype(np.float32)
+
+
+def _build_volume() -> np.ndarray:
+    """Return a flat 64^3 periodic noise volume in [0, 1], uniform in rank, smooth over about 3 cells."""
+    rng = np.random.default_rng(22)
+    spectrum = np.fft.rfftn(rng.normal(size=(64, 64, 64)))
+    f = np.sqrt(np.fft.fftfreq(64)[:, None, None] ** 2 + np.fft.fftfreq(64)[None, :, None] ** 2
+                + np.fft.rfftfreq(64)[None, None, :] ** 2)
+    smooth = np.fft.irfftn(spectrum * np.exp(-(f / .13) ** 2), s=(64, 64, 64))
+    rank = np.empty(smooth.size, dtype=np.float32)
+    rank[np.argsort(smooth.ravel())] = np.linspace(0, 1, smooth.size, dtype=np.float32)
+    return rank
+
+
+_VOLUME = _build_volume()
+
+
+def fractal(u: np.ndarray, v: np.ndarray, footprint: np.ndarray) -> np.ndarray:
+    """Look up fractal noise (mean 0, variance 1 unfiltered) at texel coordinates, filtered to `footprint` texels."""
+    level = np.clip(np.log2(np.maximum(footprint, 1e-6)) + .5, 0, LEVELS - 1).astype(np.int32)
+    scale, shift = _SCALE[level], _SHIFT[level]
+    mask = (np.int32(1) << shift) - np.int32(1)
+    u, v = u * scale - .5, v * scale - .5
+    fu, fv = np.floor(u), np.floor(v)
+    iu, iv = fu.astype(np.int32), fv.astype(np.int32)
+    fu, fv = u - fu, v - fv
+    base = _OFFSET[level]
+    row0, row1 = base + ((iv & mask) << shift), base + (((iv + 1) & mask) << shift)
+    iu, right = iu & mask, (iu + 1) & mask
+    top = _TILE.take(row0 + iu)
+    top += fu * (_TILE.take(row0 + right) - top)
+    low = _TILE.take(row1 + iu)
+    low += fu * (_TILE.take(row1 + right) - low)
+    return top + fv * (low - top)
+
+
+def leaf_noise(q, metres: float, seed: float) -> np.ndarray:
+    """Look up noise in [0, 1] at unit-ball coordinates q (three arrays) of a ball about `metres` in radius."""
+    k = np.float32(11. * metres)
+    shift = int(seed * 4096)
+    i = [(c * k + 512).astype(np.int32) + (shift >> (4 * n)) for n, c in enumerate(q)]
+    return _VOLUME.take(((i[0] & 63) << 12) | ((i[1] & 63) << 6) | (i[2] & 63))
+
+
+def cell_hash(i: np.ndarray, j: np.ndarray, seed) -> np.ndarray:
+    """Return a number in [0, 1) for each integer cell (i, j); `seed` in [0, 1) may be an array."""
+    key = i.astype(np.int32) * np.int32(73) + j.astype(np.int32) * np.int32(1571)
+    return _HASH.take((key + np.asarray(seed * 8191, dtype=np.int32) * np.int32(37)) & 8191)
+
+
+def inside(s: np.ndarray, low, high, width: np.ndarray) -> np.ndarray:
+    """Share of a box of `width` around s that lies in [low, high]."""
+    half = .5 * width
+    return np.maximum(np.minimum(s + half, high) - np.maximum(s - half, low), 0) / width
+
+
+def stripes(s: np.ndarray, period, center, half, width: np.ndarray) -> np.ndarray:
+    """Share of a box of `width` around s that lies in stripes `center` +- `half`, repeated every `period`.
+
+    Fades to the mean 2 half / period as the box grows to a period, so that it never aliases.
+    """
+    t = s - center
+    t = np.abs(t - period * np.rint(t / period))
+    share = np.clip((half - t) / width + .5, 0, 1)
+    blend = np.clip(width / period * 2 - .6, 0, 1)
+    return share + blend * (2 * half / period - share)
+
+
+def fade(footprint: np.ndarray, cell) -> np.ndarray:
+    """Return 1 where a detail of size `cell` is resolved, falling to 0 where the footprint swallows it."""
+    return np.clip(1.6 - footprint / cell, 0, 1)

@@ -1,0 +1,150 @@
+"""The things of a street, each built from a few convex solids, balls and posts: cars, people, trees, lamps, signs."""
+from __future__ import annotations
+
+import numpy as np
+
+from .things import Stage
+
+# linear RGB of car paint, in the rough shares of a European street
+PAINTS = ((.55, .56, .58), (.03, .03, .035), (.62, .62, .60), (.16, .17, .19), (.03, .07, .22), (.36, .02, .02),
+          (.04, .10, .06), (.30, .32, .35), (.42, .16, .03), (.10, .22, .30), (.55, .42, .10), (.20, .03, .05))
+CLOTHES = ((.05, .07, .18), (.30, .04, .04), (.03, .03, .035), (.32, .29, .22), (.06, .16, .10), (.35, .20, .05),
+           (.10, .22, .36), (.40, .38, .36), (.22, .06, .20), (.45, .33, .04))
+SKINS = ((.45, .26, .17), (.36, .20, .12), (.20, .10, .06), (.52, .32, .22))
+CARS = {"sedan": (4.5, 1.80, 1.45), "hatch": (4.0, 1.75, 1.50), "wagon": (4.7, 1.82, 1.52), "van": (4.9, 1.95, 1.98)}
+
+
+def pick(rng: np.random.Generator, options):
+    """Choose one of `options`."""
+    return options[int(rng.integers(len(options)))]
+
+
+def car(stage: Stage, rng: np.random.Generator, x: float, z: float, yaw: float = 0., moving: bool = False) -> None:
+    """Park or drive a car whose middle is at (x, z) and whose nose points along +z (yaw 0)."""
+    model = ("sedan", "hatch", "wagon", "hatch", "van")[int(rng.integers(5))]
+    length, width, height = (value * rng.uniform(.96, 1.05) for value in CARS[model])
+    paint = np.array(pick(rng, PAINTS)) * rng.uniform(.8, 1.15)
+    seed = float(rng.random())
+    looks = dict(yaw=yaw, seed=seed, moving=moving, color2=(width, length, height))
+    size, base = (width, height, length), (x, 0., z)
+    stage.solid(f"{model}_body", base, size, "car", "car", paint, contact=.75, **looks)
+    stage.solid(f"{model}_cabin", base, size, "cabin", "car", paint, **looks)
+    radius = .215 * height if model != "van" else .17 * height
+    c, s = np.cos(yaw), np.sin(yaw)
+    for along in (-.30 * length, .315 * length):
+        place = (x + s * along, 0., z + c * along)
+        stage.solid("wheel", place, (width * .97, 2 * radius, 2 * radius), "tyre", "car", (.02, .02, .022), **looks)
+
+
+def person(stage: Stage, rng: np.random.Generator, x: float, z: float, heading: float, phase: float | None) -> None:
+    """Stand a person at (x, z); with a `phase` (radians of the stride) the person walks along `heading`."""
+    height = rng.uniform(1.55, 1.9)
+    k = height / 1.75
+    top, trousers, skin = pick(rng, CLOTHES), pick(rng, CLOTHES), pick(rng, SKINS)
+    hair = pick(rng, ((.02, .015, .01), (.10, .05, .02), (.25, .16, .07), (.18, .18, .18)))
+    walking = phase is not None
+    swing = .38 * np.sin(phase) if walking else .05
+    c, s = np.cos(heading), np.sin(heading)
+    looks = dict(moving=walking, seed=float(rng.random()))
+
+    def limb(side: float, angle: float, joint: float, length: float, thick: float, material: str, color) -> None:
+        out = .02 if length > .7 else .03
+        down = np.array((s * np.sin(angle), -np.cos(angle), c * np.sin(angle)))
+        middle = np.array((x + c * side * k, joint * k, z - s * side * k)) + down * length * k / 2
+        up = (-down[0], down[1], -down[2])
+        right = (c, 0., -s)
+        ahead = tuple(np.cross(right, up))
+        stage.ball(tuple(middle + np.array((c, 0, -s)) * side * out), (thick * k, length * k / 2 * 1.06, thick * k * 1.1),
+                   material, "person", color, axes=(right, up, ahead), **looks)
+
+    limb(-.085, swing, .90, .90, .080, "cloth", trousers)
+    limb(.085, -swing, .90, .90, .080, "cloth", trousers)
+    limb(-.215, -swing * .8, 1.42, .66, .052, "cloth", top)
+    limb(.215, swing * .8, 1.42, .66, .052, "cloth", top)
+    axes = ((c, 0., -s), (0., -1., 0.), (s, 0., c))
+    stage.ball((x, 1.14 * k, z), (.20 * k, .37 * k, .135 * k), "cloth", "person", top, axes=axes, contact=.35, **looks)
+    stage.ball((x, .93 * k, z), (.165 * k, .16 * k, .13 * k), "cloth", "person", trousers, axes=axes, **looks)
+    stage.ball((x, 1.62 * k, z), (.095 * k, .135 * k, .115 * k), "skin", "person", skin, color2=hair, axes=axes, **looks)
+
+
+def tree(stage: Stage, rng: np.random.Generator, x: float, z: float, species: int) -> None:
+    """Plant a tree: 0 round, 1 tall, 2 light and open, 3 conifer."""
+    height = rng.uniform(5.5, 9.0) * (1.25 if species == 1 else 1.)
+    hue = rng.uniform(0, 1)
+    green = np.array((.060 + .075 * hue, .130 + .02 * hue, .022)) * rng.uniform(.8, 1.25)
+    if species == 2:
+        green = green * np.array((1.35, 1.15, 1.1))
+    if species == 3:
+        green = np.array((.030, .075, .035)) * rng.uniform(.8, 1.3)
+    trunk = rng.uniform(.10, .2)
+    bole = height * (.42 if species != 3 else .2)
+    lean = rng.normal(0, .12, 2)
+    crown = np.array((x + lean[0], height * .66, z + lean[1]))
+    stage.post((x, 0, z), (x + lean[0] * .6, bole + .8, z + lean[1] * .6), trunk, "bark", "vegetation",
+               (.085, .062, .045), contact=.45, seed=float(rng.random()))
+    if species == 3:
+        puffs = [((x, height * f, z), (1.5 * (1.08 - f) + .25, height * .17, 1.5 * (1.08 - f) + .25))
+                 for f in (.3, .48, .66, .83)]
+    else:
+        wide = {0: 1.75, 1: 1.25, 2: 1.6}[species] * rng.uniform(.85, 1.15)
+        tall = {0: .85, 1: 1.55, 2: .95}[species] * wide
+        count = 6
+        puffs = [(tuple(crown), (wide * .80, tall * .85, wide * .80))]
+        for turn in np.arange(count) * 2 * np.pi / count + rng.uniform(0, 6):
+            out = wide * rng.uniform(.5, .75)
+            lift = tall * rng.uniform(-.6, .65)
+            puffs.append(((crown[0] + out * np.cos(turn), crown[1] + lift, crown[2] + out * np.sin(turn)),
+                          tuple(wide * rng.uniform(.42, .62) * np.array((1., .8, 1.)))))
+        for side in puffs[1:4]:
+            stage.post((x + lean[0] * .4, bole * .85, z + lean[1] * .4), side[0], trunk * .35, "bark", "vegetation",
+                       (.07, .05, .038), casts=False)
+    for center, radii in puffs:
+        stage.ball(center, radii, "leaves", "vegetation", green * rng.uniform(.85, 1.15), color2=tuple(crown),
+                   params=(max(radii), height * .35, .5 if species == 2 else .38, 0.), seed=float(rng.random()))
+
+
+def lamp(stage: Stage, x: float, z: float, side: float, tall: float) -> None:
+    """Set up a street lamp whose arm reaches over the road (`side` is the sign of x of its pavement)."""
+    gray = (.16, .17, .175)
+    reach = x - side * 1.5
+    stage.post((x, 0, z), (x, 1.1, z), .105, "metal", "pole", gray, contact=.3)
+    stage.post((x, 1.0, z), (x, tall, z), .07, "metal", "pole", gray)
+    stage.post((x, tall - .05, z), (x - side * .6, tall + .32, z), .05, "metal", "pole", gray)
+    stage.post((x - side * .58, tall + .31, z), (reach, tall + .38, z), .045, "metal", "pole", gray)
+    stage.solid("bevel", (reach - side * .25, tall + .29, z), (.7, .13, .26), "metal", "pole", (.25, .26, .27))
+
+
+def sign(stage: Stage, rng: np.random.Generator, x: float, z: float) -> None:
+    """Put up a traffic sign: 0 no entry, 1 speed limit, 2 warning, 3 parking, 4 stop, 5 priority, 6 direction."""
+    kind = int(rng.integers(7))
+    template = ("disc", "disc", "triangle", "plate", "octagon", "plate", "disc")[kind]
+    size = rng.uniform(.68, .85)
+    low = rng.uniform(1.9, 2.3)
+    yaw = rng.normal(0, .06)
+    stage.post((x, 0, z), (x, low + size * .9, z), .038, "metal", "pole", (.30, .31, .32), contact=.2)
+    stage.solid(template, (x, low, z - .06), (size, size * (.9 if kind == 2 else 1.), .03), "sign", "traffic sign",
+                (.5, .5, .5), yaw=yaw, params=(kind, size, 0., 0.), seed=float(rng.random()))
+    if rng.random() < .35:
+        stage.solid("plate", (x, low - .34, z - .06), (size * .85, .28, .03), "sign", "traffic sign", (.5, .5, .5),
+                    yaw=yaw, params=(7, size, 0., 0.), seed=float(rng.random()))
+
+
+def traffic_light(stage: Stage, rng: np.random.Generator, x: float, z: float, side: float, arm: bool) -> None:
+    """Put up a traffic light beside the road, and over it on an arm."""
+    dark = (.035, .04, .04)
+    state = int(rng.integers(3))
+    stage.post((x, 0, z), (x, 5.6 if arm else 3.3, z), .08, "metal", "pole", (.13, .15, .145), contact=.3)
+    places = [(x, 2.35)]
+    if arm:
+        stage.post((x, 5.45, z), (x - side * 3.6, 5.6, z), .055, "metal", "pole", (.13, .15, .145))
+        places.append((x - side * 3.5, 4.75))
+    for px, low in places:
+        stage.solid("box", (px, low, z - .16), (.36, .98, .24), "light", "traffic light", dark,
+                    params=(state, .98, 0., 0.), seed=float(rng.random()))
+
+
+def bollards(stage: Stage, x: float, z_from: float, z_to: float, step: float, color) -> None:
+    """Line the kerb with bollards."""
+    for z in np.arange(z_from, z_to, step):
+        stage.post((x, .1, z), (x, 1.02, z), .062, "metal", "pole", color, contact=.3)
+        stage.ball((x, 1.02, z), (.075, .06, .075), "metal", "pole", color, casts=False)
