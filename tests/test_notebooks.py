@@ -1,0 +1,252 @@
+"""The mechanics of the lessons: what every committed notebook must hold, and the tools that run and stamp them.
+
+The committed notebooks are not executed here: `.ci/run` runs each of them with papermill at the quick preset and
+with nbval, so that this file stays fast.
+"""
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from semdepth_lite import notebooks
+from semdepth_lite.common import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PICTURE_TYPES = ("image/png", "image/jpeg", "image/svg+xml")
+ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|usr|work|opt|var|mnt|Users|private)/|\b[A-Z]:\\\\?Users")
+
+
+def output_texts(cell):
+    """Every text an output shows to a reader, pictures left out."""
+    for output in cell.get("outputs", ()):
+        yield "".join(output.get("text", ""))
+        for kind, value in output.get("data", {}).items():
+            if kind.startswith("text/"):
+                yield re.sub(r'src="data:[^"]*"', "", "".join(value))
+
+
+def headings(notebook):
+    """(level, text) of every markdown heading, code blocks left out."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"^(```|~~~).*?^\1", "", cell.source, flags=re.S | re.M)
+            yield from ((len(marks), text) for marks, text in re.findall(r"^(#{1,6})\s+(.+)$", prose, re.M))
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request):
+    """Each committed notebook in turn."""
+    return request.param
+
+
+def test_parameters_are_literals_with_the_quick_preset(lesson):
+    values = notebooks.parameter_literals(notebooks.load(lesson))
+    assert values["preset"] == "quick" and values["seed"] == 0
+    assert values["results"] == f"{lesson.stem}.json"
+
+
+def test_form(lesson):
+    notebook = notebooks.load(lesson)
+    nbformat.validate(notebook)
+    levels = [level for level, _ in headings(notebook)]
+    assert levels.count(1) == 1 and levels[0] == 1, "one first-level heading, at the top"
+    for above, below in zip(levels, levels[1:]):
+        assert below <= above + 1, f"heading levels jump from {above} to {below}"
+    assert 25 <= len(notebook.cells) <= 45
+    for cell in notebooks.code_cells(notebook):
+        assert len(cell.source.splitlines()) <= 25, f"a long cell: {cell.source[:60]!r}"
+        assert notebooks.INJECTED not in cell.metadata.get("tags", [])
+    assert lesson.stat().st_size <= 1_000_000
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_prose_pictures_have_words(lesson):
+    for cell in notebooks.load(lesson).cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"!\[\s*\]\(", cell.source), "a picture without alternative text"
+            for tag in re.findall(r"<img\b[^>]*>", cell.source):
+                assert re.search(r'alt="[^"]{10,}"', tag), tag[:80]
+
+
+def test_every_code_cell_was_run_without_error(lesson):
+    notebook = notebooks.load(lesson)
+    counts = [cell.execution_count for cell in notebooks.code_cells(notebook) if cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1)), "run all cells from the top and store them"
+    assert notebooks.stored_errors(notebook) == []
+
+
+def test_stored_pictures_have_words(lesson):
+    for cell in notebooks.load(lesson).cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            page = "".join(data.get("text/html", ""))
+            if any(kind in data for kind in PICTURE_TYPES):
+                assert "<figcaption" in page, "a picture that did not go through semdepth_lite.figures"
+            for tag in re.findall(r"<img\b[^>]*>", page):
+                assert re.search(r'alt="[^"]{20,}"', tag), tag[:80]
+
+
+def test_checked_cells_have_outputs_to_check(lesson):
+    for cell in notebooks.load(lesson).cells:
+        if "nbval-check-output" in cell.metadata.get("tags", []):
+            assert cell.outputs, f"nothing stored to compare with: {cell.source[:60]!r}"
+
+
+def test_outputs_name_no_place_on_a_machine(lesson):
+    for cell in notebooks.load(lesson).cells:
+        for text in output_texts(cell):
+            assert not ABSOLUTE.search(text), ABSOLUTE.search(text)
+
+
+def test_stored_outputs_are_fresh(lesson):
+    assert notebooks.is_fresh(lesson), "code or results changed after the outputs were stored; run it again"
+
+
+# The tools themselves, on a notebook of four cells.
+
+PARAMETERS = 'preset = "quick"\nseed = 0\nresults = "small.json"'
+CODE = ["from semdepth_lite.notebooks import save_results", "half = seed / 2\nprint(preset, half)",
+        "save_results(results, half=half, preset=preset)"]
+
+
+def small(path: Path, parameters: str = PARAMETERS, code=CODE) -> Path:
+    """Write a small notebook."""
+    cells = [nbformat.v4.new_markdown_cell("# Small"),
+             nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+             *map(nbformat.v4.new_code_cell, code)]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    nbformat.write(notebook, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The small notebook, executed with seed 3."""
+    folder = tmp_path_factory.mktemp("ran")
+    path = small(folder / "small.ipynb")
+    return path, notebooks.run_notebook(path, folder / "out" / "copy.ipynb", {"seed": 3}, progress=False)
+
+
+def test_run_writes_results_beside_the_copy(ran):
+    path, told = ran
+    written = Path(told["output"]).parent / "small.json"
+    assert json.loads(written.read_text()) == {"half": 1.5, "preset": "quick"} == told["results"]
+    assert told["notebook"] == "small.ipynb" and told["seconds"] > 0
+    assert not (path.parent / "small.json").exists()
+
+
+def test_outputs_are_moved_and_defaults_stay(ran, tmp_path):
+    path = small(tmp_path / "small.ipynb")
+    assert not notebooks.is_fresh(path)
+    notebooks.store_outputs(ran[1]["output"], path, preset="lesson", minutes=0.1)
+    stored = notebooks.load(path)
+    assert notebooks.is_fresh(path)
+    assert notebooks.parameter_literals(stored)["seed"] == 0
+    assert [cell.execution_count for cell in notebooks.code_cells(stored)] == [1, 2, 3, 4]
+    assert stored.cells[3].outputs[0].text == "quick 1.5\n"
+    assert "papermill" not in stored.metadata
+    assert stored.metadata.semdepth_lite["preset"] == "lesson" and stored.metadata.semdepth_lite["minutes"] == 0.1
+
+
+def test_a_changed_cell_is_stale_and_prose_is_not(ran, tmp_path):
+    path = small(tmp_path / "small.ipynb")
+    notebooks.store_outputs(ran[1]["output"], path)
+    notebook = notebooks.load(path)
+    notebook.cells[0].source = "# Small, reworded"
+    nbformat.write(notebook, str(path))
+    assert notebooks.is_fresh(path)
+    notebook.cells[3].source = "half = seed / 4"
+    nbformat.write(notebook, str(path))
+    assert not notebooks.is_fresh(path)
+    with pytest.raises(InputError, match="run it again"):
+        notebooks.store_outputs(ran[1]["output"], path)
+
+
+def test_changed_results_are_stale(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    (tmp_path / "baseline-0.json").write_text('{"abs_rel": 0.1}')
+    path = small(tmp_path / "small.ipynb", code=['runs = read_results("baseline-*")'])
+    notebooks.stamp(path)
+    (tmp_path / "other.json").write_text("{}")
+    assert notebooks.is_fresh(path)
+    (tmp_path / "baseline-1.json").write_text("{}")
+    assert not notebooks.is_fresh(path)
+    notebooks.stamp(path)
+    (tmp_path / "baseline-0.json").write_text('{"abs_rel": 0.2}')
+    assert not notebooks.is_fresh(path)
+    with pytest.raises(InputError, match="not a literal"):
+        notebooks.notebook_hash(small(path, code=["read_results(name)"]))
+
+
+def test_read_results(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    for seed in (1, 0):
+        (tmp_path / f"baseline-{seed}.json").write_text(f'{{"seed": {seed}}}')
+    assert notebooks.read_results("baseline-*") == {"baseline-0": {"seed": 0}, "baseline-1": {"seed": 1}}
+    with pytest.raises(InputError, match="match 'nothing'"):
+        notebooks.read_results("nothing")
+    (tmp_path / "torn.json").write_text('{"seed": ')
+    with pytest.raises(InputError, match="torn.json is not JSON"):
+        notebooks.read_results("torn")
+
+
+def test_save_results_knows_arrays_and_refuses_nan(tmp_path):
+    path = tmp_path / "results.json"
+    notebooks.save_results(path, a=np.float32(0.5), b=torch.tensor([1, 2]), c={"d": np.arange(2)}, e=Path("x") / "y")
+    assert json.loads(path.read_text()) == {"a": 0.5, "b": [1, 2], "c": {"d": [0, 1]}, "e": "x/y"}
+    for value in (float("nan"), object()):
+        with pytest.raises(InputError, match="cannot be written as JSON"):
+            notebooks.save_results(path, a=value)
+    assert json.loads(path.read_text())["a"] == 0.5 and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failing_notebook_is_named(tmp_path):
+    path = small(tmp_path / "small.ipynb", code=["x = 1", "raise KeyError('no such street')"])
+    with pytest.raises(notebooks.NotebookFailure, match=r"small.ipynb failed in its cell 3: KeyError: 'no such str"):
+        notebooks.run_notebook(path, tmp_path / "copy.ipynb", progress=False)
+    assert (tmp_path / "copy.ipynb").exists()
+
+
+@pytest.mark.parametrize("output", [
+    {"output_type": "error", "ename": "ValueError", "evalue": "inside", "traceback": []},
+    {"output_type": "stream", "name": "stderr", "text": "Traceback (most recent call last):\n ...\nValueError: inside\n"}])
+@pytest.mark.parametrize("in_widget", [False, True])
+def test_errors_are_found_in_outputs_and_widgets(tmp_path, output, in_widget):
+    notebook = notebooks.load(small(tmp_path / "small.ipynb"))
+    assert notebooks.stored_errors(notebook) == []
+    if in_widget:
+        notebook.metadata["widgets"] = nbformat.from_dict({
+            "application/vnd.jupyter.widget-state+json": {"state": {"7": {"state": {"outputs": [output]}}}}})
+    else:
+        notebook.cells[2].outputs = [nbformat.from_dict(output)]
+    assert notebooks.stored_errors(notebook) == ["ValueError: inside"]
+
+
+@pytest.mark.parametrize("parameters, complaint", [
+    ("steps = 2 if quick else 100", "NAME = LITERAL"), ("import os", "NAME = LITERAL"), ("a.b = 3", "NAME = LITERAL")])
+def test_a_derived_parameter_is_refused(tmp_path, parameters, complaint):
+    with pytest.raises(InputError, match=complaint):
+        notebooks.parameter_literals(notebooks.load(small(tmp_path / "small.ipynb", parameters)))
+
+
+def test_bad_requests_are_named(tmp_path):
+    path = small(tmp_path / "small.ipynb")
+    with pytest.raises(InputError, match="no parameter 'sede'; it has preset, seed, results"):
+        notebooks.run_notebook(path, tmp_path / "copy.ipynb", {"sede": 1})
+    with pytest.raises(InputError, match="no notebook"):
+        notebooks.run_notebook(tmp_path / "absent.ipynb", tmp_path / "copy.ipynb")
+    (tmp_path / "torn.ipynb").write_text('{"cells": [')
+    with pytest.raises(InputError, match="is not a notebook"):
+        notebooks.load(tmp_path / "torn.ipynb")
+    untagged = notebooks.load(path)
+    untagged.cells[1].metadata.tags = []
+    with pytest.raises(InputError, match="0 cells tagged"):
+        notebooks.parameter_literals(untagged)
