@@ -83,28 +83,55 @@ def flip(triplet: Triplet, mask: torch.Tensor) -> Triplet:
         T_source_target=None if T is None else torch.where(where, flip_transform(T), T))
 
 
-def jitter(triplet: Triplet, generator: torch.Generator, strength: float = 0.2) -> Triplet:
+@dataclass
+class Augmentation:
+    """What is drawn at random for a batch.
+
+    Attributes:
+        mirrored: (B,) bool, flip this item.
+        color: (B, 3) factors of brightness, contrast and saturation.
+    """
+
+    mirrored: torch.Tensor
+    color: torch.Tensor
+
+    def part(self, rank: int, count: int) -> Augmentation:
+        """Return the share of one of several processes, every count-th item from rank on."""
+        return Augmentation(self.mirrored[rank::count], self.color[rank::count])
+
+
+def draw_augmentation(batch: int, generator: torch.Generator, strength: float = 0.2) -> Augmentation:
+    """Draw flips with probability 1/2, and with probability 1/2 color factors from [1 - strength, 1 + strength]."""
+    mirrored = torch.rand(batch, generator=generator) < 0.5
+    color = 1 + strength * (2 * torch.rand(batch, 3, generator=generator) - 1)
+    color[torch.rand(batch, generator=generator) < 0.5] = 1
+    return Augmentation(mirrored, color)
+
+
+def augment(triplet: Triplet, drawn: Augmentation) -> Triplet:
+    """Flip and jitter a batch as drawn."""
+    device = triplet.target.device
+    return jitter(flip(triplet, drawn.mirrored.to(device)), drawn.color.to(device))
+
+
+def jitter(triplet: Triplet, color: torch.Tensor) -> Triplet:
     """Change brightness, contrast and saturation of the network inputs, alike for all frames of an item.
 
-    Each item is changed with probability 1/2 by factors from [1 - strength, 1 + strength]. The photometric loss goes
-    on seeing the plain frames. (Monodepth2 also turns the hue, by 0.1 [code: MD2]; left out here, because it would cost
-    more time than the other three together.)
+    The photometric loss goes on seeing the plain frames. Monodepth2 also turns the hue, by 0.1 [code: MD2]; left out
+    here, because it would cost more time than the other three together.
 
     Args:
         triplet: the batch.
-        generator: source of randomness, on the CPU.
-        strength: largest relative change.
+        color: (B, 3) factors of brightness, contrast and saturation.
 
     Returns:
         A Triplet whose `target_aug` and `sources_aug` are changed copies.
     """
     frames = torch.cat((triplet.target[:, None], triplet.sources), 1)
-    factors = 1 + strength * (2 * torch.rand(len(triplet), 3, generator=generator) - 1)
-    factors[torch.rand(len(triplet), generator=generator) < 0.5] = 1
-    brightness, contrast, saturation = factors.to(frames).view(-1, 3, 1, 1, 1, 1).unbind(1)
+    brightness, contrast, saturation = color.to(frames).view(-1, 3, 1, 1, 1, 1).unbind(1)
     gray = frames.mean(2, keepdim=True)
     mean = gray.mean((1, 3, 4), keepdim=True)
-    # out = brightness * (mean + contrast * (gray + saturation * (frames - gray) - mean)), with the constants folded
+    # brightness * (mean + contrast * (gray + saturation * (frames - gray) - mean)), with the constants folded
     mixed = frames * (brightness * contrast * saturation)
     mixed += brightness * (contrast * (1 - saturation) * gray + (1 - contrast) * mean)
     mixed.clamp_(0, 1)

@@ -65,7 +65,7 @@ class TargetStatistics(NamedTuple):
 
 
 def target_statistics(target: torch.Tensor) -> TargetStatistics:
-    """Compute the statistics of a shifted target (..., H, W)."""
+    """Compute the statistics of shifted targets (N, 1, C, H, W)."""
     shifted_mean = box_sum(target).div_(9)
     spread = box_sum(target * target).div_(9).sub_(shifted_mean * shifted_mean).add_(SSIM_C2)
     mean = shifted_mean + SHIFT
@@ -84,7 +84,7 @@ class Similarity(NamedTuple):
 
 
 def similarity(view: torch.Tensor, target: TargetStatistics) -> Similarity:
-    """Compute SSIM (S, C, H, W) of each shifted view with the target (C, H, W)."""
+    """Compute SSIM (N, S, C, H, W) of each shifted view with its target (N, 1, C, H, W)."""
     mean = box_sum(view).div_(9)
     B = box_sum(view * target.image).div_(9).addcmul_(mean, target.shifted_mean, value=-1).mul_(2).add_(SSIM_C2)
     D = box_sum(view * view).div_(9).addcmul_(mean, mean, value=-1).add_(target.spread)
@@ -95,7 +95,7 @@ def similarity(view: torch.Tensor, target: TargetStatistics) -> Similarity:
 
 
 def view_errors(view: torch.Tensor, target: TargetStatistics, ssim: float) -> tuple[torch.Tensor, Similarity | None]:
-    """Return the photometric error (S, H, W) of views (S, C, H, W), and the similarity for the gradient."""
+    """Return the photometric error (N, S, H, W) of views (N, S, C, H, W), and the similarity for the gradient."""
     error = (view - target.image).abs_().mean(-3).mul_(1 - ssim)
     if not ssim:
         return error, None
@@ -113,14 +113,14 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
     dS/dm = 2 (B (my + c) - A my) / (C D) - 2 S ((m + c) / C - m / D),  dS/dq = -S / D,  dS/dr = 2 A / (C D).
 
     Args:
-        weight: (S, H, W).
-        view: (S, C, H, W).
-        target: its statistics, each (C, H, W).
+        weight: (N, S, H, W).
+        view: (N, S, C, H, W).
+        target: its statistics, each (N, 1, C, H, W).
         parts: from `view_errors`.
         ssim: share of the SSIM term.
     """
     channels = view.shape[-3]
-    weight = weight[:, None]
+    weight = weight[:, :, None]
     gradient = (view - target.image).sign_().mul_(weight * ((1 - ssim) / channels))
     if parts is None:
         return gradient
@@ -137,7 +137,7 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
 
 
 class Projection(NamedTuple):
-    """Where target pixels lie in the sources: the rays H p (S, 3, H, W), z, and pixel positions (S, H, W)."""
+    """Where target pixels lie in the sources: the rays H p (N, S, 3, H, W), z, and pixel positions (N, S, H, W)."""
 
     rays: torch.Tensor
     z: torch.Tensor
@@ -146,75 +146,90 @@ class Projection(NamedTuple):
 
 
 def project_folded(depth: torch.Tensor, homography: torch.Tensor, epipole: torch.Tensor) -> Projection:
-    """Project every pixel of a depth map (H, W) with folded cameras (S, 3, 3) and (S, 3)."""
-    u, v = pixel_grid(*depth.shape, depth)
+    """Project every pixel of depth maps (N, H, W) with folded cameras (N, S, 3, 3) and (N, S, 3)."""
+    u, v = pixel_grid(*depth.shape[-2:], depth)
     h = homography[..., None, None]
-    rays = h[:, :, 0] * u + (h[:, :, 1] * v + h[:, :, 2])
-    x, y, z = (rays * depth).add_(epipole[..., None, None]).unbind(1)
+    rays = h[:, :, :, 0] * u + (h[:, :, :, 1] * v + h[:, :, :, 2])
+    x, y, z = (rays * depth[:, None, None]).add_(epipole[..., None, None]).unbind(2)
     z = z.clamp(min=1e-7)
     return Projection(rays, z, x / z, y / z)
 
 
 def projection_gradient(du: torch.Tensor, dv: torch.Tensor, depth: torch.Tensor, at: Projection
                         ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Carry gradients (S, H, W) by pixel positions back to depth (H, W), homography (S, 3, 3) and epipole (S, 3)."""
+    """Carry gradients (N, S, H, W) by pixel position back to depth, homography and epipole."""
     dx, dy = du / at.z, dv / at.z
     dz = (at.u * dx).add_(at.v * dy).neg_().mul_(at.z > 1e-7)
-    points = torch.stack((dx, dy, dz), 1)
-    by_depth = (points * at.rays).sum((0, 1))
-    u, v = pixel_grid(*depth.shape, depth)
-    lifted = points * depth
-    by_homography = torch.stack(((lifted.sum(2) * u).sum(-1), (lifted.sum(3) * v[:, 0]).sum(-1),
-                                 lifted.sum((2, 3))), -1)
-    return by_depth, by_homography, points.sum((2, 3))
+    points = torch.stack((dx, dy, dz), 2)
+    by_depth = (points * at.rays).sum((1, 2))
+    u, v = pixel_grid(*depth.shape[-2:], depth)
+    lifted = points * depth[:, None, None]
+    columns, rows = lifted.sum(-2), lifted.sum(-1)
+    by_homography = torch.stack(((columns * u[0]).sum(-1), (rows * v[:, 0]).sum(-1), rows.sum(-1)), -1)
+    return by_depth, by_homography, points.sum((-1, -2))
 
 
-def reprojection(depth: torch.Tensor, homography: torch.Tensor, epipole: torch.Tensor, sources: torch.Tensor,
-                 target: TargetStatistics, identity: torch.Tensor | None, ssim: float, minimum: bool,
-                 mask_outside: bool, gradients: bool) -> tuple[torch.Tensor, ...]:
-    """Return the summed photometric error of one image, and its gradients by depth, homography and epipole.
+def inside_source(at: Projection, height: int, width: int) -> torch.Tensor:
+    """Mark the samples (N, S, H, W) that lie inside their frame and in front of the camera."""
+    return ((at.u >= -0.5) & (at.u <= width - 0.5) & (at.v >= -0.5) & (at.v <= height - 0.5) & (at.z > 1e-7))
+
+
+def join_sources(errors: torch.Tensor, valid: torch.Tensor | None, minimum: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Join the errors (N, S, H, W) to one, and return it with each source's share in it.
+
+    The error is infinite where no source is valid.
+    """
+    count = errors.shape[1]
+    if minimum:
+        if valid is not None:
+            errors = errors.masked_fill(~valid, torch.inf)
+        error, winner = errors.min(1)
+        order = torch.arange(count, device=errors.device)[:, None, None]
+        return error, (order == winner[:, None]).to(errors.dtype)
+    if valid is None:
+        return errors.mean(1), torch.full_like(errors, 1 / count)
+    share = valid.to(errors.dtype) / valid.sum(1, keepdim=True).clamp(min=1)
+    return (errors * share).sum(1).masked_fill(~valid.any(1), torch.inf), share
+
+
+class Prepared(NamedTuple):
+    """What does not depend on depth: shifted sources (N, S, C, H, W), target statistics, and the error (N, H, W) of
+    the unmoved sources where they may win, or None."""
+
+    sources: torch.Tensor
+    target: TargetStatistics
+    identity: torch.Tensor | None
+
+
+def reprojection(depth: torch.Tensor, homography: torch.Tensor, epipole: torch.Tensor, images: Prepared, ssim: float,
+                 minimum: bool, mask_outside: bool, gradients: bool) -> tuple[torch.Tensor, ...]:
+    """Return the summed photometric error of some images, and its gradients by depth, homography and epipole.
 
     Args:
-        depth: (H, W).
-        homography: (S, 3, 3).
-        epipole: (S, 3).
-        sources: (S, C, H, W).
-        target: statistics of the target, each (C, H, W).
-        identity: (H, W) error of the unmoved sources where they may win, or None.
+        depth: (N, H, W).
+        homography: (N, S, 3, 3).
+        epipole: (N, S, 3).
+        images: what was prepared for them.
         ssim, minimum, mask_outside: as in LossSettings.
         gradients: whether gradients are wanted.
     """
-    height, width = depth.shape
+    height, width = depth.shape[-2:]
     at = project_folded(depth, homography, epipole)
-    grid = torch.stack((at.u * (2 / (width - 1)) - 1, at.v * (2 / (height - 1)) - 1), -1)
+    grid = torch.stack((at.u * (2 / (width - 1)) - 1, at.v * (2 / (height - 1)) - 1), -1).flatten(0, 1)
+    sources = images.sources.flatten(0, 1)
     view = F.grid_sample(sources, grid, mode="bilinear", padding_mode="border", align_corners=True)
-    errors, parts = view_errors(view, target, ssim)
-    count = errors.shape[0]
-    weight = torch.full_like(errors, 1 / count)
-    if mask_outside:
-        valid = ((at.u >= -0.5) & (at.u <= width - 0.5) & (at.v >= -0.5) & (at.v <= height - 0.5) & (at.z > 1e-7))
-        errors = errors.masked_fill_(~valid, torch.inf) if minimum else errors.mul_(valid)
-        weight = valid.to(depth.dtype) / valid.sum(0).clamp(min=1)
-    if minimum:
-        error, winner = errors.min(0)
-        weight = (torch.arange(count, device=depth.device)[:, None, None] == winner).to(depth.dtype)
-        lost = torch.isinf(error)
-    else:
-        error = (errors * weight).sum(0) if not mask_outside else errors.sum(0) / valid.sum(0).clamp(min=1)
-        lost = ~valid.any(0) if mask_outside else torch.zeros_like(error, dtype=torch.bool)
-    if identity is not None:
-        lost = lost | (error >= identity)
-        error = torch.where(lost, identity, error)
-    else:
-        error = error.masked_fill(lost, 0)
-    total = error.sum()
+    view = view.view_as(images.sources)
+    errors, parts = view_errors(view, images.target, ssim)
+    error, share = join_sources(errors, inside_source(at, height, width) if mask_outside else None, minimum)
+    floor = images.identity if images.identity is not None else torch.zeros_like(error)
+    lost = torch.isinf(error) if images.identity is None else error >= floor
+    total = torch.where(lost, floor, error).sum()
     if not gradients:
         return (total,)
-    weight = weight.masked_fill_(lost, 0)
-    by_view = view_gradient(weight, view, target, parts, ssim)
+    by_view = view_gradient(share.masked_fill_(lost[:, None], 0), view, images.target, parts, ssim).flatten(0, 1)
     _, by_grid = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, grid, 0, 1, True, [False, True])
-    return total, *projection_gradient(by_grid[..., 0] * (2 / (width - 1)), by_grid[..., 1] * (2 / (height - 1)),
-                                       depth, at)
+    du, dv = (by_grid * by_grid.new_tensor((2 / (width - 1), 2 / (height - 1)))).view(*errors.shape, 2).unbind(-1)
+    return total, *projection_gradient(du, dv, depth, at)
 
 
 class _Reprojection(torch.autograd.Function):
@@ -223,12 +238,12 @@ class _Reprojection(torch.autograd.Function):
     @staticmethod
     def forward(ctx, depth, homography, epipole, prepared):
         wanted = any(ctx.needs_input_grad)
-        rows = [reprojection(depth[i], homography[i], epipole[i], *prepared.item(i), gradients=wanted)
-                for i in range(depth.shape[0])]
+        rows = [reprojection(depth[part], homography[part], epipole[part], images, *prepared.switches, wanted)
+                for part, images in prepared.chunks]
         scale = 1 / depth.numel()
-        total, *gradients = (torch.stack(parts) * scale for parts in zip(*rows))
-        ctx.save_for_backward(*gradients)
-        return total.sum()
+        total, *gradients = zip(*rows)
+        ctx.save_for_backward(*(torch.cat(parts).mul_(scale) for parts in gradients))
+        return torch.stack(total).sum() * scale
 
     @staticmethod
     def backward(ctx, upstream):
@@ -238,25 +253,28 @@ class _Reprojection(torch.autograd.Function):
 class FusedReprojection:
     """The photometric loss at one resolution: made once for a batch, called for each scale compared there.
 
+    On a CPU the batch goes through in chunks whose buffers stay in the cache; elsewhere in one.
+
     Args:
         target: (B, C, H, W).
         sources: (B, S, C, H, W).
         ssim, minimum, automask, mask_outside: as in LossSettings.
     """
 
+    CHUNK = 500_000  # numbers in one (N, S, C, H, W) buffer on a CPU
+
     def __init__(self, target: torch.Tensor, sources: torch.Tensor, ssim: float, minimum: bool, automask: bool,
                  mask_outside: bool) -> None:
-        self.sources = sources - SHIFT
-        self.statistics = [target_statistics(image) for image in target - SHIFT]
         self.switches = ssim, minimum, mask_outside
-        self.identity: list[torch.Tensor | None] = [None] * len(target)
-        if automask:
-            errors = [view_errors(views, image, ssim)[0] for views, image in zip(self.sources, self.statistics)]
-            self.identity = [error.amin(0) if minimum else error.mean(0) for error in errors]
-
-    def item(self, i: int) -> tuple:
-        """Return what `reprojection` takes of item i, after the geometry."""
-        return self.sources[i], self.statistics[i], self.identity[i], *self.switches
+        size = max(1, self.CHUNK // sources[0].numel()) if target.device.type == "cpu" else len(target)
+        self.chunks: list[tuple[slice, Prepared]] = []
+        for start in range(0, len(target), size):
+            part = slice(start, start + size)
+            statistics = target_statistics(target[part, None] - SHIFT)
+            views, identity = sources[part] - SHIFT, None
+            if automask:
+                identity, _ = join_sources(view_errors(views, statistics, ssim)[0], None, minimum)
+            self.chunks.append((part, Prepared(views, statistics, identity)))
 
     def __call__(self, depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
         """Return the mean photometric loss, differentiable by depth (B, 1, H, W) and motion (B, S, 4, 4)."""

@@ -88,7 +88,7 @@ class ResNet(nn.Module):
                 channels = (width << i) * (4 if bottleneck else 1)
             setattr(self, f"layer{i + 1}", nn.Sequential(*layer))
         if fc:
-            self.fc = nn.Linear(channels, 1000)
+            self.fc = nn.Linear(channels, 1000).requires_grad_(False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

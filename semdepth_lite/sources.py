@@ -1,0 +1,90 @@
+"""Where triplets come from: the contract of a source, and the street as one."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from .camera import invert_transform
+from .data import Triplet
+from .street import StreetSet, StreetSettings, load_street
+
+
+class Source(Protocol):
+    """What training and evaluation need of a data set."""
+
+    name: str
+    height: int
+    width: int
+    has_labels: bool
+    has_depth: bool
+
+    def __len__(self) -> int:
+        """Count the triplets."""
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch."""
+
+
+def to_image(frames: np.ndarray) -> torch.Tensor:
+    """Turn uint8 images (..., H, W, 3) into float images (..., 3, H, W) in [0, 1]."""
+    return torch.from_numpy(frames).movedim(-1, -3).to(torch.float32).div_(255)
+
+
+class StreetSource:
+    """Triplets of consecutive frames of the procedural street, with all of its truth.
+
+    Args:
+        street: a rendered set. Every frame with two neighbors in its scene is a target.
+    """
+
+    has_labels = has_depth = True
+
+    def __init__(self, street: StreetSet) -> None:
+        self.street = street
+        settings = street.settings
+        self.name = f"street {settings.split}"
+        self.height, self.width = settings.height, settings.width
+        per_scene = settings.frames_per_scene
+        frames = np.arange(settings.scenes * per_scene)
+        self.targets = frames[(frames % per_scene > 0) & (frames % per_scene < per_scene - 1)]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def scene_of(self, index: int) -> int:
+        """Return the number of the scene a triplet belongs to."""
+        return int(self.targets[index]) // self.street.settings.frames_per_scene
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch."""
+        street = self.street
+        target = self.targets[np.asarray(indices)]
+        window = target[:, None] + np.array([0, -1, 1])
+        frames = to_image(street.images[window.ravel()]).unflatten(0, window.shape)
+        pose = torch.from_numpy(street.pose[window])
+        T = invert_transform(pose[:, 1:]) @ pose[:, :1]
+        K = torch.as_tensor(street.K, dtype=torch.float32).expand(len(target), 3, 3)
+        return Triplet(
+            target=frames[:, 0], sources=frames[:, 1:], K=K,
+            depth=torch.from_numpy(street.depth[target])[:, None], labels=torch.from_numpy(street.labels[target]),
+            moving=torch.from_numpy(street.moving[target]).bool(), T_source_target=T.float(),
+            index=torch.from_numpy(np.asarray(indices)))
+
+
+def street_source(split: str, scenes: int, height: int = 96, width: int = 320, cache: Path | None = None,
+                  workers: int | None = None, progress: bool = True) -> StreetSource:
+    """Render a set of street scenes, or open it if it is cached, and return its triplets.
+
+    Args:
+        split: train, validation or test; no scene is in two of them.
+        scenes: number of scenes of eight frames.
+        height, width: pixels.
+        cache: folder of rendered sets.
+        workers: rendering processes.
+        progress: whether to show a progress bar.
+    """
+    settings = StreetSettings(split=split, scenes=scenes, height=height, width=width)
+    return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress))

@@ -1,0 +1,326 @@
+"""The training loop: seeded, logged, checkpointed, and resumed bit for bit.
+
+Everything drawn at random in step i follows from (seed, i) alone, so a run that was cut off continues as if it had
+not been. A run folder holds settings.json, log.jsonl, checkpoint.pt and, when it is done, metrics.json.
+"""
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from .common import InputError, pick_device, seed_everything, write_atomically
+from .data import Triplet, augment, draw_augmentation
+from .losses import LOSSES, LossTerms
+from .model import Model, Prediction, find_variant
+from .networks import NetworkSettings
+from .sources import Source
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides what a run computes.
+
+    Attributes:
+        variant: name of the method, a key of `VARIANTS`.
+        encoder, width: the networks, see `NetworkSettings`.
+        loss: name of the photometric loss, a key of `LOSSES`.
+        pose: learned, or given by the data.
+        steps: optimizer steps.
+        batch: triplets in a step, over all processes together.
+        learning_rate: Adam's, at its highest.
+        schedule: cosine (with 3 % warm-up), or step (times 0.1 after three quarters, as Monodepth2's 15 of 20 epochs).
+        clip: largest norm of the gradient, 0 = unlimited.
+        augmentation: flips and color jitter.
+        seed: of weights, order and augmentation.
+        precision: fp32, or bf16 for automatic mixed precision in the networks.
+    """
+
+    variant: str = "baseline"
+    encoder: str = "lite"
+    width: int = 16
+    loss: str = "lesson"
+    pose: str = "learned"
+    steps: int = 1000
+    batch: int = 8
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    clip: float = 5.0
+    augmentation: bool = True
+    seed: int = 0
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        find_variant(self.variant)
+        choices = {"loss": tuple(LOSSES), "pose": ("learned", "given"), "schedule": ("cosine", "step"),
+                   "precision": ("fp32", "bf16")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
+        for name in ("steps", "batch", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
+
+    def build(self) -> Model:
+        """Build the model with freshly seeded weights."""
+        seed_everything(self.seed)
+        return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant), LOSSES[self.loss],
+                     self.pose == "learned")
+
+
+class TrainingError(RuntimeError):
+    """Training went wrong in a way that has a name; the message says what to try."""
+
+
+def learning_rate(settings: TrainSettings, step: int) -> float:
+    """Return the learning rate of a step."""
+    if settings.schedule == "step":
+        return settings.learning_rate * (0.1 if step >= 0.75 * settings.steps else 1.0)
+    warm = max(1, round(0.03 * settings.steps))
+    if step < warm:
+        return settings.learning_rate * (step + 1) / warm
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, settings.steps - warm)))
+
+
+def batch_indices(length: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Return the triplets of a step: epochs are permutations drawn from (seed, epoch), and batches run across them."""
+    positions = np.arange(step * batch, (step + 1) * batch)
+    orders = {epoch: np.random.default_rng((seed, epoch)).permutation(length) for epoch in set(positions // length)}
+    return np.array([orders[p // length][p % length] for p in positions])
+
+
+def load_batch(source: Source, settings: TrainSettings, step: int, device: torch.device, rank: int = 0,
+               world: int = 1) -> Triplet:
+    """Load and augment this process's share of a step's batch."""
+    indices = batch_indices(len(source), settings.batch, step, settings.seed)[rank::world]
+    triplet = source.triplet(indices).to(device)
+    if not settings.augmentation:
+        return triplet
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    return augment(triplet, draw_augmentation(settings.batch, generator).part(rank, world))
+
+
+def diagnose(terms: LossTerms, prediction: Prediction) -> str | None:
+    """Name what went wrong in a step, with what to try; None if all is well."""
+    if not bool(torch.isfinite(terms.total)):
+        return "the loss is not a number: lower the learning rate, and look for broken frames with `doctor`"
+    disp = prediction.disps[0].detach().float()
+    if float((disp.std((1, 2, 3)) / disp.mean((1, 2, 3))).max()) < 1e-3:
+        return ("depth has collapsed to a constant: lower the learning rate, and check that the camera moves and that "
+                "the intrinsics belong to this image size")
+    motion = prediction.T_source_target.detach()[..., :3, 3].norm(dim=-1)
+    if float(motion.max()) < 1e-6:
+        return "the pose has collapsed to standing still: lower the learning rate, or raise the frame step"
+    return None
+
+
+class Run:
+    """A training run in its folder.
+
+    Args:
+        source: training triplets.
+        settings: what to compute.
+        folder: run folder; an unfinished run of the same settings in it is continued.
+        device: where to compute, `auto` for the best there is.
+
+    Raises:
+        InputError: if the folder holds a run with other settings, or a checkpoint that cannot be read.
+    """
+
+    def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto") -> None:
+        self.source, self.settings, self.folder = source, settings, Path(folder)
+        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        if settings.batch % self.world:
+            raise InputError(f"batch {settings.batch} cannot be shared by {self.world} processes; use a multiple.")
+        self.device = pick_device(device)
+        self.model = settings.build().to(self.device)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.parameters, settings.learning_rate)
+        self.step, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
+        self._open_folder()
+
+    def _open_folder(self) -> None:
+        """Continue the run in the folder, or start one."""
+        about = {"settings": asdict(self.settings), "data": self.source.name, "triplets": len(self.source),
+                 "height": self.source.height, "width": self.source.width}
+        path = self.folder / "settings.json"
+        if path.exists():
+            known = read_json(path)
+            for name, value in about.items():
+                if known.get(name) != value:
+                    raise InputError(f"{self.folder} holds a run with {name} {known.get(name)}, not {value}; "
+                                     "use another folder, or delete this one.")
+        elif self.rank == 0:
+            about |= {"python": platform.python_version(), "torch": torch.__version__, "device": str(self.device),
+                      "processes": self.world}
+            write_json(path, about)
+        if (self.folder / "checkpoint.pt").exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        """Load the checkpoint and drop log lines that were written after it."""
+        state = load_checkpoint(self.folder / "checkpoint.pt", self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds, self.cpu_seconds = state["step"], state["seconds"], state["cpu_seconds"]
+        log = self.folder / "log.jsonl"
+        if self.rank == 0 and log.exists():
+            rows = [row for row in read_log(log) if row["step"] <= self.step]
+            write_atomically(log, lambda p: p.write_text("".join(json.dumps(row) + "\n" for row in rows)))
+
+    def save(self) -> None:
+        """Write the checkpoint atomically, so that at every moment the last good one is there."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step,
+                 "seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "settings": asdict(self.settings)}
+        write_atomically(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))
+
+    def train_step(self, batch: Triplet, forward: torch.nn.Module | None = None) -> tuple[LossTerms, Prediction]:
+        """Take one optimizer step. Nothing in here waits for a GPU."""
+        rate = learning_rate(self.settings, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            terms, prediction = (forward or self.model)(batch)
+        terms.total.backward()
+        if self.settings.clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
+        self.optimizer.step()
+        self.step += 1
+        return terms, prediction
+
+    def train(self, progress: bool = True, log_every: int = 10, save_every: int = 200) -> Model:
+        """Train to the end, and return the model.
+
+        Args:
+            progress: show a bar with the remaining time.
+            log_every: steps between log lines.
+            save_every: steps between checkpoints.
+
+        Raises:
+            TrainingError: if the loss, the depth or the pose breaks down; the last good checkpoint stays.
+        """
+        from tqdm.auto import tqdm
+
+        self.model.train()
+        forward = DistributedDataParallel(self.model) if self.world > 1 else self.model
+        bar = tqdm(total=self.settings.steps, initial=self.step, disable=not progress or self.rank > 0,
+                   desc=f"train {self.settings.variant}", unit="step")
+        clock = Clock(self)
+        with bar:
+            while self.step < self.settings.steps:
+                batch = load_batch(self.source, self.settings, self.step, self.device, self.rank, self.world)
+                terms, prediction = self.train_step(batch, forward)
+                last = self.step == self.settings.steps
+                if self.step % log_every == 0 or last:
+                    self._log(terms, prediction, bar, clock)
+                if self.rank == 0 and (self.step % save_every == 0 or last):
+                    clock.update()
+                    self.save()
+                bar.update()
+        return self.model.eval()
+
+    def _log(self, terms: LossTerms, prediction: Prediction, bar, clock: Clock) -> None:
+        """Append a line to the log; stop if something broke."""
+        trouble = diagnose(terms, prediction)
+        if trouble:
+            raise TrainingError(f"step {self.step}: {trouble}. The last good checkpoint is in {self.folder}.")
+        if self.rank:
+            return
+        clock.update()
+        row = {"step": self.step, "loss": float(terms.total.detach()), "photometric": float(terms.photometric.detach()),
+               "smoothness": float(terms.smoothness.detach())}
+        bar.set_postfix(loss=f"{row['loss']:.4f}")
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+
+    def cost(self) -> dict[str, float]:
+        """Return what the run has cost so far: wall and processor seconds of this process, and peak memory in MiB."""
+        peak = (torch.cuda.max_memory_allocated(self.device) / 2**20 if self.device.type == "cuda"
+                else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+        return {"seconds": round(self.seconds, 1), "cpu_seconds": round(self.cpu_seconds, 1),
+                "peak_mib": round(peak), "parameters": sum(p.numel() for p in self.parameters)}
+
+
+class Clock:
+    """Adds the time since its last update to a run's account."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.wall, self.cpu = run, time.perf_counter(), time.process_time()
+
+    def update(self) -> None:
+        """Bring the account up to now."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.run.seconds += wall - self.wall
+        self.run.cpu_seconds += cpu - self.cpu
+        self.wall, self.cpu = wall, cpu
+
+
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
+    """Read a checkpoint of ours; nothing in the file is executed.
+
+    Raises:
+        InputError: if the file is cut off or something else.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        state["model"], state["settings"], state["step"]
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; train a run into this folder first.") from None
+    except Exception as error:
+        raise InputError(f"{path} is not a whole checkpoint ({type(error).__name__}); delete it to start the run "
+                         "again.") from error
+    return state
+
+
+def load_run(folder: Path, device: str = "auto") -> Model:
+    """Load the trained model of a run folder, in evaluation mode.
+
+    Raises:
+        InputError: if there is no readable checkpoint.
+    """
+    where = pick_device(device)
+    state = load_checkpoint(Path(folder) / "checkpoint.pt", where)
+    model = TrainSettings(**state["settings"]).build()
+    model.load_state_dict(state["model"])
+    return model.to(where).eval()
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object.
+
+    Raises:
+        InputError: if the file does not hold one.
+    """
+    try:
+        value = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error}); delete it to start again.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds {type(value).__name__}, expected a JSON object; delete it to start again.")
+    return value
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Write a JSON object atomically."""
+    write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(value, indent=1) + "\n"))
+
+
+def read_log(path: Path) -> Iterator[dict]:
+    """Yield the rows of a JSONL log, leaving out a last line that was cut off."""
+    for line in Path(path).read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
