@@ -253,3 +253,26 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
         smoothness.append(smoothness_loss(normalize_disp(disp), reduce_image(target, scale)))
         total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
     return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))
+
+
+def supervised_loss(disps: list[torch.Tensor], depth: torch.Tensor, settings: LossSettings = LossSettings()
+                    ) -> LossTerms:
+    """Return the mean |ln predicted depth - ln true depth| over pixels with depth: what labels would teach.
+
+    Every scale is brought to full size first. Depth learned this way has the truth's scale.
+
+    Args:
+        disps: sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
+        depth: (B, 1, H, W) truth, meters, 0 = none.
+        settings: the depth range.
+    """
+    known = depth > 0
+    count = known.sum().clamp(min=1)
+    truth = torch.where(known, depth, 1).log()
+    errors = []
+    for disp in disps:
+        full = F.interpolate(disp, depth.shape[-2:], mode="bilinear", align_corners=False)
+        predicted = disp_to_depth(full, settings.min_depth, settings.max_depth).log()
+        errors.append(((predicted - truth).abs() * known).sum() / count)
+    error = torch.stack(errors).mean()
+    return LossTerms(error, error.detach(), torch.zeros_like(error.detach()))

@@ -9,7 +9,7 @@ from torch import nn
 from .camera import disp_to_depth, rigid_transform
 from .common import InputError, check_divisible
 from .data import Triplet
-from .losses import LossSettings, LossTerms, self_supervised_loss
+from .losses import LossSettings, LossTerms, self_supervised_loss, supervised_loss
 from .networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
 
 
@@ -54,16 +54,18 @@ class Model(nn.Module):
         networks: which networks.
         variant: which method.
         loss: which photometric loss.
-        learned_pose: False takes the motion from the data; there is no pose network then.
+        pose: learned, or given by the data; there is no pose network then.
+        supervision: video (self-supervised), or depth (the true depth, as an upper bound; no pose network either).
     """
 
     def __init__(self, networks: NetworkSettings = NetworkSettings(), variant: Variant = Variant(),
-                 loss: LossSettings = LossSettings(), learned_pose: bool = True) -> None:
+                 loss: LossSettings = LossSettings(), pose: str = "learned", supervision: str = "video") -> None:
         super().__init__()
-        self.variant, self.loss = variant, loss
+        self.variant, self.loss, self.supervision = variant, loss, supervision
         self.encoder = Encoder(networks)
         self.depth = DepthDecoder(self.encoder.channels, networks)
-        self.pose_encoder, self.pose = build_pose_network(networks) if learned_pose else (None, None)
+        moving = pose == "learned" and supervision == "video"
+        self.pose_encoder, self.pose = build_pose_network(networks) if moving else (None, None)
 
     def predict(self, images: torch.Tensor) -> Prediction:
         """Predict depth.
@@ -92,6 +94,10 @@ class Model(nn.Module):
     def forward(self, batch: Triplet) -> tuple[LossTerms, Prediction]:
         """Return the loss of a batch and what was predicted on the way."""
         prediction = self.predict(batch.target_aug)
+        if self.supervision == "depth":
+            if batch.depth is None:
+                raise InputError("the data has no true depth to learn from; train with supervision video.")
+            return supervised_loss(prediction.disps, batch.depth, self.loss), prediction
         if self.pose is not None:
             prediction.T_source_target = self.motion(batch.target_aug, batch.sources_aug)
         elif batch.T_source_target is not None:

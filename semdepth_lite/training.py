@@ -37,6 +37,7 @@ class TrainSettings:
         encoder, width: the networks, see `NetworkSettings`.
         loss: name of the photometric loss, a key of `LOSSES`.
         pose: learned, or given by the data.
+        supervision: video, or depth (the truth, as an upper bound).
         steps: optimizer steps.
         batch: triplets in a step, over all processes together.
         learning_rate: Adam's, at its highest.
@@ -52,6 +53,7 @@ class TrainSettings:
     width: int = 16
     loss: str = "lesson"
     pose: str = "learned"
+    supervision: str = "video"
     steps: int = 1000
     batch: int = 8
     learning_rate: float = 1e-3
@@ -63,7 +65,8 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         find_variant(self.variant)
-        choices = {"loss": tuple(LOSSES), "pose": ("learned", "given"), "schedule": ("cosine", "step"),
+        choices = {"loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
+                   "schedule": ("cosine", "step"),
                    "precision": ("fp32", "bf16")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -76,7 +79,7 @@ class TrainSettings:
         """Build the model with freshly seeded weights."""
         seed_everything(self.seed)
         return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant), LOSSES[self.loss],
-                     self.pose == "learned")
+                     self.pose, self.supervision)
 
 
 class TrainingError(RuntimeError):
@@ -119,8 +122,8 @@ def diagnose(terms: LossTerms, prediction: Prediction) -> str | None:
     if float((disp.std((1, 2, 3)) / disp.mean((1, 2, 3))).max()) < 1e-3:
         return ("depth has collapsed to a constant: lower the learning rate, and check that the camera moves and that "
                 "the intrinsics belong to this image size")
-    motion = prediction.T_source_target.detach()[..., :3, 3].norm(dim=-1)
-    if float(motion.max()) < 1e-6:
+    motion = prediction.T_source_target
+    if motion is not None and float(motion.detach()[..., :3, 3].norm(dim=-1).max()) < 1e-6:
         return "the pose has collapsed to standing still: lower the learning rate, or raise the frame step"
     return None
 
