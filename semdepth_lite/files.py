@@ -38,7 +38,7 @@ def _open(path: Path) -> Image.Image:
 def _decode(image: Image.Image, path: Path) -> np.ndarray:
     """Decode the pixels of an opened image."""
     try:
-        return np.asarray(image)
+        return np.array(image)  # a copy, because torch wants arrays it may write to
     except _BROKEN as error:
         raise InputError(f"{path} is damaged ({error}); replace the file.") from error
 
@@ -82,7 +82,7 @@ def read_image(path: Path, height: int | None = None, width: int | None = None) 
             return _decode(image, path)
         image.draft("RGB", (width, height))
         try:
-            return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+            return np.array(image.resize((width, height), Image.Resampling.LANCZOS))
         except _BROKEN as error:
             raise InputError(f"{path} is damaged ({error}); replace the file.") from error
 

@@ -1,0 +1,464 @@
+"""KITTI: numbers of the real sample, a small tree made here, and a clear sentence for every broken file."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from PIL import Image
+import pytest
+import torch
+
+from semdepth_lite import kitti
+from semdepth_lite.camera import monodepth2_intrinsics, resize_intrinsics
+from semdepth_lite.common import InputError
+from semdepth_lite.files import read_depth_png, read_image, write_depth_png
+from semdepth_lite.framestore import ClipSource, FrameStore, PlanarImages, prefetch, shrink_depth
+from semdepth_lite.losses import photometric_error
+from semdepth_lite.warp import warp
+
+REAL = os.environ.get("SEMDEPTH_REAL_DATA")
+needs_real = pytest.mark.skipif(not REAL, reason="SEMDEPTH_REAL_DATA names no folder with the real KITTI sample")
+DAY, DRIVE = "2011_09_26", "2011_09_26/2011_09_26_drive_0001_sync"
+HEIGHT, WIDTH = 20, 60
+
+
+def numbers(values) -> str:
+    return " ".join(f"{value:.9e}" for value in np.ravel(values))
+
+
+def projection(shift: float = 0.0) -> np.ndarray:
+    return np.array([[40, 0, 29.5, 40 * shift], [0, 40, 9.5, 0], [0, 0, 1, 0.0]])
+
+
+VELO_R = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0.0]])  # x forward, y left, z up -> x right, y down, z forward
+
+
+def write_calibration(day: Path) -> None:
+    lines = ["calib_time: 09-Jan-2012 13:57:47", "corner_dist: 9.95e-02"]
+    for camera in range(4):
+        shift = -0.5 if camera in (1, 3) else 0.0
+        lines += [f"S_0{camera}: 70 30", f"K_0{camera}: {numbers(np.eye(3))}", f"D_0{camera}: {numbers(np.zeros(5))}",
+                  f"R_0{camera}: {numbers(np.eye(3))}", f"T_0{camera}: {numbers(np.zeros(3))}",
+                  f"S_rect_0{camera}: {WIDTH} {HEIGHT}", f"R_rect_0{camera}: {numbers(np.eye(3))}",
+                  f"P_rect_0{camera}: {numbers(projection(shift))}"]
+    (day / "calib_cam_to_cam.txt").write_text("\n".join(lines) + "\n")
+    (day / "calib_velo_to_cam.txt").write_text(
+        f"calib_time: x\nR: {numbers(VELO_R)}\nT: 0 0 -0.27\ndelta_f: 0 0\ndelta_c: 0 0\n")
+    (day / "calib_imu_to_velo.txt").write_text(f"calib_time: x\nR: {numbers(np.eye(3))}\nT: -0.8 0.3 -0.8\n")
+
+
+def frame_picture(frame: int, camera: int) -> np.ndarray:
+    return np.random.RandomState(10 * frame + camera).randint(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+
+
+def make_raw(root: Path, frames=range(5), drive: str = DRIVE) -> Path:
+    """Write a little KITTI raw: a car that drives due east at 10 m/s, 10 frames a second."""
+    for camera in (2, 3):
+        data = root / drive / f"image_0{camera}" / "data"
+        data.mkdir(parents=True)
+        for frame in frames:
+            Image.fromarray(frame_picture(frame, camera)).save(data / f"{frame:010d}.png")
+    for folder in ("oxts", "velodyne_points"):
+        (root / drive / folder / "data").mkdir(parents=True)
+    write_calibration(root / drive.split("/")[0])
+    for frame in frames:
+        longitude = np.degrees(frame / 6378137.0)  # one meter a frame at the equator
+        packet = [0.0, longitude, 100.0, *[0.0] * 5, 10.0, *[0.0] * 21]
+        (root / drive / "oxts" / "data" / f"{frame:010d}.txt").write_text(numbers(packet))
+        scan = np.array([[10, 0.1, 0.1, 1], [5, 0.05, 0.05, 1], [-3, 1, 0, 1], [8, 2, 1, 1]], np.float32)
+        scan.tofile(root / drive / "velodyne_points" / "data" / f"{frame:010d}.bin")
+    return root
+
+
+@pytest.fixture
+def raw(tmp_path):
+    return make_raw(tmp_path / "kitti")
+
+
+def open_raw(root: Path, **options) -> kitti.KittiRaw:
+    return kitti.KittiRaw(root, HEIGHT, WIDTH, **{"cache": None, **options})
+
+
+def write_lines(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+# The source
+
+def test_triplets_hold_the_neighbors_in_temporal_order(raw):
+    source = open_raw(raw)
+    assert len(source) == 3 and not source.has_depth and not source.has_labels
+    batch = source.triplet([2, 0])
+    for item, frame in enumerate((3, 1)):
+        for image, at in ((batch.target[item], frame), (batch.sources[item, 0], frame - 1),
+                          (batch.sources[item, 1], frame + 1)):
+            assert np.array_equal((image * 255).round().byte().permute(1, 2, 0).numpy(), frame_picture(at, 2))
+    assert torch.equal(batch.K[0], torch.tensor(projection()[:, :3], dtype=torch.float32))
+    assert batch.depth is None and batch.labels is None and batch.T_source_target is None
+    assert batch.index.tolist() == [2, 0]
+
+
+def test_intrinsics_follow_the_size_or_are_monodepth2s(raw):
+    K = torch.tensor(projection()[:, :3])
+    half = kitti.KittiRaw(raw, HEIGHT // 2, WIDTH * 2, cache=None).triplet([0]).K[0]
+    assert torch.allclose(half, resize_intrinsics(K, 2, 0.5).float())
+    fixed = open_raw(raw, intrinsics="monodepth2").triplet([1]).K[0]
+    assert torch.equal(fixed, monodepth2_intrinsics(HEIGHT, WIDTH))
+
+
+def test_a_list_chooses_frames_and_sides(raw, tmp_path):
+    path = write_lines(tmp_path / "files.txt", f"{DRIVE} 0000000002 r", "", f"{DRIVE} 1 l")
+    source = open_raw(raw, frames=path)
+    assert [(item.frame, item.side) for item in source.items] == [(2, "r"), (1, "l")]
+    target = (source.triplet([0]).target[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(target, frame_picture(2, 3))
+    kitti.write_list(tmp_path / "again.txt", source.items)
+    assert [(f.folder, f.frame, f.side) for f in kitti.read_list(tmp_path / "again.txt")] == \
+        [(f.folder, f.frame, f.side) for f in source.items]
+
+
+def test_targets_alone_need_no_neighbors(raw, tmp_path):
+    source = open_raw(raw, frames=write_lines(tmp_path / "test.txt", f"{DRIVE} 0 l", f"{DRIVE} 4 l"), neighbors=())
+    assert source.triplet([0, 1]).sources.shape == (2, 0, 3, HEIGHT, WIDTH)
+
+
+def test_frames_of_drives_follow_the_rule(raw):
+    found = kitti.frames_of_drives(raw, sides="lr")
+    assert [(f.frame, f.side) for f in found] == [(n, side) for side in "lr" for n in (1, 2, 3)]
+    assert len(kitti.frames_of_drives(raw, min_speed=9)) == 3
+    with pytest.raises(InputError, match="yields no frame"):
+        kitti.frames_of_drives(raw, min_speed=11)
+
+
+def test_motion_of_the_inertial_unit_becomes_motion_of_the_camera(raw):
+    T = open_raw(raw, poses=True).triplet([0]).T_source_target[0]
+    # yaw 0 looks east, the way the car drives: a target point is one meter farther in the earlier camera
+    expected = torch.eye(4).repeat(2, 1, 1)
+    expected[0, 2, 3], expected[1, 2, 3] = 1, -1
+    assert torch.allclose(T, expected, atol=1e-6)
+
+
+def test_oxts_rotation_and_map_agree_with_their_formulas():
+    packet = np.zeros(30)
+    packet[:6] = (48.0, 8.0, 112.0, 0.1, -0.2, 0.3)
+    pose = kitti.oxts_pose(packet, 48.0)
+    R = pose[:3, :3]
+    assert np.allclose(R @ R.T, np.eye(3)) and np.isclose(np.arctan2(R[1, 0], R[0, 0]), 0.3)
+    assert np.isclose(-np.arcsin(R[2, 0]), -0.2) and np.isclose(np.arctan2(R[2, 1], R[2, 2]), 0.1)
+    packet[0] += 1e-5  # degrees of latitude: the map must be true to scale where the drive is
+    north = kitti.oxts_pose(packet, 48.0)[:3, 3] - pose[:3, 3]
+    assert np.allclose(north, [0, 6378137 * np.radians(1e-5), 0], rtol=1e-5, atol=1e-9)
+
+
+# Depth
+
+def test_scan_becomes_depth_by_the_definition(raw):
+    calibration = kitti.read_raw_calibration(raw / DAY)
+    scan = kitti.read_scan(raw / DRIVE / "velodyne_points" / "data" / f"{0:010d}.bin")
+    depth = kitti.scan_to_depth(scan, calibration, 2, HEIGHT, WIDTH)
+    expected = np.zeros((HEIGHT, WIDTH))
+    for x, y, z, _ in scan.tolist():  # an explicit loop, nearest wins
+        if x < 0:
+            continue
+        at = x - 0.27
+        row, column = round(40 * -z / at + 9.5) - 1, round(40 * -y / at + 29.5) - 1
+        if 0 <= row < HEIGHT and 0 <= column < WIDTH and (expected[row, column] == 0 or at < expected[row, column]):
+            expected[row, column] = at
+    assert np.allclose(depth, expected) and (depth > 0).sum() == 2
+    forward = kitti.scan_to_depth(scan, calibration, 2, HEIGHT, WIDTH, "forward")
+    assert np.allclose(forward[forward > 0], depth[depth > 0] + 0.27)
+
+
+def test_depth_joins_the_triplet(raw, tmp_path):
+    source = open_raw(raw, depth="camera")
+    batch = source.triplet([0, 1])
+    assert source.has_depth and batch.depth.shape == (2, 1, HEIGHT, WIDTH)
+    assert np.array_equal(batch.depth[0, 0].numpy(), source.ground_truth(0))
+    improved = tmp_path / "annotated"
+    for frame in (1, 2, 3):
+        depth = np.zeros((HEIGHT, WIDTH), np.float32)
+        depth[3, 4] = frame
+        write_depth_png(improved / "val" / Path(DRIVE).name / "proj_depth" / "groundtruth" / "image_02"
+                        / f"{frame:010d}.png", depth)
+    source = open_raw(raw, depth="improved", improved_root=improved)
+    assert source.triplet([2]).depth[0, 0, 3, 4] == 3
+
+
+def test_shrinking_keeps_the_nearest_point():
+    depth = np.zeros((4, 8), np.float32)
+    depth[0, 0], depth[1, 1], depth[3, 7] = 5, 3, 9
+    small = shrink_depth(depth, 2, 4)
+    assert small[0, 0] == 3 and small[1, 3] == 9 and (small > 0).sum() == 2
+    assert np.array_equal(shrink_depth(depth, 4, 8), depth)
+
+
+# Labels
+
+def write_label(folder: Path, frame: int, labels: np.ndarray) -> None:
+    path = folder / DRIVE / "image_02" / "data" / f"{frame:010d}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels).save(path)
+
+
+def test_labels_come_with_their_images(raw, tmp_path):
+    for frame in (1, 2, 3):
+        write_label(tmp_path / "labels", frame, np.full((HEIGHT, WIDTH), 26, np.uint8))
+    source = open_raw(raw, labels=tmp_path / "labels", label_ids="labelId")
+    assert source.has_labels and (source.triplet([0, 2]).labels == 13).all()  # 26 is the labelId of car
+    with pytest.raises(InputError, match="0000000001.png holds the id 26, which is no trainId.*labelId"):
+        open_raw(raw, labels=tmp_path / "labels").triplet([0])
+    write_label(tmp_path / "labels", 2, np.full((HEIGHT, WIDTH - 1), 0, np.uint8))
+    with pytest.raises(InputError, match="0000000002.png has 59x20 pixels, but its image has 60x20"):
+        open_raw(raw, labels=tmp_path / "labels").triplet([1])
+    write_label(tmp_path / "labels", 3, np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    with pytest.raises(InputError, match="0000000003.png holds mode RGB.*trainIds"):
+        open_raw(raw, labels=tmp_path / "labels").triplet([2])
+    (tmp_path / "labels" / DRIVE / "image_02" / "data" / "0000000002.png").unlink()
+    with pytest.raises(InputError, match="has no labels: .*0000000002.png is missing"):
+        open_raw(raw, labels=tmp_path / "labels")
+
+
+# Odometry
+
+def make_odometry(root: Path, frames: int = 4) -> Path:
+    folder = root / "sequences" / "09"
+    (folder / "image_2").mkdir(parents=True)
+    (root / "poses").mkdir()
+    for frame in range(frames):
+        Image.fromarray(frame_picture(frame, 2)).save(folder / "image_2" / f"{frame:06d}.png")
+    tr = np.hstack([VELO_R, [[0], [0], [-0.27]]])
+    (folder / "calib.txt").write_text("".join(f"P{i}: {numbers(projection(0.1 * i))}\n" for i in range(4))
+                                      + f"Tr: {numbers(tr)}\n")
+    angle = 0.1
+    R = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    pose, rows = np.eye(4), []
+    step = np.eye(4)
+    step[:3, :3], step[:3, 3] = R, (0, 0, 1)
+    for _ in range(frames):
+        rows.append(numbers(pose[:3]))
+        pose = pose @ step
+    (root / "poses" / "09.txt").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_odometry_yields_true_motion(tmp_path):
+    source = kitti.KittiOdometry(make_odometry(tmp_path), HEIGHT, WIDTH, ["09"], poses=True, cache=None)
+    batch = source.triplet([0, 1])
+    # camera 2 sits 0.2 m beside camera 0: x_2 = x_0 + 0.2, so T = shift step^-1 shift^-1 from target to next
+    step = np.loadtxt(tmp_path / "poses" / "09.txt")[1].reshape(3, 4)
+    T = np.vstack([step, [0, 0, 0, 1]])
+    shift = np.eye(4)
+    shift[0, 3] = 0.2
+    expected = shift @ np.linalg.inv(T) @ np.linalg.inv(shift)
+    assert np.allclose(batch.T_source_target[:, 1].numpy(), expected, atol=1e-6)
+    assert np.allclose(batch.T_source_target[:, 0].numpy(), shift @ T @ np.linalg.inv(shift), atol=1e-6)
+    assert np.allclose(source.trajectory("09")[0], np.eye(4)) and len(source) == 2
+
+
+def test_odometry_refuses_what_does_not_match(tmp_path):
+    root = make_odometry(tmp_path / "a")
+    poses = root / "poses" / "09.txt"
+    text = poses.read_text()
+    poses.write_text("".join(text.splitlines(keepends=True)[:3]))
+    with pytest.raises(InputError, match="09.txt has 3 poses, but the sequence has 4 images"):
+        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], poses=True, cache=None)
+    lines = text.splitlines()
+    poses.write_text("\n".join([lines[0], "x" + lines[1][1:], *lines[2:]]))
+    with pytest.raises(InputError, match="09.txt line 2 holds something that is no number"):
+        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], poses=True, cache=None)
+    poses.write_text(numbers(2 * np.eye(4)[:3]) + "\n")
+    with pytest.raises(InputError, match="line 1 holds a matrix that is no rotation"):
+        kitti.read_odometry_poses(poses)
+    (root / "sequences" / "09" / "image_2" / "000002.png").unlink()
+    with pytest.raises(InputError, match="image_2 lacks frame 000002"):
+        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], cache=None)
+
+
+def test_odometry_calibration_of_another_size_is_refused(tmp_path):
+    root = make_odometry(tmp_path)
+    for file in (root / "sequences" / "09" / "image_2").iterdir():
+        Image.fromarray(np.zeros((40, 120, 3), np.uint8)).save(file)
+    with pytest.raises(InputError, match=r"principal point at \(29.5, 9.5\), but the images have 120x40"):
+        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], cache=None)
+
+
+# Bad input
+
+@pytest.mark.parametrize("file, change, sentence", [
+    ("calib_cam_to_cam.txt", lambda t: t.replace("P_rect_02", "P_rect_2"), "line 26 has the key 'P_rect_2'"),
+    ("calib_cam_to_cam.txt", lambda t: t + "extra: 1\n", "line 35 has the key 'extra'"),
+    ("calib_cam_to_cam.txt", lambda t: "\n".join(x for x in t.splitlines() if "P_rect_02" not in x),
+     "lacks the key 'P_rect_02'"),
+    ("calib_cam_to_cam.txt", lambda t: t + "corner_dist: 1\n", "line 35 repeats the key 'corner_dist'"),
+    ("calib_velo_to_cam.txt", lambda t: t.replace("T: 0 0", "T: 0"), r"line 3 \(T\) has 2 numbers, expected 3"),
+    ("calib_velo_to_cam.txt", lambda t: t.replace("-0.27", "nan"), r"line 3 \(T\) holds a number that is not finite"),
+    ("calib_velo_to_cam.txt", lambda t: t.replace("-0.27", "far"), r"line 3 \(T\) holds something that is no number"),
+    ("calib_velo_to_cam.txt", lambda t: t.replace("R: 0", "R: 3"), "no rotation"),
+    ("calib_imu_to_velo.txt", lambda t: "", "lacks the key 'calib_time'"),
+    ("calib_cam_to_cam.txt", lambda t: t.replace(f"S_rect_02: {WIDTH}", "S_rect_02: 61"),
+     "has 60x20 pixels, but .*calib_cam_to_cam.txt .S_rect_02. is for 61x20"),
+])
+def test_broken_calibration_is_named_with_its_line(raw, file, change, sentence):
+    path = raw / DAY / file
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=sentence) as caught:
+        open_raw(raw)
+    assert file in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line, sentence", [
+    (f"{DRIVE} 2", "line 2 reads"), (f"{DRIVE} 2 x", "line 2 reads"), (f"{DRIVE} -2 l", "line 2 reads"),
+    ("drive 2 l", "line 2 names the folder 'drive'"), ("../.. 2 l", "line 2 names the folder"),
+    (f"{DRIVE} 9 l", r"line 2 needs .*0000000009.png \(or .jpg\) which is missing"),
+    (f"{DRIVE} 4 l", r"line 2 needs .*0000000005.png \(or .jpg\), the neighbor \+1 of frame 4, which is missing")])
+def test_a_bad_list_is_named_with_its_line(raw, tmp_path, line, sentence):
+    with pytest.raises(InputError, match=f"files.txt {sentence}"):
+        open_raw(raw, frames=write_lines(tmp_path / "files.txt", f"{DRIVE} 2 l", line))
+
+
+def test_missing_things_are_named(raw, tmp_path):
+    with pytest.raises(InputError, match="list.txt does not exist"):
+        open_raw(raw, frames=tmp_path / "list.txt")
+    with pytest.raises(InputError, match="names no frame"):
+        open_raw(raw, frames=write_lines(tmp_path / "empty.txt", ""))
+    with pytest.raises(InputError, match="is no folder"):
+        kitti.KittiRaw(tmp_path / "nowhere", HEIGHT, WIDTH, frames=[kitti.FrameName(DRIVE, 1, "l")], cache=None)
+    with pytest.raises(InputError, match="holds no drive"):
+        kitti.KittiRaw(tmp_path, HEIGHT, WIDTH, cache=None)
+    with pytest.raises(InputError, match="depth 'lidar' is unknown"):
+        open_raw(raw, depth="lidar")
+    with pytest.raises(InputError, match="improved_root"):
+        open_raw(raw, depth="improved")
+    with pytest.raises(InputError, match="has no depth: .*groundtruth.*missing"):
+        open_raw(raw, depth="improved", improved_root=tmp_path)
+    with pytest.raises(InputError, match="indices .7. do not lie in 0 to 2"):
+        open_raw(raw).triplet([7])
+    with pytest.raises(InputError, match="has no depth"):
+        open_raw(raw).ground_truth(0)
+
+
+def test_a_truncated_scan_is_refused(raw):
+    path = raw / DRIVE / "velodyne_points" / "data" / f"{1:010d}.bin"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(InputError, match="0000000001.bin has 59 bytes, expected a multiple of 16"):
+        open_raw(raw, depth="camera").triplet([0])
+
+
+def test_gaps_are_named_or_split_the_drive(tmp_path):
+    root = make_raw(tmp_path, frames=(0, 1, 2, 4, 5, 6))
+    with pytest.raises(InputError, match="lacks frame 3 .numbers run from 0 to 6, 1 gaps."):
+        open_raw(root)
+    assert [f.frame for f in kitti.frames_of_drives(root, allow_gaps=True)] == [1, 5]
+
+
+def test_a_damaged_frame_is_named_when_it_is_read(raw):
+    path = raw / DRIVE / "image_02" / "data" / f"{2:010d}.png"
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(InputError, match="0000000002.png is damaged"):
+        open_raw(raw).triplet([0])
+
+
+# The cache
+
+def test_cached_frames_equal_decoded_ones_and_are_decoded_once(raw, tmp_path):
+    cached, plain = open_raw(raw, cache=tmp_path / "cache"), open_raw(raw)
+    batch = [0, 2, 1, 0]
+    assert torch.equal(cached.triplet(batch).sources, plain.triplet(batch).sources)
+
+    def refuse(path):
+        raise AssertionError(f"{path} was decoded again")
+
+    again = open_raw(raw, cache=tmp_path / "cache")
+    again.frames.read_file = refuse
+    assert torch.equal(again.triplet(batch).target, plain.triplet(batch).target)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_changed_files_and_sizes_get_a_cache_of_their_own(raw, tmp_path):
+    cache = tmp_path / "cache"
+    open_raw(raw, cache=cache).triplet([0])
+    path = raw / DRIVE / "image_02" / "data" / f"{1:010d}.png"
+    Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(path)
+    assert open_raw(raw, cache=cache).triplet([0]).target.max() == 0
+    kitti.KittiRaw(raw, HEIGHT, WIDTH // 2, cache=cache)
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_a_cut_cache_is_made_again(raw, tmp_path):
+    first = open_raw(raw, cache=tmp_path / "cache")
+    expected = first.triplet([0]).target
+    first.frames.path.write_bytes(first.frames.path.read_bytes()[:-3])
+    assert torch.equal(open_raw(raw, cache=tmp_path / "cache").triplet([0]).target, expected)
+
+
+def test_a_cache_that_does_not_fit_is_refused(raw, tmp_path, monkeypatch):
+    monkeypatch.setattr("semdepth_lite.framestore.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    with pytest.raises(InputError, match="the cache of 5 frames needs .* GB"):
+        open_raw(raw, cache=tmp_path / "cache")
+
+
+def test_prefetch_keeps_order_and_passes_errors_on(raw, tmp_path):
+    source = open_raw(raw, cache=tmp_path / "cache")
+    batches = [[0], [2, 1], [1], [0, 2]]
+    for workers in (0, 2):
+        assert [t.index.tolist() for t in prefetch(source, batches, workers)] == batches
+    with pytest.raises(InputError, match="indices"):
+        list(prefetch(source, [[0], [9], [1]], workers=2))
+
+
+def test_a_store_checks_what_its_reader_returns(tmp_path):
+    Image.fromarray(frame_picture(0, 2)).save(tmp_path / "a.png")
+    store = FrameStore([tmp_path / "a.png"], PlanarImages(8, 8), (3, 8, 9), "x", None)
+    with pytest.raises(InputError, match="a.png gives"):
+        store.read([0])
+    assert issubclass(kitti.KittiRaw, ClipSource)
+
+
+# The real sample
+
+@needs_real
+def test_real_scan_has_the_known_sum():
+    root = Path(REAL) / "kitti_raw"
+    source = kitti.KittiRaw(root, 192, 640, frames=[kitti.FrameName(DRIVE.replace("0001", "0005"), 0, "l")],
+                            neighbors=(), depth="forward", cache=None)
+    depth = source.ground_truth(0)
+    assert depth.shape == (375, 1242) and (depth > 0).sum() == 20440
+    assert abs(depth.sum(dtype=np.float64) - 343492.9) < 0.1
+
+
+@needs_real
+def test_real_stereo_is_explained_best_at_the_true_scale():
+    root = Path(REAL)
+    calibration = kitti.read_raw_calibration(root / "kitti_raw" / DAY)
+    T = torch.from_numpy(calibration.T_camera_camera(source=3, target=2)).float()
+    assert abs(calibration.K(2)[0, 0] - 721.54) < 0.01 and abs(T[0, 3] + 0.5327) < 1e-4
+    images = [read_image(root / "kitti_raw" / DRIVE / f"image_0{camera}" / "data" / "0000000010.jpg")
+              for camera in (2, 3)]
+    left, right = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 for image in images)
+    truth = read_depth_png(root / "kitti_depth_annotated" / Path(DRIVE).name / "proj_depth" / "groundtruth"
+                           / "image_02" / "0000000010.png")
+    depth = torch.from_numpy(truth)[None, None]
+    known = depth > 0
+    errors = {}
+    for scale in (0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.4):
+        tried = torch.where(known, depth * scale, torch.ones(()))
+        warped, valid = warp(right, tried, T[None], torch.from_numpy(calibration.K(2)).float()[None])
+        error = (warped - left).abs().mean(1, keepdim=True)
+        errors[scale] = error[known & valid].mean().item()
+    assert min(errors, key=errors.get) == 1.0
+    assert errors[1.0] < 0.75 * errors[0.8] and errors[1.0] < 0.75 * errors[1.25]
+
+
+@needs_real
+def test_real_triplets_of_both_sides(tmp_path):
+    root = Path(REAL) / "kitti_raw"
+    source = kitti.KittiRaw(root, 96, 320, frames=kitti.frames_of_drives(root, [DRIVE], sides="lr"), depth="improved",
+                            improved_root=Path(REAL) / "kitti_depth_annotated", cache=tmp_path)
+    assert len(source) == 20
+    batch = source.triplet([0, 19])
+    assert 0.2 < batch.target.mean() < 0.6 and (batch.depth > 0).float().mean() > 0.3
+    moved = photometric_error(batch.sources[:, 0], batch.target).mean()
+    assert moved > 0.01
