@@ -27,6 +27,11 @@ class NotebookFailure(RuntimeError):
     """A notebook raised, or one of its widgets did; told in one sentence with the place of the executed copy."""
 
 
+def find_results(pattern: str) -> list[Path]:
+    """List the committed results files whose name without .json matches a pattern, in the order of their names."""
+    return sorted(RESULTS.glob(f"{pattern}.json"))
+
+
 def read_results(pattern: str) -> dict[str, dict]:
     """Read committed results of experiments, in the order of their names.
 
@@ -42,7 +47,7 @@ def read_results(pattern: str) -> dict[str, dict]:
         InputError: if no file matches, or one is not JSON.
     """
     found = {}
-    for path in _result_files(pattern):
+    for path in find_results(pattern):
         try:
             found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -165,7 +170,7 @@ def notebook_hash(path: str | Path) -> str:
     for cell in code_cells(load(path)):
         digest.update(cell.source.strip().encode() + b"\0")
         patterns.update(_patterns_read(cell.source))
-    for result in (found for pattern in sorted(patterns) for found in _result_files(pattern)):
+    for result in (found for pattern in sorted(patterns) for found in find_results(pattern)):
         digest.update(result.name.encode() + b"\0" + result.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -236,10 +241,6 @@ def stored_errors(notebook) -> list[str]:
 
 def _tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
-
-
-def _result_files(pattern: str) -> list[Path]:
-    return sorted(RESULTS.glob(f"{pattern}.json"))
 
 
 def _patterns_read(source: str) -> Iterator[str]:

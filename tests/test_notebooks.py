@@ -99,9 +99,9 @@ def test_checked_cells_have_outputs_to_check(lesson):
             assert cell.outputs, f"nothing stored to compare with: {cell.source[:60]!r}"
 
 
-def test_outputs_name_no_place_on_a_machine(lesson):
+def test_no_place_on_a_machine_is_named(lesson):
     for cell in notebooks.load(lesson).cells:
-        for text in output_texts(cell):
+        for text in [cell.source, *output_texts(cell)]:
             assert not ABSOLUTE.search(text), ABSOLUTE.search(text)
 
 
@@ -217,7 +217,8 @@ def test_a_failing_notebook_is_named(tmp_path):
 
 @pytest.mark.parametrize("output", [
     {"output_type": "error", "ename": "ValueError", "evalue": "inside", "traceback": []},
-    {"output_type": "stream", "name": "stderr", "text": "Traceback (most recent call last):\n ...\nValueError: inside\n"}])
+    {"output_type": "stream", "name": "stderr",
+     "text": "Traceback (most recent call last):\n ...\nValueError: inside\n"}])
 @pytest.mark.parametrize("in_widget", [False, True])
 def test_errors_are_found_in_outputs_and_widgets(tmp_path, output, in_widget):
     notebook = notebooks.load(small(tmp_path / "small.ipynb"))

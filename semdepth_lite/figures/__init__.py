@@ -3,7 +3,7 @@
 Notable:
 - A function returns a matplotlib `Figure`; `show` and `save` ask for alt text and caption. Figures are made without
   pyplot, so no backend is chosen and nothing stays open.
-- Depth is drawn as inverse depth in magma (near is bright) with a scale in metres, gray where there is none; errors
+- Depth is drawn as inverse depth in magma (near is bright) with a scale in meters, gray where there is none; errors
   in cividis; labels in the Cityscapes palette with their names. No meaning rests on color alone: lines differ in
   dash and marker too, areas carry their names.
 """

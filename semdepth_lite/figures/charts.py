@@ -28,7 +28,7 @@ def _curve(values, name: str, length: int) -> np.ndarray:
 
 
 def _depth_ticks(axis, low: float, high: float) -> None:
-    """Mark a logarithmic axis in plain metres."""
+    """Mark a logarithmic axis in plain meters."""
     marks = [m for m in (1, 2, 3, 5, 10, 20, 30, 50, 80, 100) if low * 0.99 <= m <= high * 1.01]
     axis.set_ticks(marks, labels=[f"{m:g}" for m in marks])
     axis.set_ticks([], minor=True)
@@ -45,10 +45,10 @@ def photometric_curve(depths, errors: Mapping[str, object], *, truth: float | No
     """Draw the photometric error of one pixel over the depth it might have, with the minimum of each curve.
 
     Args:
-        depths: (N,) depths tried, metres, increasing.
+        depths: (N,) depths tried, meters, increasing.
         errors: name to (N,) photometric error; NaN where the pixel leaves the source frame.
-        truth: the pixel's true depth, metres.
-        prediction: the network's depth for the pixel, metres.
+        truth: the pixel's true depth, meters.
+        prediction: the network's depth for the pixel, meters.
         image: the target image, drawn above the curves with the pixel ringed.
         pixel: (u, v) of the pixel in the image.
     """
@@ -158,7 +158,7 @@ def border_profile(positions, profiles: Mapping[str, object], *, truth: str | No
 
     Args:
         positions: (N,) pixel positions along the line.
-        profiles: name to (N,) depth, metres; 0 (no depth) leaves a gap.
+        profiles: name to (N,) depth, meters; 0 (no depth) leaves a gap.
         truth: the name of the profile that is the truth, drawn as steps in black.
         borders: positions of label borders, drawn as thin upright lines.
         names: what lies left and right of the first border.
@@ -195,8 +195,8 @@ def birds_eye(points: Mapping[str, tuple[object, object]], *, reach: tuple[float
     """Draw points from above, the camera at the left looking right.
 
     Args:
-        points: title to (points (N, 3) in camera axes, metres; colors (N, 3) uint8 or labels (N,) trainIds).
-        reach: metres shown to each side and ahead.
+        points: title to (points (N, 3) in camera axes, meters; colors (N, 3) uint8 or labels (N,) trainIds).
+        reach: meters shown to each side and ahead.
     """
     from matplotlib.patheffects import withStroke
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DEPTH_RANGE = (3.0, 80.0)  # metres
+DEPTH_RANGE = (3.0, 80.0)  # meters
 
 
 def _beside(image, contents: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, str]]:
@@ -59,8 +59,8 @@ def colorize_depth(depth, depth_range: tuple[float, float] = DEPTH_RANGE) -> np.
     """Paint depth as inverse depth in magma: near is bright, far is dark, no depth (0) is gray.
 
     Args:
-        depth: (H, W) or (1, H, W) depth, metres; 0 where there is none.
-        depth_range: nearest and farthest depth of the scale, metres.
+        depth: (H, W) or (1, H, W) depth, meters; 0 where there is none.
+        depth_range: nearest and farthest depth of the scale, meters.
 
     Returns:
         (H, W, 3) uint8.
@@ -69,7 +69,7 @@ def colorize_depth(depth, depth_range: tuple[float, float] = DEPTH_RANGE) -> np.
 
     near, far = depth_range
     if not 0 < near < far:
-        raise InputError(f"depth_range {depth_range} is not 0 < nearest < farthest in metres; swap or change it.")
+        raise InputError(f"depth_range {depth_range} is not 0 < nearest < farthest in meters; swap or change it.")
     depth = as_map(depth, "depth").astype(np.float64)
     valid = depth > 0
     share = (1 / np.where(valid, depth, far) - 1 / far) / (1 / near - 1 / far)
@@ -79,7 +79,7 @@ def colorize_depth(depth, depth_range: tuple[float, float] = DEPTH_RANGE) -> np.
 
 
 def _depth_bar(figure: Figure, axes: Sequence[Axes], depth_range: tuple[float, float]) -> None:
-    """Draw the scale of inverse depth with marks in metres, far ones left out where they would touch."""
+    """Draw the scale of inverse depth with marks in meters, far ones left out where they would touch."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -87,22 +87,22 @@ def _depth_bar(figure: Figure, axes: Sequence[Axes], depth_range: tuple[float, f
     scale = Normalize(1 / far, 1 / near)
     bar = figure.colorbar(ScalarMappable(scale, "magma"), ax=list(axes), fraction=0.05, pad=0.015, aspect=28)
     marks: list[float] = []
-    for metres in (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 40, far):
-        if near <= metres <= far and (not marks or scale(1 / marks[-1]) - scale(1 / metres) > 0.09):
-            marks.append(metres)
-    bar.set_ticks([1 / metres for metres in marks], labels=[f"{metres:g} m" for metres in marks])
+    for meters in (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 40, far):
+        if near <= meters <= far and (not marks or scale(1 / marks[-1]) - scale(1 / meters) > 0.09):
+            marks.append(meters)
+    bar.set_ticks([1 / meters for meters in marks], labels=[f"{meters:g} m" for meters in marks])
     bar.outline.set_visible(False)
 
 
 @styled
 def depth_panel(image, depths: Mapping[str, object], *, depth_range: tuple[float, float] | None = None,
                 columns: int = 2) -> Figure:
-    """Draw an image and depth maps with one color scale in metres.
+    """Draw an image and depth maps with one color scale in meters.
 
     Args:
         image: the image the depth belongs to, or None to leave it out.
-        depths: title to (H, W) depth, metres; 0 where there is none (sky) is drawn gray.
-        depth_range: nearest and farthest depth of the scale, metres; by default the nearest percent of the first
+        depths: title to (H, W) depth, meters; 0 where there is none (sky) is drawn gray.
+        depth_range: nearest and farthest depth of the scale, meters; by default the nearest percent of the first
             map, which should be the truth where there is one, and 80 m.
     """
     if depth_range is None:

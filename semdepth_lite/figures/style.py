@@ -39,6 +39,7 @@ def styled(draw):
 
 
 def as_array(values) -> np.ndarray:
+    """Bring a tensor or anything numpy knows to a numpy array."""
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
 
 
@@ -63,6 +64,7 @@ def as_map(values, name: str) -> np.ndarray:
 
 
 def new_figure(width: float, height: float) -> Figure:
+    """Make a figure of a size in inches that finds room for its words, without pyplot."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -87,11 +89,13 @@ def image_axes(count: int, columns: int, shape: tuple[int, ...], *, bar: bool = 
 
 
 def draw_image(axis: Axes, image: np.ndarray, title: str, *, smooth: bool = True) -> None:
+    """Draw one image with its title; `smooth=False` keeps pixels as squares."""
     axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1,
                 interpolation="antialiased" if smooth else "nearest", aspect="equal")
     axis.set_title(title)
 
 
 def mark_pixel(axis: Axes, pixel: tuple[float, float]) -> None:
+    """Ring a pixel (u, v) in black on white, visible on every image."""
     for color, width in (("white", 3.5), ("black", 1.5)):
         axis.plot(*pixel, "o", markersize=13, markerfacecolor="none", markeredgecolor=color, markeredgewidth=width)

@@ -1,0 +1,98 @@
+"""The README's tables, filled from committed results and stored notebooks, so that no number is typed by hand.
+
+`python -m semdepth_lite.readme` fills the list of notebooks and every block of the form
+
+    <!-- results: PATTERN | METRIC METRIC ... -->
+    <!-- end of results -->
+
+from the files figures/results/PATTERN.json. Each file is one run:
+{"name": row of the table, "seed": int, "metrics": {METRIC: number}}.
+"""
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .common import InputError, write_atomically
+from .notebooks import ROOT, STAMP, code_cells, find_results, load, read_results
+
+BLOCK = re.compile(r"(?P<opening><!-- results: (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
+                   r".*?(?P<closing><!-- end of results -->)", re.S)
+LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
+# How the tables name the metrics of `evaluation`, with unit and direction.
+TITLES = {"abs_rel": "AbsRel ↓", "sq_rel": "SqRel ↓", "rmse": "RMSE (m) ↓", "rmse_log": "RMSElog ↓",
+          "a1": "δ < 1.25 ↑", "band_abs_rel": "AbsRel at label borders ↓", "inner_abs_rel": "AbsRel inside ↓",
+          "thin_abs_rel": "AbsRel on thin things ↓", "moving_abs_rel": "AbsRel on moving things ↓",
+          "edge_f": "edge F ↑", "fat": "fattening ↓", "shr": "shrinking ↓"}
+
+
+def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
+    """Write the mean of some seeds with their sample standard deviation; one seed has no spread."""
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def results_table(runs: Mapping[str, Mapping], metrics: Sequence[str]) -> str:
+    """Write a Markdown table with a row for each name, its seeds averaged, in the order of first appearance.
+
+    Args:
+        runs: file name to content, as `read_results` returns it.
+        metrics: keys of `metrics`; a dash stands where a row has none.
+
+    Raises:
+        InputError: if a run lacks its name or metrics.
+    """
+    rows: dict[str, list[Mapping]] = {}
+    for file, run in runs.items():
+        if not {"name", "metrics"} <= set(run):
+            raise InputError(f"The results file {file}.json lacks 'name' or 'metrics'; write it with `reproduce`.")
+        rows.setdefault(run["name"], []).append(run["metrics"])
+    lines = ["| | " + " | ".join(TITLES.get(metric, metric) for metric in metrics) + " | seeds |",
+             "| --- |" + " ---: |" * (len(metrics) + 1)]
+    for name, found in rows.items():
+        values = [[run[metric] for run in found if run.get(metric) is not None] for metric in metrics]
+        cells = [mean_and_spread(some) if some else "–" for some in values]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def reading_minutes(notebook) -> int:
+    """Estimate how long a person reads: 150 words a minute, and half a minute for each code cell."""
+    words = sum(len(re.findall(r"\w+", cell.source)) for cell in notebook.cells if cell.cell_type == "markdown")
+    return round(words / 150 + len(code_cells(notebook)) / 2)
+
+
+def notebooks_table(paths: Iterable[Path]) -> str:
+    """Write a Markdown table of notebooks: name, title, reading minutes, compute minutes of the stored run."""
+    lines = ["| notebook | lesson | reading (min) | compute (min) |", "| --- | --- | ---: | ---: |"]
+    for path in paths:
+        notebook = load(path)
+        title = re.search(r"^# (.+)$", notebook.cells[0].source, re.M)
+        minutes = notebook.metadata.get(STAMP, {}).get("minutes")
+        lines.append(f"| [`{path.stem}`](notebooks/{path.name}) | {title[1] if title else ''} "
+                     f"| {reading_minutes(notebook)} | {'–' if minutes is None else f'{minutes:.1f}'} |")
+    return "\n".join(lines) + "\n"
+
+
+def fill(text: str) -> str:
+    """Return a Markdown text with its notebook and result blocks filled."""
+    def table(block: re.Match) -> str:
+        content = "*No results are committed yet.*\n"
+        if find_results(block["pattern"]):
+            content = results_table(read_results(block["pattern"]), block["metrics"].split())
+        return block["opening"] + content + block["closing"]
+    lessons = notebooks_table(sorted((ROOT / "notebooks").glob("*.ipynb")))
+    return BLOCK.sub(table, LESSONS.sub(lambda block: block[1] + lessons + block[2], text))
+
+
+def main() -> None:
+    """Fill the README of the checkout."""
+    path = ROOT / "README.md"
+    filled = fill(path.read_text(encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(filled, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""The project as a whole: floors, a light import, one list of dependencies, and the house rules a machine can check."""
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from semdepth_lite import notebooks, readme
+from semdepth_lite.common import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "semdepth_lite"
+FILES = sorted(PACKAGE.rglob("*.py"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+ROOF = 99
+
+
+def tracked(*endings: str) -> list[Path]:
+    """Files under version control with one of the endings; all of the checkout where git is not at hand."""
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        told = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+        paths = [ROOT / name for name in told.stdout.splitlines()]
+    else:
+        paths = sorted(ROOT.rglob("*"))
+    return [path for path in paths if path.is_file() and path.name.endswith(endings)]
+
+
+def command(name: str) -> str:
+    """The README's command under the mark NAME."""
+    found = re.search(rf"<!-- command: {name} -->\n```bash\n(.+)\n```", README)
+    assert found, f"README.md marks no command {name}"
+    return found[1]
+
+
+# Floors
+
+def floors() -> dict[str, int]:
+    """Room to floor, from the README's map of the package."""
+    rows = re.findall(r"^\| (\d+|roof) \| (`[^|]+`) \|", README, re.M)
+    return {room.rstrip("/"): ROOF if floor == "roof" else int(floor)
+            for floor, rooms in rows for room in re.findall(r"`([^`]+)`", rooms)}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0]
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Rooms of the package that a file imports, also inside functions."""
+    here = ("semdepth_lite", *path.relative_to(PACKAGE).parts[:-1])
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [*here[:len(here) - node.level + 1]] if node.level else []
+            base += node.module.split(".") if node.module else []
+            modules = [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        for parts in (parts for parts in modules if parts[0] == "semdepth_lite" and len(parts) > 1):
+            found.add(parts[1] if (PACKAGE / parts[1]).is_dir() else
+                      f"{parts[1]}.py" if (PACKAGE / f"{parts[1]}.py").exists() else "__init__.py")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_file_imports_only_from_lower_floors(path):
+    table = floors()
+    own = room(path)
+    assert own in table, f"{own} has no floor; add it to the map of the package in README.md"
+    for other in imported_rooms(path) - {own}:
+        assert table[other] < table[own], f"{own} (floor {table[own]}) imports {other} (floor {table[other]})"
+
+
+def test_every_room_of_the_map_exists():
+    assert [name for name in floors() if not (PACKAGE / name).exists()] == []
+
+
+def test_upward_imports_are_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    for name in ("common.py", "model.py", "__init__.py", "street/__init__.py", "street/sun.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    path = tmp_path / "street" / "sun.py"
+    path.write_text("from ..model import x\nfrom . import sky\ndef f():\n    import semdepth_lite.common\n")
+    assert imported_rooms(path) == {"model.py", "street", "common.py"}
+    (tmp_path / "common.py").write_text("from . import model\nfrom semdepth_lite import Variant\n")
+    assert imported_rooms(tmp_path / "common.py") == {"model.py", "__init__.py"}
+
+
+# Import
+
+def modules() -> list[str]:
+    names = [path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in FILES]
+    return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+
+
+def test_import_is_light_and_changes_nothing(tmp_path):
+    code = f"""
+import os, random, sys
+import numpy, torch
+sys.path.insert(0, {str(ROOT)!r})
+before = (dict(os.environ), random.getstate(), torch.get_num_threads(), torch.get_default_dtype())
+torch_state, numpy_state = torch.get_rng_state(), numpy.random.get_state()[1].copy()
+import semdepth_lite
+for name in {modules()!r}:
+    __import__(name)
+assert (dict(os.environ), random.getstate(), torch.get_num_threads(), torch.get_default_dtype()) == before
+assert torch.equal(torch.get_rng_state(), torch_state) and (numpy.random.get_state()[1] == numpy_state).all()
+heavy = {{'matplotlib', 'ipywidgets', 'torchvision', 'papermill', 'IPython', 'nbformat'}} & set(sys.modules)
+assert not heavy, f'imported without being used: {{heavy}}'
+"""
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    told = subprocess.run([sys.executable, "-B", "-c", code], cwd=work, capture_output=True, text=True,
+                          env={"HOME": str(home), "PATH": "", "OMP_NUM_THREADS": "1"})
+    assert told.returncode == 0, told.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+# One list of dependencies
+
+def names(requirements) -> set[str]:
+    return {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
+
+
+def dependencies() -> set[str]:
+    return names(PROJECT["project"]["dependencies"]) | names(PROJECT["project"]["optional-dependencies"]["test"])
+
+
+def test_readme_gives_each_dependency_its_reason():
+    table = README.split("## What it is built on")[1].split("\n## ")[0]
+    reasons = dict(re.findall(r"^\| ([\w-]+) \| (.+) \|$", table.split("| --- | --- |")[1], re.M))
+    assert set(reasons) == dependencies()
+    assert all(len(reason) > 4 for reason in reasons.values())
+
+
+def test_declared_dependencies_are_those_imported():
+    files = [ast.parse(path.read_text(encoding="utf-8")) for path in FILES]
+    imported = {(node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else alias.name.split(".")[0]
+                for tree in files for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))
+                and not getattr(node, "level", 0) for alias in node.names}
+    outside = imported - set(sys.stdlib_module_names) - {"semdepth_lite"}
+    declared = {"PIL" if name == "pillow" else name for name in names(PROJECT["project"]["dependencies"])}
+    # jupyterlab brings IPython, papermill brings nbformat.
+    assert outside - declared <= {"IPython", "nbformat"}, "imported but not declared"
+
+
+def test_environment_installs_the_same_list():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    packages = [entry for entry in environment if isinstance(entry, str)]
+    piped = [entry["pip"] for entry in environment if isinstance(entry, dict)]
+    assert packages == ["python" + PROJECT["project"]["requires-python"], "pip"]
+    assert piped == [["-e .[test]"]]
+    assert command("reproduce").startswith('pip install -e ".[test]" && ')
+    assert "environment.yml" in README
+
+
+def test_torch_has_both_ends_of_its_range():
+    for requirement in PROJECT["project"]["dependencies"]:
+        if requirement.startswith("torch"):
+            assert re.fullmatch(r"torch(vision)?>=[\d.]+,<\d+", requirement), requirement
+
+
+def test_the_gate_runs_the_readme_s_commands():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    function = gate[gate.index("readme_command() {"):]
+    function = function[:function.index("\n}\n") + 3]
+    for name in ("reproduce", "test"):
+        told = subprocess.run(["bash", "-euo", "pipefail", "-c", f"{function}\nreadme_command {name}"], cwd=ROOT,
+                              capture_output=True, text=True, check=True)
+        assert told.stdout == command(name) + "\n"
+    told = subprocess.run(["bash", "-euo", "pipefail", "-c", f"{function}\nreadme_command other"], cwd=ROOT,
+                          capture_output=True, text=True)
+    assert told.returncode != 0 and "other" in told.stderr
+    code = re.sub(r"^\s*#.*$", "", gate, flags=re.M)
+    assert "pip install" not in code and all(f'-c "${name}' in code for name in ("install", "tests", "reproduce"))
+
+
+def test_console_script_and_module_are_one():
+    assert PROJECT["project"]["scripts"] == {"semdepth-lite": "semdepth_lite.__main__:main"}
+    tree = ast.parse((PACKAGE / "__main__.py").read_text(encoding="utf-8"))
+    assert "main" in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+# README
+
+def test_two_commands_come_first():
+    assert re.findall(r"```bash\n(.+?)\n", README)[:2] == [command("reproduce"), command("test")]
+
+
+def test_readme_s_pictures_and_links_exist_and_have_words():
+    for alt, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README):
+        assert len(alt) >= 20, f"{target} has no alternative text"
+        assert (ROOT / target).is_file(), f"{target} is missing"
+    for target in re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), f"{target} is missing"
+
+
+def test_readme_s_examples_run():
+    examples = re.findall(r"```python\n(.+?)```", README, re.S)
+    assert len(examples) >= 2
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+
+
+def test_readme_s_tables_are_those_of_the_committed_files():
+    assert readme.fill(README) == README, "run python -m semdepth_lite.readme"
+
+
+def test_result_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    block = "<!-- results: baseline-* | abs_rel rmse -->\nold\n<!-- end of results -->"
+    assert "No results are committed yet" in readme.fill(block)
+    (tmp_path / "baseline-0.json").write_text('{"name": "learned", "seed": 0, "metrics": {"abs_rel": 0.1, "rmse": 5}}')
+    (tmp_path / "baseline-1.json").write_text('{"name": "learned", "seed": 1, "metrics": {"abs_rel": 0.2, "rmse": 7}}')
+    (tmp_path / "baseline-median.json").write_text('{"name": "median", "metrics": {"abs_rel": 0.26}}')
+    assert readme.fill(block).splitlines()[1:-1] == [
+        "| | AbsRel ↓ | RMSE (m) ↓ | seeds |", "| --- | ---: | ---: | ---: |",
+        "| learned | 0.150 ± 0.071 | 6.000 ± 1.414 | 2 |", "| median | 0.260 | – | 1 |"]
+    (tmp_path / "baseline-2.json").write_text('{"seed": 2}')
+    with pytest.raises(InputError, match="baseline-2.json lacks"):
+        readme.fill(block)
+
+
+def test_citation_names_both_papers():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    found = {entry["value"] for paper in citation["references"] for entry in paper["identifiers"]}
+    assert found == {"arXiv:2012.08048", "arXiv:2102.06685"} and citation["license"] == "MIT"
+    assert all(entry.split(":")[1] in README for entry in found)
+
+
+# House rules
+
+def test_no_place_and_no_registry_is_named():
+    place = re.compile(r"(?<![\w.:/$}*)])/(?:home|root|tmp|usr|work|opt|Users)/|\b[A-Z]:\\Users")
+    registry = re.compile("|".join(["py" + "pi", "python" + "hosted", "anaconda" + r"\.org", "conda" + "-forge",
+                                    "download" + r"\.pytorch"]), re.I)
+    for path in tracked(".py", ".md", ".toml", ".yml", ".cff", ".sh", "run", ".gitignore"):
+        if path == Path(__file__).resolve() or path.name == "test_notebooks.py":
+            continue  # these two hold the patterns
+        text = re.sub(r"\A#!.*", "", path.read_text(encoding="utf-8"))
+        for pattern in (place, registry):
+            assert not (found := pattern.search(text)), f"{path.relative_to(ROOT)} names {found[0]!r}"
+
+
+def public_definitions(tree):
+    """Public functions and classes of a module and their public methods; `forward` is told by its class."""
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from (inner for inner in node.body if isinstance(inner, ast.FunctionDef)
+                            and not inner.name.startswith("_") and inner.name not in ("forward", "backward"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_file_is_documented_and_readable(path):
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "the file does not say what it is"
+    missing = [node.name for node in public_definitions(tree) if not ast.get_docstring(node)]
+    assert not missing, f"without a docstring: {', '.join(missing)}"
+    assert len(text.splitlines()) <= 400, "a room grew past 400 lines"
+    long = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+            and node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines()) > 60]
+    assert not long, f"longer than 60 lines without their docstring: {', '.join(long)}"
+    stars = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
+    assert not stars
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed; it is in the extra 'test'")
+def test_ruff_has_nothing_to_say():
+    told = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True,
+                          text=True)
+    assert told.returncode == 0, told.stdout
