@@ -127,12 +127,12 @@ class Encoder(nn.Module):
         expansion = 4 if bottleneck else 1
         self.channels = (width, *(width * expansion << i for i in range(4)))
 
-    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Map (B, 3 * images, H, W) to five feature maps at strides 2 to 32."""
+    def forward(self, images: torch.Tensor, channels_last: bool = True) -> list[torch.Tensor]:
+        """Map (B, 3 * images, H, W) to five feature maps at strides 2 to 32; channels last in memory is faster."""
         x = (images - 0.45) / 0.225
         if self.coordinates:
             x = torch.cat((x, coordinates(x)), 1)
-        return self.encoder(x.contiguous(memory_format=torch.channels_last))
+        return self.encoder(x.contiguous(memory_format=torch.channels_last) if channels_last else x)
 
 
 class PaddedConv(nn.Module):
@@ -246,10 +246,12 @@ class LitePoseEncoder(nn.Module):
             for (a, b), k in zip(pairwise(channels), kernels))
         self.channels = tuple(channels[1:])
 
-    def forward(self, pair: torch.Tensor) -> list[torch.Tensor]:
-        """Map (B, 6, H, W) to five feature maps at strides 2 to 32."""
+    def forward(self, pair: torch.Tensor, channels_last: bool = True) -> list[torch.Tensor]:
+        """Map (B, 6, H, W) to five feature maps at strides 2 to 32; channels last in memory is faster."""
         x = (pair - 0.45) / 0.225
-        x = torch.cat((x, coordinates(x)), 1).contiguous(memory_format=torch.channels_last)
+        x = torch.cat((x, coordinates(x)), 1)
+        if channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
         features = []
         for layer in self.layers:
             x = layer(x)

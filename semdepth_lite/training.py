@@ -12,7 +12,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -203,13 +203,16 @@ class Run:
         self.step += 1
         return terms, prediction
 
-    def train(self, progress: bool = True, log_every: int = 10, save_every: int = 200) -> Model:
+    def train(self, progress: bool = True, log_every: int = 10, save_every: int = 200,
+              watch: Callable[[Model], dict[str, float]] | None = None, watch_every: int = 0) -> Model:
         """Train to the end, and return the model.
 
         Args:
             progress: show a bar with the remaining time.
             log_every: steps between log lines.
             save_every: steps between checkpoints.
+            watch: judges the model on the way; its numbers go to the log, its time is not counted.
+            watch_every: steps between such looks, 0 = none.
 
         Raises:
             TrainingError: if the loss, the depth or the pose breaks down; the last good checkpoint stays.
@@ -231,8 +234,22 @@ class Run:
                 if self.rank == 0 and (self.step % save_every == 0 or last):
                     clock.update()
                     self.save()
+                if watch and watch_every and self.rank == 0 and (self.step % watch_every == 0 or last):
+                    self._watch(watch, clock)
                 bar.update()
         return self.model.eval()
+
+    def _watch(self, watch: Callable[[Model], dict[str, float]], clock: Clock) -> None:
+        """Judge the model as it is and log what was found."""
+        clock.update()
+        found = watch(self.model.eval())
+        self.model.train()
+        self._write({"step": self.step, "cpu_seconds": round(self.cpu_seconds, 1), "watch": found})
+        clock.restart()
+
+    def _write(self, row: dict) -> None:
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
 
     def _log(self, terms: LossTerms, prediction: Prediction, bar, clock: Clock) -> None:
         """Append a line to the log; stop if something broke."""
@@ -245,8 +262,7 @@ class Run:
         row = {"step": self.step, "loss": float(terms.total.detach()), "photometric": float(terms.photometric.detach()),
                "smoothness": float(terms.smoothness.detach())}
         bar.set_postfix(loss=f"{row['loss']:.4f}")
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(row) + "\n")
+        self._write(row)
 
     def cost(self) -> dict[str, float]:
         """Return what the run has cost so far: wall and processor seconds of this process, and peak memory in MiB."""
@@ -260,14 +276,18 @@ class Clock:
     """Adds the time since its last update to a run's account."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.wall, self.cpu = run, time.perf_counter(), time.process_time()
+        self.run = run
+        self.restart()
+
+    def restart(self) -> None:
+        """Leave out what has passed since the last update."""
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def update(self) -> None:
         """Bring the account up to now."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        self.run.seconds += wall - self.wall
-        self.run.cpu_seconds += cpu - self.cpu
-        self.wall, self.cpu = wall, cpu
+        self.run.seconds += time.perf_counter() - self.wall
+        self.run.cpu_seconds += time.process_time() - self.cpu
+        self.restart()
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
@@ -315,9 +335,9 @@ def read_json(path: Path) -> dict:
     return value
 
 
-def write_json(path: Path, value: dict) -> None:
+def write_json(path: Path, value: dict, indent: int | None = 1) -> None:
     """Write a JSON object atomically."""
-    write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(value, indent=1) + "\n"))
+    write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(value, indent=indent) + "\n"))
 
 
 def read_log(path: Path) -> Iterator[dict]:

@@ -1,0 +1,210 @@
+"""Experiments: resumable lists of single runs, each of which leaves one small JSON file of results.
+
+Two one-thread processes side by side beat one process with two threads at these sizes, so that is how they run.
+"""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .common import InputError
+from .evaluation import Predictor, Report, constant_baseline, evaluate, pixel_median_baseline
+from .notebooks import RESULTS
+from .prediction import batches
+from .presets import PRESETS, evaluate_model, find_preset, recipe, street
+from .sources import StreetSource
+from .training import Run, TrainSettings, read_json, read_log, write_json
+
+# the metrics whose value in every image is kept, for paired comparisons
+KEPT = ("abs_rel", "rmse", "a1", "band_abs_rel", "inner_abs_rel", "near_abs_rel", "far_abs_rel", "thin_abs_rel",
+        "moving_abs_rel", "fat", "shr", "edge_f")
+TRIVIAL: dict[str, Callable[..., Predictor]] = {"constant": constant_baseline, "pixel median": pixel_median_baseline}
+
+
+@dataclass(frozen=True)
+class Single:
+    """One run of an experiment.
+
+    Attributes:
+        file: name of its results file, without .json.
+        name: its row in the tables.
+        settings: what to train; None for a predictor that needs no training.
+        preset: whose data it uses.
+        split: where it is judged.
+    """
+
+    file: str
+    name: str
+    settings: TrainSettings | None
+    preset: str = "lesson"
+    split: str = "test"
+
+
+def baseline_experiment(preset: str = "lesson") -> list[Single]:
+    """The self-supervised baseline with three seeds, beside trivial predictors and runs that are told the truth."""
+    singles = [Single(f"baseline-0-{name.replace(' ', '-')}", f"{name} of the training depth", None, preset)
+               for name in TRIVIAL]
+    for seed in range(3):
+        singles.append(Single(f"baseline-1-learned-{seed}", "self-supervised, learned pose",
+                              recipe(preset, seed=seed), preset))
+    singles.append(Single("baseline-2-given-0", "self-supervised, true pose", recipe(preset, pose="given"), preset))
+    singles.append(Single("baseline-3-supervised-0", "supervised by true depth", recipe(preset, supervision="depth"),
+                          preset))
+    return singles
+
+
+EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {"baseline": baseline_experiment}
+
+
+def find_experiment(name: str, preset: str = "lesson") -> list[Single]:
+    """Return the runs of a named experiment.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    if name not in EXPERIMENTS:
+        raise InputError(f"experiment {name!r} is unknown; use one of {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name](preset)
+
+
+def is_done(single: Single, results: Path) -> bool:
+    """Tell whether a results file of exactly these settings is there."""
+    path = results / f"{single.file}.json"
+    if not path.exists():
+        return False
+    known = read_json(path)
+    wanted = None if single.settings is None else asdict(single.settings)
+    return known.get("settings") == wanted and known.get("preset") == single.preset and known.get("split") == single.split
+
+
+def execute(single: Single, work: Path, results: Path, progress: bool = True) -> dict:
+    """Train and judge one run, and write its results.
+
+    Args:
+        single: the run.
+        work: folder of run folders; an unfinished run there is continued.
+        results: folder of results.
+        progress: show a progress bar.
+    """
+    source = street("train", single.preset, progress=progress)
+    judged = street(single.split, single.preset, progress=progress)
+    content = {"name": single.name, "split": single.split, "preset": single.preset, "settings": None, "seed": None}
+    if single.settings is None:
+        report = judge_trivial(single, source, judged)
+    else:
+        run = Run(source, single.settings, work / single.file)
+        validation = street("validation", single.preset, progress=progress)
+        model = run.train(progress, watch=lambda m: brief(evaluate_model(m, validation)),
+                          watch_every=max(1, single.settings.steps // 8))
+        report = evaluate_model(model, judged)
+        content |= {"settings": asdict(single.settings), "seed": single.settings.seed, "cost": run.cost(),
+                    "curve": [row for row in read_log(run.folder / "log.jsonl") if "watch" in row]}
+    content["metrics"] = {name: rounded(value) for name, value in report.summary().items()}
+    content["scenes"] = [judged.scene_of(i) for i in range(len(judged))]
+    content["values"] = {name: [rounded(float(v)) for v in report.values[name]] for name in KEPT}
+    write_json(results / f"{single.file}.json", content, indent=None)
+    return content
+
+
+def judge_trivial(single: Single, source: StreetSource, judged: StreetSource) -> Report:
+    """Fit a predictor that needs no training, and judge it."""
+    fit = next(fit for name, fit in TRIVIAL.items() if single.name.startswith(name))
+    depths = [torch.from_numpy(np.asarray(source.street.depth))[:, None]]
+    return evaluate(fit(depths), batches(judged))
+
+
+def brief(report: Report) -> dict[str, float | None]:
+    """Return the few numbers of a learning curve."""
+    return {name: rounded(report.means[name]) for name in ("abs_rel", "rmse", "a1", "band_abs_rel", "thin_abs_rel")}
+
+
+def rounded(value: float) -> float | None:
+    """Round to five digits; what is not a number becomes null."""
+    return float(f"{value:.5g}") if np.isfinite(value) else None
+
+
+def plan(singles: list[Single], results: Path, processes: int) -> tuple[list[Single], float]:
+    """Return the runs still to do, and the hours they will take, measured on a few steps of each kind of run."""
+    todo = [single for single in singles if not is_done(single, results)]
+    seconds: dict[tuple, float] = {}
+    total = 0.0
+    for single in todo:
+        if single.settings is None:
+            continue
+        kind = (single.preset, *(v for k, v in asdict(single.settings).items() if k not in ("seed", "steps")))
+        if kind not in seconds:
+            seconds[kind] = step_seconds(single)
+        total += seconds[kind] * single.settings.steps
+    return todo, total / 3600 / processes
+
+
+def step_seconds(single: Single, steps: int = 3) -> float:
+    """Measure the processor time of a training step of a run, on a small street of the same size."""
+    import tempfile
+    from dataclasses import replace
+
+    size = PRESETS["quick"].scenes
+    source = street("train", replace(find_preset(single.preset), scenes=size), progress=False)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(source, replace(single.settings, steps=steps + 1), Path(folder))
+        run.train(progress=False, log_every=10**9, save_every=1)
+        return run.cpu_seconds / (steps + 1)
+
+
+def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"), results: Path = RESULTS,
+                   processes: int = 2, progress: bool = True) -> list[Path]:
+    """Do what is left of an experiment, several one-thread processes at a time, and return its results files.
+
+    Args:
+        name: key of `EXPERIMENTS`.
+        preset: whose data and settings.
+        work: folder of run folders.
+        results: folder of results.
+        processes: runs at a time.
+        progress: print what is planned and what is done.
+
+    Raises:
+        InputError: if the experiment is unknown.
+        RuntimeError: if a run fails; the others are finished first.
+    """
+    singles = find_experiment(name, preset)
+    for split in ("train", "validation", "test"):
+        street(split, preset, progress=progress)
+    todo, hours = plan(singles, results, processes)
+    say = print if progress else lambda *_: None
+    say(f"experiment {name}: {len(singles)} runs, {len(todo)} to do, about {hours:.2f} hours in {processes} processes",
+        flush=True)
+
+    def one(single: Single) -> str | None:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "semdepth_lite.experiments", name, preset, single.file, str(work), str(results)]
+        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        if done.returncode:
+            return f"{single.file}: {done.stderr.strip().splitlines()[-1]}"
+        say(f"{single.file}: {time.perf_counter() - began:.0f} s", flush=True)
+
+    with ThreadPoolExecutor(processes) as pool:
+        failures = [failure for failure in pool.map(one, todo) if failure]
+    if failures:
+        raise RuntimeError(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
+    return [results / f"{single.file}.json" for single in singles]
+
+
+def main(name: str, preset: str, file: str, work: str, results: str) -> None:
+    """Execute one run of an experiment; this is what each process does."""
+    torch.set_num_threads(1)
+    single = next(single for single in find_experiment(name, preset) if single.file == file)
+    execute(single, Path(work), Path(results), progress=False)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,74 @@
+"""Presets: the few numbers that decide how much is rendered and trained, and the sources they stand for."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from .common import InputError
+from .evaluation import Protocol, Report, evaluate
+from .model import Model
+from .prediction import batches, depth_predictor
+from .sources import Source, StreetSource, street_source
+from .training import TrainSettings
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much of everything.
+
+    Attributes:
+        height, width: of the images, pixels.
+        scenes: street scenes of each split, eight frames each.
+        training: what a run computes.
+    """
+
+    height: int = 96
+    width: int = 320
+    scenes: dict[str, int] = field(default_factory=lambda: {"train": 160, "validation": 24, "test": 40})
+    training: TrainSettings = TrainSettings()
+
+
+PRESETS: dict[str, Preset] = {
+    # proves that everything runs: seconds a notebook, numbers that mean nothing
+    "quick": Preset(scenes={"train": 4, "validation": 2, "test": 2}, training=TrainSettings(steps=20, batch=4)),
+    # what a student runs: minutes on two processor cores
+    "lesson": Preset(training=TrainSettings(steps=2400, batch=4)),
+    # Monodepth2's own settings on KITTI: 39,810 triplets / 12 x 20 epochs [code: MD2]; meant for a GPU
+    "paper": Preset(height=192, width=640, training=TrainSettings(
+        encoder="resnet18", loss="monodepth2", steps=66350, batch=12, learning_rate=1e-4, schedule="step", clip=0.0)),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """Return the named preset.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preset {name!r} is unknown; use one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def street(split: str, preset: str | Preset = "quick", cache: Path | None = None, progress: bool = True
+           ) -> StreetSource:
+    """Open a split of the street at a preset's size, rendering it if that has not been done yet.
+
+    Args:
+        split: train, validation or test.
+        preset: its name, or the preset itself.
+        cache: folder of rendered sets.
+        progress: show a progress bar.
+    """
+    chosen = find_preset(preset) if isinstance(preset, str) else preset
+    return street_source(split, chosen.scenes[split], chosen.height, chosen.width, cache, progress=progress)
+
+
+def recipe(preset: str, **changes) -> TrainSettings:
+    """Return a preset's training settings with some changes; None leaves a setting as it is."""
+    return replace(find_preset(preset).training, **{k: v for k, v in changes.items() if v is not None})
+
+
+def evaluate_model(model: Model, source: Source, protocol: Protocol = Protocol()) -> Report:
+    """Judge a model on every triplet of a source."""
+    return evaluate(depth_predictor(model), batches(source), protocol)
