@@ -46,7 +46,7 @@ def _build_volume() -> np.ndarray:
     spectrum = np.fft.rfftn(rng.normal(size=(64, 64, 64)))
     f = np.sqrt(np.fft.fftfreq(64)[:, None, None] ** 2 + np.fft.fftfreq(64)[None, :, None] ** 2
                 + np.fft.rfftfreq(64)[None, None, :] ** 2)
-    smooth = np.fft.irfftn(spectrum * np.exp(-(f / .13) ** 2), s=(64, 64, 64))
+    smooth = np.fft.irfftn(spectrum * np.exp(-(f / .13) ** 2), s=(64, 64, 64), axes=(0, 1, 2))
     rank = np.empty(smooth.size, dtype=np.float32)
     rank[np.argsort(smooth.ravel())] = np.linspace(0, 1, smooth.size, dtype=np.float32)
     return rank
@@ -74,12 +74,11 @@ def fractal(u: np.ndarray, v: np.ndarray, footprint: np.ndarray) -> np.ndarray:
     return top + fv * (low - top)
 
 
-def leaf_noise(q, metres: float, seed: float) -> np.ndarray:
-    """Look up noise in [0, 1] at unit-ball coordinates q (three arrays) of a ball about `metres` in radius."""
-    k = np.float32(11. * metres)
-    shift = int(seed * 4096)
-    i = [(c * k + 512).astype(np.int32) + (shift >> (4 * n)) for n, c in enumerate(q)]
-    return _VOLUME.take(((i[0] & 63) << 12) | ((i[1] & 63) << 6) | (i[2] & 63))
+def leaf_noise(q, radius, seed) -> np.ndarray:
+    """Look up noise in [0, 1] at unit-ball coordinates q (three arrays) of balls of `radius` metres; `seed` integer."""
+    k = radius * np.float32(11.)
+    i, j, m = ((c * k + np.float32(512)).astype(np.int32) + (seed >> np.int32(4 * n)) for n, c in enumerate(q))
+    return _VOLUME.take(((i & 63) << 12) | ((j & 63) << 6) | (m & 63))
 
 
 def cell_hash(i: np.ndarray, j: np.ndarray, seed) -> np.ndarray:

@@ -11,6 +11,9 @@ PAINTS = ((.55, .56, .58), (.03, .03, .035), (.62, .62, .60), (.16, .17, .19), (
 CLOTHES = ((.05, .07, .18), (.30, .04, .04), (.03, .03, .035), (.32, .29, .22), (.06, .16, .10), (.35, .20, .05),
            (.10, .22, .36), (.40, .38, .36), (.22, .06, .20), (.45, .33, .04))
 SKINS = ((.45, .26, .17), (.36, .20, .12), (.20, .10, .06), (.52, .32, .22))
+# where the glass house begins and ends, as shares of the length: rear and front at its foot, at its roof
+CABINS = {"sedan": (-.41, .26, -.24, .07), "hatch": (-.485, .30, -.40, .08), "wagon": (-.485, .25, -.43, .06),
+          "van": (-.495, .40, -.485, .20)}
 CARS = {"sedan": (4.5, 1.80, 1.45), "hatch": (4.0, 1.75, 1.50), "wagon": (4.7, 1.82, 1.52), "van": (4.9, 1.95, 1.98)}
 
 
@@ -28,7 +31,7 @@ def car(stage: Stage, rng: np.random.Generator, x: float, z: float, yaw: float =
     looks = dict(yaw=yaw, seed=seed, moving=moving, color2=(width, length, height))
     size, base = (width, height, length), (x, 0., z)
     stage.solid(f"{model}_body", base, size, "car", "car", paint, contact=.75, **looks)
-    stage.solid(f"{model}_cabin", base, size, "cabin", "car", paint, **looks)
+    stage.solid(f"{model}_cabin", base, size, "cabin", "car", paint, params=CABINS[model], **looks)
     radius = .215 * height if model != "van" else .17 * height
     c, s = np.cos(yaw), np.sin(yaw)
     for along in (-.30 * length, .315 * length):

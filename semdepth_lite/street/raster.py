@@ -14,6 +14,7 @@ import numpy as np
 from .noise import leaf_noise
 from .things import BALL, MATERIAL, POST, Things
 
+SMALL = 500  # a rectangle of fewer samples is drawn together with the other small ones
 SKY, ROAD, FIRST = 0, 1, 2  # ids: sky, road plane, then planes of solids, then things (balls and posts)
 
 
@@ -54,28 +55,59 @@ def sun_view(way: np.ndarray, x_range: tuple[float, float], z_range: tuple[float
 
 
 def draw(things: Things, view: View) -> None:
-    """Draw all things into `view`, the nearest first, keeping the largest x at each sample."""
+    """Draw all things into `view`, keeping the largest x at each sample: large ones one by one, small ones at once."""
     rects, best = _rectangles(things, view)
-    chosen = np.flatnonzero((rects[:, 0] < rects[:, 1]) & (rects[:, 2] < rects[:, 3]) & (best > 0))
+    seen = (rects[:, 0] < rects[:, 1]) & (rects[:, 2] < rects[:, 3]) & (best > 0)
     if view.ids is None:
-        chosen = chosen[things.casts[chosen]]
-    chosen = chosen[np.argsort(-best[chosen], kind="stable")]
-    bounds, upper = _plane_bounds(things, view)
+        seen &= things.casts
+    area = (rects[:, 1] - rects[:, 0]) * (rects[:, 3] - rects[:, 2]) * len(view.x)
+    large = np.flatnonzero(seen & (area > SMALL))
+    large = large[np.argsort(-best[large], kind="stable")]
+    solids = _solids(things, view)
     quadrics = _quadrics(things, view, rects)
-    starts, kinds, leafy = things.plane_start.tolist(), things.kind.tolist(), things.material == MATERIAL["leaves"]
-    first_thing = FIRST + len(things.planes)
-    limits, boxes = best.tolist(), rects.tolist()
-    for i in chosen.tolist():
+    limits, boxes, kinds = best.tolist(), rects.tolist(), things.kind.tolist()
+    for i in large.tolist():
         u0, u1, v0, v1 = boxes[i]
         window = view.x[:, v0:v1, u0:u1]
         if view.ids is not None and window.min() >= limits[i]:
             continue
         u, v = view.u[:, :, u0:u1], view.v[:, v0:v1]
-        ids = None if view.ids is None else view.ids[:, v0:v1, u0:u1]
         if kinds[i] >= 0:
-            _draw_solid(bounds, upper, starts[i], starts[i + 1], u, v, window, ids)
+            x, face, hit = _meet_solid(solids, i, u, v, window)
         else:
-            _draw_quadric(quadrics, i, kinds[i], bool(leafy[i]), u, v, window, ids, first_thing + i)
+            x, face, hit = _meet_quadric(quadrics, i, u, v, window)
+        np.copyto(window, x, where=hit)
+        if view.ids is not None:
+            np.copyto(view.ids[:, v0:v1, u0:u1], face, where=hit)
+    small = np.flatnonzero(seen & (area <= SMALL))
+    is_solid = things.kind[small] >= 0
+    _draw_small(view, rects, small[is_solid], lambda i, u, v, x: _meet_many_solids(solids, i, u, v, x))
+    posts, balls = things.kind[small] == POST, (things.kind[small] == BALL) & ~quadrics.leafy[small]
+    for chosen in (posts, balls, ~is_solid & ~posts & ~balls):
+        _draw_small(view, rects, small[chosen], lambda i, u, v, x: _meet_quadric(quadrics, i, u, v, x))
+
+
+def _draw_small(view: View, rects: np.ndarray, things: np.ndarray, meet) -> None:
+    """Draw many small things at once: all pairs of a thing and a sample of its rectangle in flat arrays."""
+    if not len(things):
+        return
+    width = rects[things, 1] - rects[things, 0]
+    count = width * (rects[things, 3] - rects[things, 2])
+    row = np.repeat(np.arange(len(things)), count)
+    local = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    dv = local // width[row]
+    i, iu, iv = things[row], rects[things, 0][row] + local - dv * width[row], rects[things, 2][row] + dv
+    layers, height, columns = view.x.shape
+    flat = iv * columns + iu
+    for layer in range(layers):
+        x, ids = view.x[layer].ravel(), None if view.ids is None else view.ids[layer].ravel()  # views, not copies
+        window = x.take(flat)
+        found, face, hit = meet(i, view.u[layer, 0].take(iu), view.v[layer, :, 0].take(iv), window)
+        hit = np.flatnonzero(hit)
+        hit = hit[np.argsort(found[hit], kind="stable")]  # the largest x is written last and stays
+        x[flat[hit]] = found[hit]
+        if ids is not None:
+            ids[flat[hit]] = face[hit]
 
 
 def _rectangles(things: Things, view: View) -> tuple[np.ndarray, np.ndarray]:
@@ -109,8 +141,19 @@ def _rectangles(things: Things, view: View) -> tuple[np.ndarray, np.ndarray]:
     return rects.astype(np.int64), best
 
 
-def _plane_bounds(things: Things, view: View) -> tuple[np.ndarray, np.ndarray]:
-    """Turn every plane into a bound on x, linear in (u, v, 1): (P, 3) float32, and whether it bounds from above."""
+@dataclass
+class _Solids:
+    """Bounds on x of every plane, linear in (u, v, 1), those from above first; padded to the same count per thing."""
+
+    upper: np.ndarray  # (T, U, 3) float32, bounds from above; padded with +inf
+    lower: np.ndarray  # (T, D, 3) float32, bounds from below; padded with -inf
+    face: np.ndarray  # (T, U) int32, id of the plane of each upper bound
+    uppers: np.ndarray  # (T,) how many are not padding
+    lowers: np.ndarray  # (T,)
+
+
+def _solids(things: Things, view: View) -> _Solids:
+    """Turn every plane into a bound on x and sort the bounds of each thing into upper and lower ones."""
     normal, offset = things.planes[:, :3], things.planes[:, 3]
     linear = normal @ view.base
     slope = normal @ view.point
@@ -119,46 +162,84 @@ def _plane_bounds(things: Things, view: View) -> tuple[np.ndarray, np.ndarray]:
     else:
         linear[:, 2] -= offset
     slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
-    return (-linear / slope[:, None]).astype(np.float32), slope > 0
+    bound = (-linear / slope[:, None]).astype(np.float32)
+    tables, counts = [], []
+    for chosen, pad in ((np.flatnonzero(slope > 0), np.inf), (np.flatnonzero(slope < 0), -np.inf)):
+        owner = things.plane_thing[chosen]
+        count = np.bincount(owner, minlength=len(things))
+        slot = np.arange(len(chosen)) - np.repeat(np.cumsum(count) - count, count)
+        table = np.zeros((len(things), max(1, count.max(initial=0)), 3), np.float32)
+        table[..., 2] = pad
+        table[owner, slot] = bound[chosen]
+        tables.append(table)
+        counts.append(count)
+        if pad > 0:
+            face = np.zeros(table.shape[:2], np.int32)
+            face[owner, slot] = FIRST + chosen
+    return _Solids(*tables, face, *counts)
 
 
-def _draw_solid(bounds, upper, start: int, stop: int, u, v, window, ids) -> None:
-    """Draw one convex solid: x = min of upper bounds, seen where it exceeds the max of lower bounds and `window`."""
-    rows, above = bounds[start:stop], upper[start:stop]
-    front, back = np.flatnonzero(above), np.flatnonzero(~above)
-    if not len(front):
-        return
-    a, b, c = rows[front].T[:, :, None, None, None]
+def _meet_solid(solids: _Solids, i: int, u, v, window):
+    """Meet one convex solid: x = min of upper bounds, a hit where it exceeds `window` and the max of lower bounds.
+
+    Returns:
+        x, the id of the face, and the hits, each of the shape of `window`.
+    """
+    front, back = solids.uppers[i], solids.lowers[i]
+    if not front:
+        return window, np.int32(0), np.zeros(window.shape, bool)
+    a, b, c = solids.upper[i, :front].T[:, :, None, None, None]
     high = a * u + (b * v + c)
-    x = high.min(0) if len(front) > 1 else high[0]
+    x = high.min(0) if front > 1 else high[0]
     floor = window
-    if len(back):
-        a, b, c = rows[back].T[:, :, None, None, None]
+    if back:
+        a, b, c = solids.lower[i, :back].T[:, :, None, None, None]
         low = a * u + (b * v + c)
         floor = np.maximum(low.max(0), window)
     hit = x > floor
-    np.copyto(window, x, where=hit)
-    if ids is not None:
-        if len(front) == 1:
-            np.copyto(ids, np.int32(FIRST + start + front[0]), where=hit)
-        else:
-            ids[hit] = (FIRST + start + front.astype(np.int32))[high[:, hit].argmin(0)]
+    if front == 1:
+        return x, solids.face[i, 0], hit
+    face = np.zeros(window.shape, np.int32)
+    face[hit] = solids.face[i].take(high[:, hit].argmin(0))
+    return x, face, hit
+
+
+def _meet_many_solids(solids: _Solids, i: np.ndarray, u, v, window):
+    """Meet solids i (n,) at samples (n,); like `_meet_solid`, slot by slot."""
+    x, slot = np.full(len(i), np.inf, np.float32), np.zeros(len(i), np.int32)
+    for k in range(solids.uppers[i].max(initial=0)):
+        a, b, c = solids.upper[:, k].T
+        bound = a.take(i) * u + (b.take(i) * v + c.take(i))
+        slot[bound < x] = k
+        x = np.minimum(x, bound)
+    where = np.flatnonzero((x > window) & np.isfinite(x))
+    i_hit, u, v, floor = i[where], u[where], v[where], window[where]
+    for k in range(solids.lowers[i_hit].max(initial=0)):
+        a, b, c = solids.lower[:, k].T
+        floor = np.maximum(floor, a.take(i_hit) * u + (b.take(i_hit) * v + c.take(i_hit)))
+    hit = np.zeros(len(i), bool)
+    hit[where] = x[where] > floor
+    return x, solids.face[i, slot], hit
 
 
 @dataclass
 class _Quadrics:
-    """Per-thing coefficients of balls and posts, relative to the middle of their rectangles."""
+    """Per-thing coefficients of balls and posts, relative to the middle of their rectangles; the last axis is T."""
 
-    middle: np.ndarray  # (T, 2)
-    linear: np.ndarray  # (T, 3) -b / a
-    conic: np.ndarray  # (T, 6) of u^2, uv, v^2, u, v, 1: discriminant / a^2
+    middle: np.ndarray  # (2, T)
+    linear: np.ndarray  # (3, T) -b / a
+    conic: np.ndarray  # (6, T) of u^2, uv, v^2, u, v, 1: discriminant / a^2
+    peak: np.ndarray  # (T,) largest discriminant / a^2, in the middle of the outline
     valid: np.ndarray  # (T,)
-    along: np.ndarray  # (T, 4) coordinate along a post: linear in (u, v, 1), and times x
+    along: np.ndarray  # (4, T) coordinate along a post: linear in (u, v, 1), and times x
     length: np.ndarray  # (T,)
-    unit: np.ndarray  # (T, 3, 4) coordinates in the unit ball: linear in (u, v, 1), and times x
+    unit: np.ndarray  # (3, 4, T) coordinates in the unit ball: linear in (u, v, 1), and times x
     seed: np.ndarray
-    coarse: np.ndarray  # (T,) picture units per metre is divided by the size of a leaf cluster
+    radius: np.ndarray  # (T,) metres
     open: np.ndarray  # (T,) share of holes
+    post: np.ndarray  # (T,) bool
+    leafy: np.ndarray  # (T,) bool
+    number: np.ndarray  # (T,) id
     perspective: bool
 
 
@@ -167,8 +248,9 @@ def _quadrics(things: Things, view: View, rects: np.ndarray) -> _Quadrics:
     kappa = 1. if view.perspective else 0.
     middle = np.stack([view.u[0, 0, np.minimum((rects[:, 0] + rects[:, 1]) // 2, view.u.shape[2] - 1)],
                        view.v[0, np.minimum((rects[:, 2] + rects[:, 3]) // 2, view.v.shape[1] - 1), 0]], axis=1)
+    post = things.kind == POST
     scale = things.axes / things.size[:, :, None]  # (T, 3, 3) rows: unit-ball axes
-    scale = np.where((things.kind == POST)[:, None, None] & (np.arange(3) == 1)[None, :, None], 0., scale)
+    scale = np.where(post[:, None, None] & (np.arange(3) == 1)[None, :, None], 0., scale)
 
     def lift(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rows . (X - origin) as linear (T, R, 3) and slope (T, R) parts of x."""
@@ -187,44 +269,57 @@ def _quadrics(things: Things, view: View, rects: np.ndarray) -> _Quadrics:
     b = np.einsum("tr,trk->tk", p, q)
     form = np.einsum("trj,trk->tjk", q, q)
     form[:, 2, 2] -= 1 - kappa
-    valid = a > 1e-12
+    valid = (a > 1e-12) & (things.kind < 0)
     safe = np.where(valid, a, 1.)
     disc = (b[:, :, None] * b[:, None, :] - safe[:, None, None] * form) / (safe**2)[:, None, None]
     conic = np.stack([disc[:, 0, 0], 2 * disc[:, 0, 1], disc[:, 1, 1], 2 * disc[:, 0, 2], 2 * disc[:, 1, 2],
-                      disc[:, 2, 2]], axis=1)
+                      disc[:, 2, 2]])
+    det = 4 * conic[0] * conic[2] - conic[1] ** 2
+    det = np.where(np.abs(det) < 1e-30, 1e-30, det)
+    peak = conic[5] - (conic[2] * conic[3] ** 2 - conic[1] * conic[3] * conic[4] + conic[0] * conic[4] ** 2) / det
     axis_linear, axis_slope = lift(things.axes[:, 1:2])
     along = np.concatenate([axis_linear[:, 0], axis_slope], axis=1)
-    return _Quadrics(middle, -b / safe[:, None], conic, valid & (things.kind < 0), along, things.size[:, 1],
-                     np.concatenate([q, p[..., None]], axis=2), things.seed, things.params[:, 0], things.params[:, 2],
-                     view.perspective)
+    unit = np.concatenate([q, p[..., None]], axis=2)
+    single = np.float32
+    return _Quadrics(middle.T.astype(single), (-b / safe[:, None]).T.astype(single), conic.astype(single),
+                     np.maximum(peak, 1e-20).astype(single), valid, along.T.astype(single),
+                     things.size[:, 1].astype(single), unit.transpose(1, 2, 0).astype(single),
+                     (things.seed * 4096).astype(np.int32), things.params[:, 0].astype(single),
+                     things.params[:, 2].astype(single), post, things.material == MATERIAL["leaves"],
+                     (FIRST + len(things.planes) + np.arange(len(things))).astype(np.int32), view.perspective)
 
 
-def _draw_quadric(quadrics: _Quadrics, i: int, kind: int, leafy: bool, u, v, window, ids, number: int) -> None:
-    """Draw one ball or post; leaves have holes that are fixed to the ball's surface."""
-    if not quadrics.valid[i]:
-        return
-    u, v = u - np.float32(quadrics.middle[i, 0]), v - np.float32(quadrics.middle[i, 1])
-    uu, uv, vv, u1, v1, one = quadrics.conic[i].astype(np.float32)
-    disc = (uu * u + u1) * u + (uv * u) * v + ((vv * v + v1) * v + one)
-    a, b, c = quadrics.linear[i].astype(np.float32)
+def _meet_quadric(quadrics: _Quadrics, i, u, v, window):
+    """Meet ball or post i (one thing, or one of the same kind for each sample); leaves have holes fixed to the ball.
+
+    Returns:
+        x, the id, and the hits.
+    """
+    one = not isinstance(i, np.ndarray)
+    u, v = u - quadrics.middle[0, i], v - quadrics.middle[1, i]
+    uu, uv, vv, u1, v1, c0 = quadrics.conic[:, i]
+    disc = (uu * u + u1) * u + (uv * u) * v + ((vv * v + v1) * v + c0)
+    a, b, c = quadrics.linear[:, i]
     x = a * u + (b * v + c) + np.sqrt(np.maximum(disc, 0))
-    hit = (disc > 0) & (x > window)
-    if kind == POST:
-        a, b, c, slope = quadrics.along[i].astype(np.float32)
+    hit = (disc > 0) & (x > window) & quadrics.valid[i]
+    first = i if one else i[0] if len(i) else 0
+    if quadrics.post[first]:
+        a, b, c, slope = quadrics.along[:, i]
         along = a * u + (b * v + c) + slope * x
-        hit &= (along >= 0) & (along <= (x if quadrics.perspective else 1.) * np.float32(quadrics.length[i]))
-    elif leafy:
-        where = np.nonzero(hit)
-        if not len(where[0]):
-            return
-        xs = x[where]
-        us, vs = u[where[0], 0, where[2]], v[where[0], where[1], 0]
-        unit = quadrics.unit[i].astype(np.float32)
-        q = [(r[0] * us + r[1] * vs + r[2] + r[3] * xs) / (xs if quadrics.perspective else 1.) for r in unit]
-        peak = float(max(quadrics.conic[i, 5], disc.max()))
-        rim = np.sqrt(disc[where] / np.float32(peak))  # 1 in the middle, 0 at the outline
-        keep = leaf_noise(q, quadrics.coarse[i], quadrics.seed[i]) > quadrics.open[i] + .55 * (1 - rim) ** 2
-        hit[where] = keep
-    np.copyto(window, x, where=hit)
-    if ids is not None:
-        np.copyto(ids, np.int32(number), where=hit)
+        hit &= (along >= 0) & (along <= (x if quadrics.perspective else 1.) * quadrics.length[i])
+    elif quadrics.leafy[first]:
+        _punch_holes(quadrics, i, u, v, x, disc, hit)
+    return x, quadrics.number[i], hit
+
+
+def _punch_holes(quadrics: _Quadrics, i, u, v, x, disc, hit) -> None:
+    """Clear hits where the leaf noise is low, more so toward the outline."""
+    where = np.nonzero(hit)
+    if not len(where[0]):
+        return
+    u, v = np.broadcast_to(u, hit.shape)[where], np.broadcast_to(v, hit.shape)[where]
+    i = i[where] if isinstance(i, np.ndarray) else i
+    x, divisor = x[where], x[where] if quadrics.perspective else 1.
+    q = [(r[0] * u + r[1] * v + r[2] + r[3] * x) / divisor for r in quadrics.unit[:, :, i]]
+    rim = 1 - np.sqrt(np.clip(disc[where] / quadrics.peak[i], 0, 1))  # 0 in the middle, 1 at the outline
+    hit[where] = leaf_noise(q, quadrics.radius[i], quadrics.seed[i]) > quadrics.open[i] + .55 * rim * rim

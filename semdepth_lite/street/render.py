@@ -8,12 +8,13 @@ import numpy as np
 
 from ..common import InputError
 from ..labels import TRAIN_ID
-from .raster import FIRST, ROAD, SKY, camera_view, draw
+from .raster import SKY, camera_view, draw
 from .scene import Scene, make_scene
 from .shading import shade_samples
 from .sun import Shade, build_shade, with_movers
+from .things import join
 
-RENDERER_VERSION = 1  # raise it with every change of a pixel: cached sets of other versions are then not used
+RENDERER_VERSION = 2  # raise it with every change of a pixel: cached sets of other versions are then not used
 
 
 @dataclass
@@ -67,7 +68,7 @@ def render_scene(scene: Scene, index: int, height: int, width: int) -> Frame:
     K, pose = default_intrinsics(height, width), scene.pose(index)
     chunk = scene.chunk_of(float(pose[2, 3]))
     movers = scene.moving(index, float(pose[2, 3]))
-    things = scene.things(index)
+    things = join([scene.standing(chunk), movers])
     view = camera_view(K, pose, height, width)
     draw(things, view)
     shade = with_movers(_standing_shade(scene, chunk), movers)

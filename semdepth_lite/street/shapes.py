@@ -86,11 +86,10 @@ def _car_body(hood: float, hood_z: float, tail: float, tail_z: float) -> np.ndar
     return _planes(*profile, *_sides(.5, .44, .46, .68), *_sides(.47, .12, .5, .38), *_plan_corners(.36, .455))
 
 
-def _car_cabin(base: tuple[float, float], top: tuple[float, float]) -> np.ndarray:
-    """The glass house between base (rear, front) at mid height and the roof from top (rear, front)."""
-    rear, front = top
+def _car_cabin(base_rear: float, base_front: float, rear: float, front: float) -> np.ndarray:
+    """The glass house: from base_rear to base_front at mid height, its roof from rear to front."""
     middle = .5 * (rear + front)
-    profile = _profile([(base[0], .6), (base[1], .6), (front + .015, .93), (front - .05, .985), (middle, 1.),
+    profile = _profile([(base_rear, .6), (base_front, .6), (front + .015, .93), (front - .05, .985), (middle, 1.),
                         (rear + .05, .985), (rear - .015, .93)])
     return _planes(*profile, *_sides(.47, .62, .37, .96), *_sides(.43, .9, .3, 1.0))
 
@@ -98,9 +97,9 @@ def _car_cabin(base: tuple[float, float], top: tuple[float, float]) -> np.ndarra
 TEMPLATES: dict[str, np.ndarray] = {
     "box": _box(), "bevel": _bevel_box(.12), "gable": _gable(.5), "hip": _gable(.15), "mansard": _mansard(),
     "disc": _disc(16, 0.), "octagon": _disc(8, .5), "plate": _box(), "triangle": _triangle(), "wheel": _wheel(),
-    "sedan_body": _car_body(.54, .22, .60, -.42), "sedan_cabin": _car_cabin((-.41, .26), (-.24, .07)),
-    "hatch_body": _car_body(.55, .24, .62, -.45), "hatch_cabin": _car_cabin((-.485, .30), (-.40, .08)),
-    "wagon_body": _car_body(.54, .22, .62, -.46), "wagon_cabin": _car_cabin((-.485, .25), (-.43, .06)),
-    "van_body": _car_body(.52, .34, .63, -.47), "van_cabin": _car_cabin((-.495, .40), (-.485, .20)),
+    "sedan_body": _car_body(.54, .22, .60, -.42), "hatch_body": _car_body(.55, .24, .62, -.45),
+    "wagon_body": _car_body(.54, .22, .62, -.46), "van_body": _car_body(.52, .34, .63, -.47),
+    "sedan_cabin": _car_cabin(-.41, .26, -.24, .07), "hatch_cabin": _car_cabin(-.485, .30, -.40, .08),
+    "wagon_cabin": _car_cabin(-.485, .25, -.43, .06), "van_cabin": _car_cabin(-.495, .40, -.485, .20),
 }
 NAMES: tuple[str, ...] = tuple(TEMPLATES)
