@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from .common import InputError
+from .common import Failure, InputError
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -211,9 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"semdepth-lite {args.command}: {error.filename or ''} {error.strerror or error}".replace("  ", " "),
               file=sys.stderr)
         return 2
-    except RuntimeError as error:
-        if type(error) is RuntimeError and not args.command == "reproduce":
-            raise
+    except Failure as error:
         print(f"semdepth-lite {args.command}: {error}", file=sys.stderr)
         return 1
     if int(os.environ.get("RANK", 0)) == 0:

@@ -16,6 +16,10 @@ class InputError(ValueError):
     """Bad input, told in one sentence: the value, what was expected, what to do."""
 
 
+class Failure(RuntimeError):
+    """Something broke that no other input would have prevented, told in one sentence with what to try."""
+
+
 def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> dict[str, int]:
     """Hold a tensor against a shape contract and return the size of each letter.
 

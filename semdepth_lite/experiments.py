@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .common import InputError
+from .common import Failure, InputError
 from .evaluation import Predictor, Report, constant_baseline, evaluate, pixel_median_baseline
 from .notebooks import RESULTS
 from .prediction import batches
@@ -174,7 +174,7 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
 
     Raises:
         InputError: if the experiment is unknown.
-        RuntimeError: if a run fails; the others are finished first.
+        Failure: if a run fails; the others are finished first.
     """
     singles = find_experiment(name, preset)
     for split in ("train", "validation", "test"):
@@ -195,7 +195,7 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
     with ThreadPoolExecutor(processes) as pool:
         failures = [failure for failure in pool.map(one, todo) if failure]
     if failures:
-        raise RuntimeError(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
+        raise Failure(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
     return [results / f"{single.file}.json" for single in singles]
 
 

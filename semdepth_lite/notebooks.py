@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .common import InputError, write_atomically
+from .common import Failure, InputError, write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "figures" / "results"
@@ -23,7 +23,7 @@ STAMP = "semdepth_lite"  # the notebook metadata key that holds hash, preset and
 WARNED = re.compile(r"Traceback \(most recent call last\)")
 
 
-class NotebookFailure(RuntimeError):
+class NotebookFailure(Failure):
     """A notebook raised, or one of its widgets did; told in one sentence with the place of the executed copy."""
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from .common import InputError, pick_device, seed_everything, write_atomically
+from .common import Failure, InputError, pick_device, seed_everything, write_atomically
 from .data import Triplet, augment, draw_augmentation
 from .losses import LOSSES, LossTerms
 from .model import Model, Prediction, find_variant
@@ -82,7 +82,7 @@ class TrainSettings:
                      self.pose, self.supervision)
 
 
-class TrainingError(RuntimeError):
+class TrainingError(Failure):
     """Training went wrong in a way that has a name; the message says what to try."""
 
 
@@ -128,6 +128,23 @@ def diagnose(terms: LossTerms, prediction: Prediction) -> str | None:
     return None
 
 
+def join_processes(device: str = "auto") -> str:
+    """Join the processes that torchrun started, and return this one's device; alone, change nothing.
+
+    Gradients are averaged over the processes, so they equal those of one process with the joined batch, except that
+    each process normalizes its own share of the batch in BatchNorm.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1 or torch.distributed.is_initialized():
+        return device
+    if pick_device(device).type == "cuda":
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+        torch.distributed.init_process_group("nccl")
+    else:
+        torch.distributed.init_process_group("gloo")
+    return device
+
+
 class Run:
     """A training run in its folder.
 
@@ -146,7 +163,7 @@ class Run:
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if settings.batch % self.world:
             raise InputError(f"batch {settings.batch} cannot be shared by {self.world} processes; use a multiple.")
-        self.device = pick_device(device)
+        self.device = pick_device(join_processes(device))
         self.model = settings.build().to(self.device)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, settings.learning_rate)
