@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import re
 import shutil
 
 import numpy as np
@@ -64,7 +65,7 @@ class FrameStore:
                 raise InputError(f"{file} cannot be read ({error.strerror}); restore the file.") from error
             described.append((os.path.abspath(file), state.st_size, state.st_mtime_ns))
         key = hashlib.sha256(json.dumps([CACHE_VERSION, self.shape, described]).encode()).hexdigest()[:16]
-        path = folder / f"{name}-{key}.frames"
+        path = folder / f"{re.sub('[^A-Za-z0-9-]+', '-', name)}-{key}.frames"
         size = len(self.files) * (self.bytes + 1)
         if path.is_file() and path.stat().st_size == size:
             return path

@@ -140,12 +140,14 @@ class Calibration:
     def T_camera_imu(self, camera: int) -> np.ndarray:
         """Return the (4, 4) motion from the inertial unit into a camera."""
         if self.T_cam0_velo is None or self.T_velo_imu is None:
-            raise InputError("the calibration lacks the laser scanner or the inertial unit, so poses are unknown.")
+            raise InputError("the calibration of the laser scanner or of the inertial unit (calib_velo_to_cam.txt, "
+                             "calib_imu_to_velo.txt) is missing, so poses are unknown; fetch the day's calibration.")
         return self.T_camera_cam0(camera) @ self.T_cam0_velo @ self.T_velo_imu
 
 
 def read_raw_calibration(folder: Path) -> Calibration:
-    """Read the three calibration files of a KITTI raw day.
+    """Read the calibration files of a KITTI raw day; those of scanner and inertial unit may be absent, together with
+    what they calibrate.
 
     Args:
         folder: the day, such as 2011_09_26.
@@ -155,14 +157,20 @@ def read_raw_calibration(folder: Path) -> Calibration:
     """
     folder = Path(folder)
     cameras = parse_calibration(folder / "calib_cam_to_cam.txt", CAM_TO_CAM)
-    velo = parse_calibration(folder / "calib_velo_to_cam.txt", VELO_TO_CAM)
-    imu = parse_calibration(folder / "calib_imu_to_velo.txt", IMU_TO_VELO)
     R_rect = rigid(cameras["R_rect_00"], np.zeros(3), f"{folder / 'calib_cam_to_cam.txt'} (R_rect_00)")
-    T_cam0_velo = rigid(velo["R"], velo["T"], str(folder / "calib_velo_to_cam.txt"))
+    T_cam0_velo = _read_rigid(folder / "calib_velo_to_cam.txt", VELO_TO_CAM)
     sizes = {i: tuple(int(n) for n in cameras[f"S_rect_0{i}"][::-1]) for i in range(4)}
     return Calibration(P={i: cameras[f"P_rect_0{i}"].reshape(3, 4) for i in range(4)}, size=sizes,
-                       T_cam0_velo=R_rect @ T_cam0_velo,
-                       T_velo_imu=rigid(imu["R"], imu["T"], str(folder / "calib_imu_to_velo.txt")))
+                       T_cam0_velo=None if T_cam0_velo is None else R_rect @ T_cam0_velo,
+                       T_velo_imu=_read_rigid(folder / "calib_imu_to_velo.txt", IMU_TO_VELO))
+
+
+def _read_rigid(path: Path, expected: dict[str, int | None]) -> np.ndarray | None:
+    """Read a calibration file of one rigid motion; None where there is no such file."""
+    if not path.exists():
+        return None
+    values = parse_calibration(path, expected)
+    return rigid(values["R"], values["T"], str(path))
 
 
 def read_odometry_calibration(path: Path) -> Calibration:

@@ -43,7 +43,8 @@ class KittiRaw(ClipSource):
             depth: None, "camera", "forward" or "improved".
             improved_root: folder of the improved depth (holds the drives, or train and val with them).
             poses: whether to read the motion from oxts.
-            labels: folder of label PNGs that mirrors the images' paths under `root`.
+            labels: folder of label PNGs: <drive>/image_02/data/<frame>.png as the images lie under `root`, or
+                <drive>/labels/image_02/<frame>.png as the street is exported.
             label_ids: trainId or labelId.
             cache: folder for decoded frames; None decodes at every request.
 
@@ -170,9 +171,12 @@ def _positions(index: FrameIndex, items: Sequence[FrameName], offsets: Sequence[
 
 
 def _label_files(folder: Path, items: Sequence[FrameName]) -> list[Path]:
-    files = [folder / f"{item.relative()}.png" for item in items]
-    for item, file in zip(items, files):
-        if not file.is_file():
-            raise InputError(f"{item.where or item.relative()} has no labels: {file} is missing; label the folder "
+    files = []
+    for item in items:
+        mirrored = folder / f"{item.relative()}.png"
+        beside = folder / item.folder / "labels" / f"image_0{item.camera}" / f"{item.frame:010d}.png"
+        files.append(beside if beside.is_file() else mirrored)
+        if not files[-1].is_file():
+            raise InputError(f"{item.where or item.relative()} has no labels: {mirrored} is missing; label the images "
                              f"first (the command `label`) or train a variant without labels.")
     return files

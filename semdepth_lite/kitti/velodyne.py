@@ -54,7 +54,8 @@ def scan_to_depth(scan: np.ndarray, calibration: Calibration, camera: int, heigh
     if kind not in DEPTH_KINDS:
         raise InputError(f"depth kind {kind!r} is unknown; use {' or '.join(DEPTH_KINDS)}.")
     if calibration.T_cam0_velo is None:
-        raise InputError("the calibration has no laser scanner (Tr), so a scan cannot be projected.")
+        raise InputError("the calibration of the laser scanner (calib_velo_to_cam.txt, or Tr) is missing, so a scan "
+                         "cannot be projected; fetch the calibration again.")
     points = scan[scan[:, 0] >= 0, :3].astype(np.float64)
     to_image = calibration.P[camera] @ calibration.T_cam0_velo  # (3, 4)
     u, v, z = to_image[:, :3] @ points.T + to_image[:, 3:]

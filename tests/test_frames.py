@@ -1,0 +1,168 @@
+"""A folder of one's own frames: order, intrinsics, step, labels, video, and a clear sentence for what is wrong."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+import pytest
+import torch
+
+from semdepth_lite.camera import resize_intrinsics
+from semdepth_lite.common import InputError
+from semdepth_lite.files import write_depth_png
+from semdepth_lite.frames import FrameFolder, find_frames, parse_intrinsics, read_intrinsics_file, write_intrinsics
+
+HEIGHT, WIDTH = 16, 32
+LINE = "20 21 15.5 7.5"
+
+
+def picture(frame: int) -> np.ndarray:
+    return np.full((HEIGHT, WIDTH, 3), 10 * frame, np.uint8)
+
+
+def make_folder(folder, names):
+    folder.mkdir(parents=True)
+    for frame, name in enumerate(names):
+        Image.fromarray(picture(frame)).save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return make_folder(tmp_path / "clip", [f"shot_{i}.png" for i in range(12)])
+
+
+def opened(folder, **options):
+    return FrameFolder(folder, HEIGHT, WIDTH, **{"cache": None, "intrinsics": LINE, **options})
+
+
+def brightness(image: torch.Tensor) -> float:
+    return round(image.mean().item() * 25.5)
+
+
+def test_frames_come_in_the_order_of_their_numbers(clip):
+    source = opened(clip)  # names without leading zeros: shot_10 follows shot_9
+    assert len(source) == 10 and source.name == "frames clip"
+    batch = source.triplet(range(10))
+    for item in range(10):
+        previous, following = batch.sources[item]
+        assert [brightness(image) for image in (previous, batch.target[item], following)] == [item, item + 1, item + 2]
+
+
+def test_the_step_reaches_farther(clip):
+    source = opened(clip, step=3)
+    batch = source.triplet([0])
+    assert len(source) == 6
+    assert [brightness(x) for x in (batch.sources[0, 0], batch.target[0], batch.sources[0, 1])] == [0, 3, 6]
+
+
+def test_intrinsics_in_pixels_and_as_a_field_of_view(clip):
+    expected = torch.tensor([[20, 0, 15.5], [0, 21, 7.5], [0, 0, 1.0]])
+    assert torch.equal(opened(clip).triplet([0]).K[0], expected)
+    half = FrameFolder(clip, HEIGHT // 2, WIDTH // 2, LINE, cache=None).triplet([0]).K[0]
+    assert torch.allclose(half, resize_intrinsics(expected, 0.5, 0.5))
+    K = parse_intrinsics("fov 90", 10, 20)
+    assert torch.allclose(K, torch.tensor([[10, 0, 9.5], [0, 10, 4.5], [0, 0, 1.0]]))
+    right_rim = math.degrees(math.atan((19.5 - 9.5) / K[0, 0].item()))  # the rim, half a pixel beyond the last center
+    assert abs(right_rim - 45) < 1e-4
+
+
+def test_intrinsics_beside_the_frames_once_or_for_each(clip):
+    write_intrinsics(clip, torch.tensor([[20, 0, 15.5], [0, 21, 7.5], [0, 0, 1.0]]))
+    assert torch.equal(opened(clip, intrinsics=None).triplet([0]).K, opened(clip).triplet([0]).K)
+    lines = [f"shot_{i}.png {20 + i} 21 15.5 7.5" for i in range(12)]
+    (clip / "intrinsics.txt").write_text("# zoom\n" + "\n".join(lines))
+    K = opened(clip, intrinsics=None).triplet([0, 9]).K
+    assert K[:, 0, 0].tolist() == [21, 30]
+    (clip / "intrinsics.txt").write_text("\n".join(lines[:-1]))
+    with pytest.raises(InputError, match="intrinsics.txt has no line for shot_11.png"):
+        opened(clip, intrinsics=None)
+
+
+@pytest.mark.parametrize("line, sentence", [
+    ("20 21 15.5", "line 1 reads '20 21 15.5', expected 'fx fy cx cy'"), ("fov wide", "line 1 reads"),
+    ("fov 200", "line 1 gives a field of view of 200 degrees"), ("a b c d", "line 1 reads"),
+    ("0.58 1.92 0.5 0.5", "line 1: .*normalized"), ("700 700 600 170", "line 1: .*must belong to this image size"),
+    (LINE + "\n" + LINE, "line 1 begins with '20', which is no frame")])
+def test_bad_intrinsics_are_named_with_their_line(clip, line, sentence):
+    (clip / "intrinsics.txt").write_text(line)
+    with pytest.raises(InputError, match=f"intrinsics.txt {sentence}"):
+        read_intrinsics_file(clip / "intrinsics.txt", find_frames(clip)[0], HEIGHT, WIDTH)
+
+
+def test_gaps_are_refused_or_cut_the_clip(tmp_path):
+    folder = make_folder(tmp_path / "clip", [f"{i:04d}.jpg" for i in (0, 2, 4, 8, 10, 12)])
+    with pytest.raises(InputError, match="lacks frame 6 after 0004.jpg .1 gaps."):
+        opened(folder)
+    source = opened(folder, allow_gaps=True)
+    assert [source.target_file(i).name for i in range(len(source))] == ["0002.jpg", "0010.jpg"]
+
+
+def test_frames_of_other_sizes_are_refused(clip):
+    Image.fromarray(np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8)).save(clip / "shot_7.png")
+    with pytest.raises(InputError, match="shot_7.png has 34x16 pixels, but shot_0.png has 32x16"):
+        opened(clip)
+
+
+def test_labels_and_depth_of_the_same_names(clip, tmp_path):
+    for kind in ("labels", "depth"):
+        (tmp_path / kind).mkdir()
+    for i in range(1, 11):
+        Image.fromarray(np.full((HEIGHT, WIDTH), i, np.uint8)).save(tmp_path / "labels" / f"shot_{i}.png")
+        write_depth_png(tmp_path / "depth" / f"shot_{i}.png", np.full((HEIGHT, WIDTH), float(i)))
+    source = opened(clip, labels=tmp_path / "labels", depth=tmp_path / "depth")
+    batch = source.triplet([4])
+    assert source.has_labels and source.has_depth and (batch.labels == 5).all() and (batch.depth == 5).all()
+    (tmp_path / "labels" / "shot_4.png").unlink()
+    with pytest.raises(InputError, match="shot_4.png is missing; every target frame needs labels"):
+        opened(clip, labels=tmp_path / "labels")
+
+
+def test_folders_that_are_none_are_named(tmp_path, clip):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("x")
+    two = make_folder(tmp_path / "two", ["a1.png", "b1.png", "c2.png"])
+    few = make_folder(tmp_path / "few", ["1.png", "2.png"])
+    for folder, options, sentence in (
+            (tmp_path / "nowhere", {}, "is no folder"), (tmp_path / "empty", {}, "holds no image"),
+            (tmp_path / "notes.txt", {}, "neither a folder nor a video"), (two, {}, "have the same number"),
+            (few, {}, "holds 2 frames, too few"), (clip, {"step": 0}, "step 0 is no frame step"),
+            (clip, {"intrinsics": None}, "has no intrinsics.txt"),
+            (clip, {"intrinsics": torch.eye(4)}, r"K has shape \(4, 4\)")):
+        with pytest.raises(InputError, match=sentence):
+            opened(folder, **options)
+
+
+def test_names_without_numbers_are_sorted(tmp_path):
+    source = opened(make_folder(tmp_path / "clip", ["one.png", "three.png", "two.png"]))
+    assert source.target_file(0).name == "three.png"
+
+
+def test_a_video_becomes_frames(tmp_path):
+    av = pytest.importorskip("av", reason="PyAV is not installed; it is in the extra 'video'")
+    path = tmp_path / "drive.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        for frame in range(5):
+            image = np.full((32, 64, 3), 40 * frame, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    source = FrameFolder(path, HEIGHT, WIDTH, "fov 60", cache=tmp_path / "cache")
+    assert len(source) == 3
+    assert np.allclose(source.triplet([0, 2]).target.mean((1, 2, 3)) * 255, [40, 120], atol=4)
+    again = FrameFolder(path, HEIGHT, WIDTH, "fov 60", cache=tmp_path / "cache")
+    assert again.target_file(0) == source.target_file(0)
+    path.write_bytes(b"no video")
+    with pytest.raises(InputError, match="drive.mp4 cannot be decoded as a video"):
+        FrameFolder(path, HEIGHT, WIDTH, "fov 60", cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob(".video-*"))
+
+
+def test_a_missing_video_reader_is_named(tmp_path, monkeypatch):
+    import sys
+    monkeypatch.setitem(sys.modules, "av", None)
+    (tmp_path / "drive.mp4").write_bytes(b"x")
+    with pytest.raises(InputError, match="needs the video reader PyAV; install the extra 'video'"):
+        FrameFolder(tmp_path / "drive.mp4", HEIGHT, WIDTH, "fov 60", cache=tmp_path / "cache")
