@@ -1,6 +1,6 @@
-"""The README's tables, filled from committed results and stored notebooks, so that no number is typed by hand.
+"""The README's picture and tables, made from the street, results and stored notebooks: no number is typed by hand.
 
-`python -m semdepth_lite.readme` fills the list of notebooks and every block of the form
+`python -m semdepth_lite.readme` draws the README's picture, fills its list of notebooks, and every block of the form
 
     <!-- results: PATTERN | METRIC METRIC ... -->
     <!-- end of results -->
@@ -15,12 +15,15 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from .common import InputError, write_atomically
 from .notebooks import ROOT, STAMP, code_cells, find_results, load, read_results
 
 BLOCK = re.compile(r"(?P<opening><!-- results: (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
 LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
+PICTURED = (2, 8, 11, 14, 23)  # seeds of test scenes with sun and shade, near and far things
 # How the tables name the metrics of `evaluation`, with unit and direction.
 TITLES = {"abs_rel": "AbsRel ↓", "sq_rel": "SqRel ↓", "rmse": "RMSE (m) ↓", "rmse_log": "RMSElog ↓",
           "a1": "δ < 1.25 ↑", "band_abs_rel": "AbsRel at label borders ↓", "inner_abs_rel": "AbsRel inside ↓",
@@ -87,8 +90,24 @@ def fill(text: str) -> str:
     return BLOCK.sub(table, LESSONS.sub(lambda block: block[1] + lessons + block[2], text))
 
 
+def draw_picture(path: Path) -> None:
+    """Draw the README's first picture: some test scenes, each as image, inverse depth and labels."""
+    from .figures import colorize_depth, contact_sheet, save
+    from .labels import colorize_labels
+    from .street import render_frame
+
+    frames = [render_frame(seed, 3, 192, 640) for seed in PICTURED]
+    cells = [cell for frame in frames for cell in (frame.image, colorize_depth(frame.depth, (3.5, 80.0)),
+                                                   colorize_labels(torch.from_numpy(frame.labels)).numpy())]
+    save(contact_sheet(cells, ["image", "depth (near is bright)", "classes"], columns=3), path,
+         alt=f"{len(frames)} street scenes in rows. Each row shows a rendered camera image with cars, trees, signs and "
+             "people between houses, its depth map, and its map of semantic classes.",
+         caption="The street that the package renders: image, exact depth and exact classes.")
+
+
 def main() -> None:
-    """Fill the README of the checkout."""
+    """Draw the README's picture and fill its tables."""
+    draw_picture(ROOT / "figures" / "street_contact_sheet.png")
     path = ROOT / "README.md"
     filled = fill(path.read_text(encoding="utf-8"))
     write_atomically(path, lambda temporary: temporary.write_text(filled, encoding="utf-8"))

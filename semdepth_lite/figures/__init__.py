@@ -3,9 +3,9 @@
 Notable:
 - A function returns a matplotlib `Figure`; `show` and `save` ask for alt text and caption. Figures are made without
   pyplot, so no backend is chosen and nothing stays open.
-- Depth is drawn as inverse depth in magma (near is bright) with a scale in meters, gray where there is none; errors
-  in cividis; labels in the Cityscapes palette with their names. No meaning rests on color alone: lines differ in
-  dash and marker too, areas carry their names.
+- Depth is drawn in magma (near is bright) with a scale in meters, gray where there is none; errors in cividis; labels
+  in the Cityscapes palette with their names. No meaning rests on color alone: lines differ in dash and marker too,
+  areas carry their names.
 """
 from .charts import birds_eye, border_profile, learning_curve, metric_dots, photometric_curve
 from .images import colorize_depth, contact_sheet, depth_panel, image_grid, label_panel, map_panel, overlay

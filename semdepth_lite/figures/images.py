@@ -43,20 +43,36 @@ def image_grid(rows: Sequence[Sequence[tuple[object, str]]]) -> Figure:
 
 
 @styled
-def contact_sheet(frames: Sequence[object], titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
-    """Draw many frames close together, as a photographer's contact sheet."""
+def contact_sheet(frames: Sequence[object], titles: Sequence[str] = (), columns: int = 4) -> Figure:
+    """Draw many frames close together, as a photographer's contact sheet.
+
+    Args:
+        frames: images of one aspect.
+        titles: one for each frame, or for the first ones only, such as the names of the columns.
+        columns: frames in a row.
+    """
     figure, axes = image_axes(len(frames), columns, as_image(frames[0]).shape if len(frames) else (1, 1))
-    for axis, frame, title in zip(axes, frames, titles or [""] * len(frames)):
+    for axis, frame, title in zip(axes, frames, [*titles, *[""] * len(frames)]):
         draw_image(axis, as_image(frame), title)
-    if not titles:
-        rows = -(-len(frames) // min(columns, len(frames)))
-        figure.set_figheight(figure.get_figheight() - rows * 0.28)
-        figure.get_layout_engine().set(h_pad=0.02, w_pad=0.02, hspace=0, wspace=0)
+    columns = min(columns, len(frames))
+    untitled = -(-len(frames) // columns) - -(-len(titles) // columns)
+    figure.set_figheight(figure.get_figheight() - untitled * 0.28)
+    figure.get_layout_engine().set(h_pad=0.02, w_pad=0.02, hspace=0, wspace=0)
     return figure
 
 
+def _brightness(depth, depth_range: tuple[float, float]):
+    """Place depth on the color scale, from 0 (farthest) to 1 (nearest)."""
+    near, far = depth_range
+    if not 0 < near < far:
+        raise InputError(f"depth_range {depth_range} is not 0 < nearest < farthest in meters; swap or change it.")
+    return np.sqrt(np.clip((1 / depth - 1 / far) / (1 / near - 1 / far), 0, 1))
+
+
 def colorize_depth(depth, depth_range: tuple[float, float] = DEPTH_RANGE) -> np.ndarray:
-    """Paint depth as inverse depth in magma: near is bright, far is dark, no depth (0) is gray.
+    """Paint depth in magma by the root of its inverse: near is bright, far is dark, no depth (0) is gray.
+
+    Inverse depth is what a network predicts; its root leaves far things some contrast.
 
     Args:
         depth: (H, W) or (1, H, W) depth, meters; 0 where there is none.
@@ -67,30 +83,25 @@ def colorize_depth(depth, depth_range: tuple[float, float] = DEPTH_RANGE) -> np.
     """
     from matplotlib import colormaps
 
-    near, far = depth_range
-    if not 0 < near < far:
-        raise InputError(f"depth_range {depth_range} is not 0 < nearest < farthest in meters; swap or change it.")
     depth = as_map(depth, "depth").astype(np.float64)
     valid = depth > 0
-    share = (1 / np.where(valid, depth, far) - 1 / far) / (1 / near - 1 / far)
-    colors = colormaps["magma"](np.clip(share, 0, 1))[..., :3]
+    colors = colormaps["magma"](_brightness(np.where(valid, depth, 1.0), depth_range))[..., :3]
     colors[~valid] = NO_VALUE
     return np.round(colors * 255).astype(np.uint8)
 
 
 def _depth_bar(figure: Figure, axes: Sequence[Axes], depth_range: tuple[float, float]) -> None:
-    """Draw the scale of inverse depth with marks in meters, far ones left out where they would touch."""
+    """Draw the color scale of depth with marks in meters, left out where they would touch."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
 
     near, far = depth_range
-    scale = Normalize(1 / far, 1 / near)
-    bar = figure.colorbar(ScalarMappable(scale, "magma"), ax=list(axes), fraction=0.05, pad=0.015, aspect=28)
-    marks: list[float] = []
+    bar = figure.colorbar(ScalarMappable(cmap="magma"), ax=list(axes), fraction=0.05, pad=0.015, aspect=28)
+    marks: dict[float, float] = {}
     for meters in (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 40, far):
-        if near <= meters <= far and (not marks or scale(1 / marks[-1]) - scale(1 / meters) > 0.09):
-            marks.append(meters)
-    bar.set_ticks([1 / meters for meters in marks], labels=[f"{meters:g} m" for meters in marks])
+        place = float(_brightness(meters, depth_range))
+        if near <= meters <= far and all(abs(place - other) > 0.09 for other in marks.values()):
+            marks[meters] = place
+    bar.set_ticks(list(marks.values()), labels=[f"{meters:g} m" for meters in marks])
     bar.outline.set_visible(False)
 
 
