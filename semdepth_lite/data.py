@@ -19,6 +19,7 @@ class Triplet:
         target_aug, sources_aug: the same frames as the networks see them, with jittered colors.
         depth: (B, 1, H, W) z of the target view, meters, 0 = none.
         labels: (B, H, W) uint8 trainIds, 255 = none.
+        semantics: (B, 3, H, W) uint8, what an outside segmenter says, packed (`semantics.pack_probabilities`).
         moving: (B, H, W) bool, the pixel belongs to an object that moves in the world.
         T_source_target: (B, S, 4, 4) true motion.
         index: (B,) position of the target in its source, for caches.
@@ -31,6 +32,7 @@ class Triplet:
     sources_aug: torch.Tensor | None = None
     depth: torch.Tensor | None = None
     labels: torch.Tensor | None = None
+    semantics: torch.Tensor | None = None
     moving: torch.Tensor | None = None
     T_source_target: torch.Tensor | None = None
     index: torch.Tensor | None = None
@@ -78,7 +80,7 @@ def flip(triplet: Triplet, mask: torch.Tensor) -> Triplet:
     return replace(
         triplet, target=mirrored(triplet.target), sources=mirrored(triplet.sources), target_aug=None,
         sources_aug=None, depth=mirrored(triplet.depth), labels=mirrored(triplet.labels),
-        moving=mirrored(triplet.moving),
+        semantics=mirrored(triplet.semantics), moving=mirrored(triplet.moving),
         K=torch.where(where[:, 0], flip_intrinsics(triplet.K, width), triplet.K),
         T_source_target=None if T is None else torch.where(where, flip_transform(T), T))
 

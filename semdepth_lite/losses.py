@@ -59,11 +59,13 @@ class LossTerms:
     Attributes:
         total: mean over the scales of photometric + weighted smoothness.
         photometric, smoothness: their plain means over the scales.
+        semantic: cross-entropy of the semantic branch, unweighted; None without a branch.
     """
 
     total: torch.Tensor
     photometric: torch.Tensor
     smoothness: torch.Tensor
+    semantic: torch.Tensor | None = None
 
 
 def ssim_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
