@@ -19,7 +19,7 @@ def house(stage: Stage, rng: np.random.Generator, side: float, x_front: float, z
           city: bool) -> None:
     """Build one house on z in [z_from, z_from + width] whose street front is at |x| = x_front on `side`."""
     floor = rng.uniform(2.9, 3.4)
-    floors = int(rng.integers(3, 6)) if city else int(rng.integers(2, 4))
+    floors = int(rng.integers(2, 6)) if city else int(rng.integers(2, 4))
     ground = rng.uniform(3.4, 4.2) if city else floor
     height = ground + floor * (floors - 1) + rng.uniform(.4, .9)
     depth = rng.uniform(9, 13)
@@ -112,7 +112,9 @@ def row(stage: Stage, rng: np.random.Generator, side: float, x_front: float, x_w
             gap = 0. if city else float(rng.uniform(0, 2.5))
             house(stage, rng, side, x_front + (0. if city else float(rng.uniform(0, 1.5))), z, width - gap, city)
             if x_front - x_walk > 2.5:
-                low_front(stage, rng, side, x_walk, z, width, pick(rng, ("wall", "hedge", "fence", "hedge")))
+                front = pick(rng, ("wall", "hedge", "fence", "hedge", "open", "open"))
+                if front != "open":
+                    low_front(stage, rng, side, x_walk, z, width, front)
                 if rng.random() < .4:
                     tree(stage, rng, side * (x_walk + 2.0), z + rng.uniform(.2, .8) * width, int(rng.integers(3)))
         z += width

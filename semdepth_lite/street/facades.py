@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import cell_hash, fade, fractal, inside, stripes
+from .noise import cell_hash, fade, fractal, grain, inside, stripes
 from .samples import Samples, mix
 
 SIGNS = np.array(((.45, .04, .04), (.03, .10, .30), (.04, .20, .10), (.50, .36, .05), (.07, .06, .06), (.30, .05, .20),
@@ -16,7 +16,8 @@ def masonry(u, h, fu, fv, style, seed) -> np.ndarray:
     mean = np.sqrt(fu * fv)
     stain = fractal(u * .9 + shift, h * .45 + shift, mean * .7)
     streak = fractal(u * 3.1 + shift, h * .35, np.maximum(fu * 3.1, fv * .35))
-    tone = 1 + .035 * stain + .03 * streak
+    rough = grain(u * 11 + shift, h * 11, mean * 11)
+    tone = 1 + .05 * stain + .045 * streak + .035 * rough
     brick = style == 1
     if brick.any():
         course = np.floor(h / .12)
@@ -48,8 +49,8 @@ def _pane(s: Samples, u, h, row, column, size_fade, seed) -> np.ndarray:
 
 def facade(s: Samples) -> None:
     """Paint a house: windows with frames and sills, a ground floor with shops or a door, plinth and stains."""
-    right, h, ahead = s.local()
-    facing = np.abs(s.turned(s.normal)[0]) > .5
+    right, h, ahead = s.upright()
+    facing = np.abs(s.normal[0]) > .5
     half = np.where(facing, s.column("size", 2), s.column("size", 0)) / 2
     u = np.where(facing, ahead, right) + half
     fu, fv = s.foot * s.graze, s.foot
@@ -109,10 +110,12 @@ def _shop(s: Samples, wall, u, h, fu, fv, pitch, ground, share, seed, column) ->
     color = SIGNS.T[:, number % 8]
     wall = mix(wall, color * .55 + .03, share * inside(h, 0., ground - .30, fv))
     pane = stripes(u, pitch, pitch / 2, .44 * pitch, fu) * inside(h, .45, ground - 1.15, fv) * share
-    goods = fractal(u * 5 + seed * 50, h * 5, np.maximum(fu, fv) * 5)
-    inner = np.array((.085, .075, .065), np.float32)[:, None] * (1 + .45 * goods * fade(fu, .5))
+    goods = fractal(u * 9 + seed * 50, h * 7, np.maximum(fu * 9, fv * 7))
+    shelf = inside(h, .45, 1.55, fv) * (.6 + .4 * cell_hash(np.floor(u / .42), np.floor(h / .37), seed))
+    warm = np.array((.16, .12, .075), np.float32)[:, None] * (.25 + .9 * shelf * fade(fu, .4))
+    inner = warm * (1 + .55 * goods * fade(fu, .5))
     sky = (.5 * s.scene.light.horizon).astype(np.float32)[:, None]
-    inner = inner + sky * (.10 + .10 * np.clip((h - 1.2) / 1.6, 0, 1))
+    inner = inner + sky * (.05 + .13 * np.clip((h - 1.0) / 1.8, 0, 1))
     wall = mix(wall, inner, pane)
     band = inside(h, ground - .98, ground - .38, fv) * share
     wall = mix(wall, color, band)
@@ -125,8 +128,8 @@ def _shop(s: Samples, wall, u, h, fu, fv, pitch, ground, share, seed, column) ->
 
 def roof(s: Samples) -> None:
     """Tile a roof; a mansard (first parameter 1) has dormer windows."""
-    right, h, ahead = s.local()
-    facing = np.abs(s.turned(s.normal)[0]) > .3
+    right, h, ahead = s.upright()
+    facing = np.abs(s.normal[0]) > .3
     u = np.where(facing, ahead, right)
     fu, fv = s.foot * s.graze, s.foot * 1.5
     rows = stripes(h, .26, 0., .035, fv) + .5 * stripes(u, .3, 0., .03, fu)
@@ -147,7 +150,7 @@ def roof(s: Samples) -> None:
 
 def plain(s: Samples) -> None:
     """Paint cornices, slabs and awnings (first parameter 1: striped)."""
-    right, h, ahead = s.local()
+    right, h, ahead = s.upright()
     fu = s.foot * s.graze
     tone = 1 + .04 * fractal(ahead * 1.5, h * 2 + right, fu * 1.5)
     color = s.colors() * tone
@@ -157,8 +160,8 @@ def plain(s: Samples) -> None:
 
 def wall(s: Samples) -> None:
     """Build a garden wall of plaster, brick or stone; its foot is damp."""
-    right, h, ahead = s.local()
-    u = np.where(np.abs(s.turned(s.normal)[0]) > .5, ahead, right)
+    right, h, ahead = s.upright()
+    u = np.where(np.abs(s.normal[0]) > .5, ahead, right)
     tone = masonry(u, h, s.foot * s.graze, s.foot, s.column("params", 0), s.seed())
     s.albedo = s.colors() * tone * (.72 + .28 * np.clip(h / .6, 0, 1))
     s.sky_share = .7 + .3 * np.clip(h / 1.2, 0, 1)
@@ -166,8 +169,8 @@ def wall(s: Samples) -> None:
 
 def fence(s: Samples) -> None:
     """Paint pickets with dark gaps and two rails; the fence is a closed surface for the rays."""
-    right, h, ahead = s.local()
-    u = np.where(np.abs(s.turned(s.normal)[0]) > .5, ahead, right)
+    right, h, ahead = s.upright()
+    u = np.where(np.abs(s.normal[0]) > .5, ahead, right)
     step, tall = s.column("params", 0), s.column("params", 1)
     pickets = stripes(u, step, step / 2, step * .34, s.foot * s.graze)
     rails = inside(h, tall * .2, tall * .28, s.foot) + inside(h, tall * .82, tall * .9, s.foot)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import cell_hash, fade, fractal, inside, stripes
+from .noise import cell_hash, fade, fractal, grain, inside, stripes
 from .samples import Samples, mix
 from .scene import BLOCK, is_junction
 
@@ -18,14 +18,14 @@ def road(s: Samples) -> None:
     seed = np.float32(s.scene.seed % 97)
     mean = np.sqrt(across * along)
     coarse = fractal(x * 1.3 + seed, z * .5, mean * .8)
-    fine = fractal(x * 21 + 7, z * 9, mean * 14)
-    tone = .098 * (1 + .13 * coarse + .15 * fine * fade(mean, .25))
+    fine = grain(x * 16 + 7, z * 8, mean * 11.3)
+    tone = .105 * (1 + .20 * coarse + .20 * fine)
     lane = np.abs(np.abs(x) - street.lane / 2)
     tone *= 1 - .13 * np.exp(-((lane - .75) / .28) ** 2) + .07 * np.exp(-(lane / .3) ** 2)
     tone *= 1 - .28 * np.clip(1 - (street.road_half - np.abs(x)) / .45, 0, 1)
     cell_x, cell_z = np.floor(x / 2.1), np.floor(z / 7.3 + .37 * seed)
     patch = cell_hash(cell_x, cell_z, .3) > .86
-    tone *= 1 - .24 * patch * fade(along, 7.)
+    tone *= 1 - .33 * patch * fade(along, 7.)
     crack = fractal(x * 2.6 + 31, z * 1.1 + seed, mean * 1.7) + .35 * fine
     tone *= 1 - .42 * np.clip(1 - np.abs(crack) / .085, 0, 1) * (coarse > .2) * fade(mean, .12)
     albedo = tone * np.array((1., .99, 1.), np.float32)[:, None]
@@ -36,7 +36,8 @@ def road(s: Samples) -> None:
     knobs = stripes(x, .09, 0., .022, across) * fade(mean, .08)
     albedo = mix(albedo, (.075, .07, .068), lid * (.8 - .3 * knobs))
     albedo = mix(albedo, (.03, .03, .03), ring)
-    worn = np.clip(.84 + .12 * coarse + .10 * fine * fade(mean, .25), .3, .95)
+    worn = np.clip(.84 + .12 * coarse + .10 * fine, .3, .95)
+    s.on_ground = True
     s.albedo = mix(albedo, PAINT, markings(s, x, z, across, along) * worn)
 
 
@@ -76,8 +77,8 @@ def pavement(s: Samples) -> None:
     across, along = s.foot, s.foot * s.graze
     kerb = s.column("params", 0) > .5
     mean = np.sqrt(across * along)
-    rough = fractal(x * 2.2, z * 1.2, mean * 1.6)
-    grain = fractal(x * 18, z * 11, mean * 14) * fade(mean, .2)
+    rough = fractal(x * 1.6, z * .9, mean * 1.2)
+    fine = grain(x * 16, z * 10, mean * 12.6)
     size_x, size_z = np.float32(.62), np.float32(.93)
     shift = (np.floor(x / size_x) % 2) * .46
     joints = np.maximum(stripes(x, size_x, 0., .016, across), stripes(z + shift, size_z, 0., .02, along))
@@ -85,8 +86,9 @@ def pavement(s: Samples) -> None:
     slab = cell_hash(np.floor(x / size_x), np.floor((z + shift) / size_z), .4) - .5
     slab = np.where(kerb, 0, slab) * fade(along, .8)
     top = s.normal[1] < -.5
-    tone = (1 + .07 * rough + .06 * grain + .20 * slab) * (1 - .42 * joints)
+    tone = (1 + .11 * rough + .09 * fine + .26 * slab) * (1 - .42 * joints)
     tone = np.where(kerb & ~top, tone * .8, tone)
+    s.on_ground = True
     s.albedo = s.colors() * tone
 
 
@@ -95,7 +97,8 @@ def grass(s: Samples) -> None:
     x, z = s.point[0], s.point[2]
     mean = s.foot * np.sqrt(s.graze)
     rough = fractal(x * 1.1, z * .8, mean)
-    blades = fractal(x * 12, z * 7, mean * 9)
-    tone = np.clip(1 + .16 * rough + .26 * blades * fade(mean, .35), .35, 1.8)
+    blades = grain(x * 14, z * 8, mean * 10.6)
+    tone = np.clip(1 + .16 * rough + .30 * blades, .35, 1.8)
     dry = np.clip(.35 * rough - .1, 0, .5)
+    s.on_ground = True
     s.albedo = mix(s.colors() * tone, (.17, .15, .06), dry)

@@ -22,10 +22,10 @@ def _lattice(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
     return rows[:, low] * (1 - share) + rows[:, high] * share
 
 
-def _build_mips() -> tuple[np.ndarray, np.ndarray]:
-    """Return all levels of the fractal tile, flat, and the offset of each level."""
-    rng = np.random.default_rng(21)
-    tile = sum(_lattice(rng, SIZE, cells) * (cells / 4.) ** -.55 for cells in (4, 8, 16, 32, 64, 128, 256))
+def _build_mips(seed: int, octaves: tuple[int, ...], slope: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return all levels of a tile of value noise with these cells a side, flat, and the offset of each level."""
+    rng = np.random.default_rng(seed)
+    tile = sum(_lattice(rng, SIZE, cells) * (cells / octaves[0]) ** -slope for cells in octaves)
     tile = (tile - tile.mean()) / tile.std()
     parts, offsets = [], []
     for _ in range(LEVELS):
@@ -35,7 +35,8 @@ def _build_mips() -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts), np.array(offsets, dtype=np.int32)
 
 
-_TILE, _OFFSET = _build_mips()
+_FRACTAL, _OFFSET = _build_mips(21, (4, 8, 16, 32, 64, 128, 256), .55)
+_GRAIN, _ = _build_mips(24, (64, 128, 256), .2)
 _SHIFT = np.array([8 - level for level in range(LEVELS)], dtype=np.int32)
 _SCALE = (2. ** -np.arange(LEVELS)).astype(np.float32)
 
@@ -46,7 +47,7 @@ def _build_volume() -> np.ndarray:
     spectrum = np.fft.rfftn(rng.normal(size=(64, 64, 64)))
     f = np.sqrt(np.fft.fftfreq(64)[:, None, None] ** 2 + np.fft.fftfreq(64)[None, :, None] ** 2
                 + np.fft.rfftfreq(64)[None, None, :] ** 2)
-    smooth = np.fft.irfftn(spectrum * np.exp(-(f / .13) ** 2), s=(64, 64, 64), axes=(0, 1, 2))
+    smooth = np.fft.irfftn(spectrum * np.exp(-(f / .15) ** 2), s=(64, 64, 64), axes=(0, 1, 2))
     rank = np.empty(smooth.size, dtype=np.float32)
     rank[np.argsort(smooth.ravel())] = np.linspace(0, 1, smooth.size, dtype=np.float32)
     return rank
@@ -56,7 +57,20 @@ _VOLUME = _build_volume()
 
 
 def fractal(u: np.ndarray, v: np.ndarray, footprint: np.ndarray) -> np.ndarray:
-    """Look up fractal noise (mean 0, variance 1 unfiltered) at texel coordinates, filtered to `footprint` texels."""
+    """Look up clouds of all sizes (mean 0, variance 1 unfiltered) at texel coordinates, filtered to `footprint` texels.
+
+    The largest clouds are 64 texels wide.
+    """
+    return _look_up(_FRACTAL, u, v, footprint)
+
+
+def grain(u: np.ndarray, v: np.ndarray, footprint: np.ndarray) -> np.ndarray:
+    """Look up fine grain, like `fractal` but without clouds of more than 4 texels."""
+    return _look_up(_GRAIN, u, v, footprint)
+
+
+def _look_up(tile: np.ndarray, u: np.ndarray, v: np.ndarray, footprint: np.ndarray) -> np.ndarray:
+    """Interpolate a tile bilinearly at the mip level of `footprint`."""
     level = np.clip(np.log2(np.maximum(footprint, 1e-6)) + .5, 0, LEVELS - 1).astype(np.int32)
     scale, shift = _SCALE[level], _SHIFT[level]
     mask = (np.int32(1) << shift) - np.int32(1)
@@ -67,16 +81,16 @@ def fractal(u: np.ndarray, v: np.ndarray, footprint: np.ndarray) -> np.ndarray:
     base = _OFFSET[level]
     row0, row1 = base + ((iv & mask) << shift), base + (((iv + 1) & mask) << shift)
     iu, right = iu & mask, (iu + 1) & mask
-    top = _TILE.take(row0 + iu)
-    top += fu * (_TILE.take(row0 + right) - top)
-    low = _TILE.take(row1 + iu)
-    low += fu * (_TILE.take(row1 + right) - low)
+    top = tile.take(row0 + iu)
+    top += fu * (tile.take(row0 + right) - top)
+    low = tile.take(row1 + iu)
+    low += fu * (tile.take(row1 + right) - low)
     return top + fv * (low - top)
 
 
 def leaf_noise(q, radius, seed) -> np.ndarray:
     """Look up noise in [0, 1] at unit-ball coordinates q (three arrays) of balls of `radius` metres; `seed` integer."""
-    k = radius * np.float32(11.)
+    k = radius * np.float32(19.)
     i, j, m = ((c * k + np.float32(512)).astype(np.int32) + (seed >> np.int32(4 * n)) for n, c in enumerate(q))
     return _VOLUME.take(((i & 63) << 12) | ((j & 63) << 6) | (m & 63))
 

@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .things import Stage
+from .things import Stage, cross
 
 # linear RGB of car paint, in the rough shares of a European street
-PAINTS = ((.55, .56, .58), (.03, .03, .035), (.62, .62, .60), (.16, .17, .19), (.03, .07, .22), (.36, .02, .02),
+PAINTS = ((.46, .47, .49), (.03, .03, .035), (.54, .54, .52), (.16, .17, .19), (.03, .07, .22), (.36, .02, .02),
           (.04, .10, .06), (.30, .32, .35), (.42, .16, .03), (.10, .22, .30), (.55, .42, .10), (.20, .03, .05))
-CLOTHES = ((.05, .07, .18), (.30, .04, .04), (.03, .03, .035), (.32, .29, .22), (.06, .16, .10), (.35, .20, .05),
-           (.10, .22, .36), (.40, .38, .36), (.22, .06, .20), (.45, .33, .04))
+CLOTHES = ((.045, .06, .13), (.30, .05, .045), (.03, .03, .035), (.32, .29, .23), (.07, .13, .09), (.34, .21, .09),
+           (.14, .22, .32), (.46, .44, .42), (.16, .07, .13), (.46, .36, .10), (.09, .09, .10), (.20, .17, .13))
+TROUSERS = ((.035, .05, .11), (.05, .07, .14), (.025, .025, .03), (.09, .085, .08), (.16, .13, .09), (.08, .10, .13),
+            (.24, .21, .17))
 SKINS = ((.45, .26, .17), (.36, .20, .12), (.20, .10, .06), (.52, .32, .22))
 # where the glass house begins and ends, as shares of the length: rear and front at its foot, at its roof
 CABINS = {"sedan": (-.41, .26, -.24, .07), "hatch": (-.485, .30, -.40, .08), "wagon": (-.485, .25, -.43, .06),
@@ -43,7 +45,7 @@ def person(stage: Stage, rng: np.random.Generator, x: float, z: float, heading: 
     """Stand a person at (x, z); with a `phase` (radians of the stride) the person walks along `heading`."""
     height = rng.uniform(1.55, 1.9)
     k = height / 1.75
-    top, trousers, skin = pick(rng, CLOTHES), pick(rng, CLOTHES), pick(rng, SKINS)
+    top, trousers, skin = pick(rng, CLOTHES), pick(rng, TROUSERS), pick(rng, SKINS)
     hair = pick(rng, ((.02, .015, .01), (.10, .05, .02), (.25, .16, .07), (.18, .18, .18)))
     walking = phase is not None
     swing = .38 * np.sin(phase) if walking else .05
@@ -56,7 +58,7 @@ def person(stage: Stage, rng: np.random.Generator, x: float, z: float, heading: 
         middle = np.array((x + c * side * k, joint * k, z - s * side * k)) + down * length * k / 2
         up = (-down[0], down[1], -down[2])
         right = (c, 0., -s)
-        ahead = tuple(np.cross(right, up))
+        ahead = cross(right, up)
         stage.ball(tuple(middle + np.array((c, 0, -s)) * side * out), (thick * k, length * k / 2 * 1.06, thick * k * 1.1),
                    material, "person", color, axes=(right, up, ahead), **looks)
 
@@ -91,19 +93,19 @@ def tree(stage: Stage, rng: np.random.Generator, x: float, z: float, species: in
     else:
         wide = {0: 1.75, 1: 1.25, 2: 1.6}[species] * rng.uniform(.85, 1.15)
         tall = {0: .85, 1: 1.55, 2: .95}[species] * wide
-        count = 6
-        puffs = [(tuple(crown), (wide * .80, tall * .85, wide * .80))]
+        count = 8
+        puffs = [(tuple(crown), (wide * .78, tall * .82, wide * .78))]
         for turn in np.arange(count) * 2 * np.pi / count + rng.uniform(0, 6):
-            out = wide * rng.uniform(.5, .75)
-            lift = tall * rng.uniform(-.6, .65)
+            out = wide * rng.uniform(.42, .78)
+            lift = tall * rng.uniform(-.55, .8)
             puffs.append(((crown[0] + out * np.cos(turn), crown[1] + lift, crown[2] + out * np.sin(turn)),
-                          tuple(wide * rng.uniform(.42, .62) * np.array((1., .8, 1.)))))
+                          tuple(wide * rng.uniform(.36, .60) * np.array((1., .8, 1.)))))
         for side in puffs[1:4]:
             stage.post((x + lean[0] * .4, bole * .85, z + lean[1] * .4), side[0], trunk * .35, "bark", "vegetation",
                        (.07, .05, .038), casts=False)
     for center, radii in puffs:
         stage.ball(center, radii, "leaves", "vegetation", green * rng.uniform(.85, 1.15), color2=tuple(crown),
-                   params=(max(radii), height * .35, .5 if species == 2 else .38, 0.), seed=float(rng.random()))
+                   params=(max(radii), height * .35, (.38, .36, .46, .30)[species], 0.), seed=float(rng.random()))
 
 
 def lamp(stage: Stage, x: float, z: float, side: float, tall: float) -> None:

@@ -191,16 +191,12 @@ def _meet_solid(solids: _Solids, i: int, u, v, window):
     a, b, c = solids.upper[i, :front].T[:, :, None, None, None]
     high = a * u + (b * v + c)
     x = high.min(0) if front > 1 else high[0]
-    floor = window
-    if back:
-        a, b, c = solids.lower[i, :back].T[:, :, None, None, None]
-        low = a * u + (b * v + c)
-        floor = np.maximum(low.max(0), window)
-    hit = x > floor
-    if front == 1:
-        return x, solids.face[i, 0], hit
-    face = np.zeros(window.shape, np.int32)
-    face[hit] = solids.face[i].take(high[:, hit].argmin(0))
+    hit = x > window
+    for a, b, c in solids.lower[i, :back]:
+        hit &= x > a * u + (b * v + c)
+    face = solids.face[i, 0]
+    for k in range(1, front):
+        face = np.where(high[k] == x, solids.face[i, k], face)
     return x, face, hit
 
 

@@ -14,7 +14,7 @@ from .shading import shade_samples
 from .sun import Shade, build_shade, with_movers
 from .things import join
 
-RENDERER_VERSION = 2  # raise it with every change of a pixel: cached sets of other versions are then not used
+RENDERER_VERSION = 3  # raise it with every change of a pixel: cached sets of other versions are then not used
 
 
 @dataclass
@@ -110,6 +110,14 @@ def _sensor(color: np.ndarray, scene: Scene, index: int) -> np.ndarray:
     """Add exposure jitter and sensor noise to a display-referred (3, H, W) picture; return (H, W, 3) uint8."""
     rng = np.random.default_rng([scene.seed, 8, index])
     gain = np.float32(255 * (1 + rng.normal(0, .006)))
-    noise = rng.standard_normal(color.shape, dtype=np.float32)
+    pool = _noise_pool()
+    start = int(rng.integers(pool.size))
+    noise = np.take(pool, np.arange(start, start + color.size), mode="wrap").reshape(color.shape)
     values = color * gain + noise * np.float32(255 * scene.light.noise)
     return np.clip(values + .5, 0, 255).astype(np.uint8).transpose(1, 2, 0).copy()
+
+
+@lru_cache(maxsize=1)
+def _noise_pool() -> np.ndarray:
+    """Return a long row of standard normal numbers; drawing fresh ones for each frame costs more than its light."""
+    return np.random.default_rng(23).standard_normal(1 << 19, dtype=np.float32)

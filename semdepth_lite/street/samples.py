@@ -19,11 +19,12 @@ class Samples:
     foot: np.ndarray  # (n,) width of a pixel at that depth, m
     graze: np.ndarray  # (n,) how much longer a pixel is along the slanted direction
     scene: object
-    albedo: np.ndarray  # (3, n) linear RGB
+    albedo: np.ndarray | None = None  # (3, n) linear RGB
     gloss: np.ndarray | None = None  # (n,) mirror share at normal incidence
     glow: np.ndarray | None = None  # (3, n) light given off
     sky_share: np.ndarray | None = None  # (n,) factor on ambient light
     backlight: float = 0.  # share of sun that passes through from behind
+    on_ground: bool = False  # darkened where things stand
 
     def column(self, name: str, k: int) -> np.ndarray:
         """Return column k of a field of the samples' things as float32."""
@@ -37,6 +38,13 @@ class Samples:
         """Return the (3, n) colors of the samples' things."""
         return np.take(np.ascontiguousarray(getattr(self.things, name).T.astype(np.float32)), self.thing, axis=1)
 
+    def upright(self) -> np.ndarray:
+        """Return (3, n) coordinates right, up, ahead of the base point of things that are not turned, metres."""
+        origin = np.take(np.ascontiguousarray(self.things.origin.T.astype(np.float32)), self.thing, axis=1)
+        away = self.point - origin
+        np.negative(away[1], out=away[1])
+        return away
+
     def local(self) -> np.ndarray:
         """Return (3, n) coordinates right, up, ahead of the thing's base point, metres."""
         away = self.point - np.take(self.things.origin.T.astype(np.float32), self.thing, axis=1)
@@ -47,6 +55,13 @@ class Samples:
         axes = self.things.axes.astype(np.float32).reshape(-1, 9)
         rows = np.take(np.ascontiguousarray(axes.T), self.thing, axis=1)
         return np.stack([rows[3 * k] * vectors[0] + rows[3 * k + 1] * vectors[1] + rows[3 * k + 2] * vectors[2]
+                         for k in range(3)])
+
+    def world(self, vectors: np.ndarray) -> np.ndarray:
+        """Return (3, n) vectors given in the axes of the samples' things in world axes."""
+        axes = self.things.axes.astype(np.float32).reshape(-1, 9)
+        rows = np.take(np.ascontiguousarray(axes.T), self.thing, axis=1)
+        return np.stack([rows[k] * vectors[0] + rows[3 + k] * vectors[1] + rows[6 + k] * vectors[2]
                          for k in range(3)])
 
     def bend(self, away: np.ndarray, share: float) -> None:

@@ -32,6 +32,11 @@ class Light:
     exposure: float
     noise: float  # sensor noise, share of full scale
 
+    @property
+    def toward_sun(self) -> np.ndarray:
+        """The unit vector (3,) float32 toward the sun."""
+        return (self.sun_way / np.sqrt((self.sun_way**2).sum())).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Street:
@@ -173,30 +178,30 @@ def _light(rng: np.random.Generator) -> Light:
     flat = 1 / np.tan(elevation)
     way = np.array((np.sin(azimuth) * flat, -1.0, np.cos(azimuth) * flat))
     sun = {"noon": (2.5, 2.38, 2.2), "afternoon": (2.5, 2.28, 1.95), "golden": (2.7, 1.95, 1.2),
-           "overcast": (.35, .35, .35), "morning": (2.1, 1.9, 1.62)}[name]
+           "overcast": (.5, .5, .49), "morning": (2.1, 1.9, 1.62)}[name]
     zenith = {"noon": (.16, .34, .78), "afternoon": (.17, .35, .74), "golden": (.22, .34, .62),
               "overcast": (.58, .62, .68), "morning": (.27, .42, .70)}[name]
     horizon = {"noon": (.66, .80, .98), "afternoon": (.74, .82, .92), "golden": (1.05, .82, .58),
                "overcast": (.78, .80, .83), "morning": (.92, .90, .86)}[name]
     ambient = {"noon": (.50, .57, .70), "afternoon": (.50, .56, .67), "golden": (.50, .48, .52),
                "overcast": (.98, 1.0, 1.04), "morning": (.58, .60, .66)}[name]
-    haze = {"noon": .0018, "afternoon": .0022, "golden": .0035, "overcast": .0035, "morning": .0065}[name]
+    haze = {"noon": .0013, "afternoon": .0016, "golden": .0024, "overcast": .0028, "morning": .0042}[name]
     clouds = .97 if name == "overcast" else float(rng.uniform(.15, .6))
-    return Light(way, np.array(sun) * rng.uniform(.9, 1.1), np.array(zenith), np.array(horizon), np.array(ambient),
+    return Light(way, np.array(sun) * rng.uniform(1.1, 1.35), np.array(zenith), np.array(horizon), np.array(ambient),
                  haze * float(rng.uniform(.8, 1.3)), clouds, float(rng.uniform(.92, 1.08)),
                  float(rng.uniform(.004, .011)))
 
 
 def _street(rng: np.random.Generator) -> Street:
     """Choose the plan of a street."""
-    city = bool(rng.random() < .6)
+    city = bool(rng.random() < .5)
     lane = float(rng.uniform(3.0, 3.5))
-    parking = (bool(rng.random() < .75), bool(rng.random() < .7))
+    parking = (bool(rng.random() < .62), bool(rng.random() < .55))
     half = lane + (2.2 if any(parking) else .5)
     trees = (bool(rng.random() < .5), bool(rng.random() < .5))
     return Street(half, lane, parking, (float(rng.uniform(2.4, 3.6)), float(rng.uniform(2.4, 3.6))),
                   0. if city else float(rng.uniform(3., 6.)), city, trees, int(rng.choice(4, p=(.45, .2, .25, .1))),
-                  bool(not city and rng.random() < .5), float(rng.random()))
+                  bool(not city and rng.random() < .6), float(rng.random()))
 
 
 def _movers(rng: np.random.Generator, street: Street, ego: float, keyword: str) -> tuple[Mover, ...]:
@@ -212,11 +217,11 @@ def _movers(rng: np.random.Generator, street: Street, ego: float, keyword: str) 
         for i in range(8):
             movers.append(Mover("car", 10 + i, -street.lane / 2, z, -float(rng.uniform(.6, .62))))
             z += float(rng.uniform(16, 70))
-    for i in range(int(rng.integers(5, 10))):
+    for i in range(int(rng.integers(7, 12))):
         side = -1 if rng.random() < .5 else 1
         walk = street.walk[0 if side < 0 else 1]
-        x = side * (street.road_half + rng.uniform(.45, .85) * walk)
-        z = rng.uniform(7, 20) if i < 4 else rng.uniform(10, 60)
+        x = side * (street.road_half + rng.uniform(.3, .85) * walk)
+        z = rng.uniform(7, 20) if i < 6 else rng.uniform(10, 60)
         speed = float(rng.uniform(.10, .16)) * (1 if rng.random() < .5 else -1)
         movers.append(Mover("person", 100 + i, float(x), float(z), speed))
     return tuple(movers)
@@ -281,17 +286,17 @@ def _furniture(stage: Stage, rng: np.random.Generator, side: float, street: Stre
     """Set lamps, signs, trees, bollards and standing people on the pavement."""
     kerb = side * (street.road_half + .5)
     if length > 10:
-        if rng.random() < .62:
-            objects.lamp(stage, kerb, z + rng.uniform(2, 10), side, rng.uniform(4.6, 6.6))
+        if rng.random() < .75:
+            objects.lamp(stage, kerb, z + length * .53 + rng.normal(0, 1.2), side, rng.uniform(4.6, 6.6))
         if street.trees[k]:
             for at in (.28, .78):
                 objects.tree(stage, rng, kerb + side * .2, z + length * at + rng.normal(0, .6), street.species)
-        if street.posts > .55 and rng.random() < .7:
+        if street.posts > .45 and rng.random() < .75:
             objects.bollards(stage, side * (street.road_half + .34), z + 1., z + length, 1.9 + 1.2 * street.posts,
                              (.04, .045, .045) if street.posts > .8 else (.28, .28, .28))
-    for _ in range(int(rng.integers(0, 3)) if length > 10 else 1):
+    for _ in range(int(rng.integers(1, 3)) if length > 10 else 1):
         objects.sign(stage, rng, kerb - side * .08, z + rng.uniform(.5, length - .5))
-    for _ in range(int(rng.integers(0, 3)) if length > 10 else 1):
+    for _ in range(int(rng.integers(0, 4)) if length > 10 else 1):
         x = side * (street.road_half + rng.uniform(.4, .9) * street.walk[k])
         objects.person(stage, rng, x, z + rng.uniform(.5, length - .5), rng.uniform(0, 6.28), None)
 

@@ -44,51 +44,36 @@ def shade_samples(scene: Scene, things: Things, shade: Shade, view: View, u, v, 
 def film(color: np.ndarray, light: Light) -> np.ndarray:
     """Expose linear light: a soft shoulder, gamma 2, a little contrast.  Ours."""
     value = np.sqrt(1 - np.exp(color * np.float32(-1.12 * light.exposure)))
-    return value * (.80 + value * (.60 - .40 * value))
+    return value * (.66 + value * (1.02 - .68 * value))
 
 
 def _surfaces(scene, things, shade, view, ray, x, ids) -> np.ndarray:
-    """Return linear colors (3, n) of samples that see a surface."""
-    z = 1 / x
-    point = ray * z + view.point.astype(np.float32)[:, None]
-    distance = np.sqrt((ray**2).sum(0))
-    toward = ray / -distance  # unit, from the surface to the camera
-    planes = len(things.planes)
+    """Return linear colors (3, n) of samples that see a surface, sorted by material so that each is one slice."""
     owner = np.concatenate([[0, 0], things.plane_thing, np.arange(len(things))]).astype(np.int32)
-    thing = owner.take(ids)
-    normal = _normals(things, point, thing, ids, planes)
-    cosine = np.maximum((normal * toward).sum(0), .02)
-    foot = z * np.float32(view.base[0, 0])
-    if not np.isfinite(foot).all() or foot.size == 0:
-        return np.zeros_like(point)
-    albedo, gloss, glow = np.zeros_like(point), np.zeros_like(x), None
-    sky_share, backlight = np.ones_like(x), np.zeros_like(x)
-    material = things.material.astype(np.uint8).take(thing)
-    material[ids < FIRST] = 0
+    material = np.concatenate([[0, 0], things.material[owner[FIRST:]]]).astype(np.uint8).take(ids)
     order = np.argsort(material, kind="stable")
-    edges = np.searchsorted(material[order], np.arange(len(MATERIALS) + 1))
+    edges = np.searchsorted(material.take(order), np.arange(len(MATERIALS) + 1, dtype=np.uint8))
+    ray, ids, z = np.take(ray, order, axis=1), ids.take(order), 1 / x.take(order)
+    point = ray * z + view.point.astype(np.float32)[:, None]
+    distance = np.sqrt((ray * ray).sum(0))
+    toward = ray * (-1 / distance)  # unit, from the surface to the camera
+    thing = owner.take(ids)
+    normal = _normals(things, point, thing, ids, len(things.planes))
+    foot = z * np.float32(view.base[0, 0])
+    graze = 1 / np.maximum((normal * toward).sum(0), .02)
+    parts = []
     for k, name in enumerate(MATERIALS):
-        rows = order[edges[k]:edges[k + 1]]
-        if not len(rows):
-            continue
-        s = Samples(things, thing[rows], point[:, rows], normal[:, rows], foot[rows], 1 / cosine[rows], scene,
-                    albedo[:, rows])
-        PAINTERS[name](s)
-        albedo[:, rows], normal[:, rows] = s.albedo, s.normal
-        if s.gloss is not None:
-            gloss[rows] = s.gloss
-        if s.sky_share is not None:
-            sky_share[rows] = s.sky_share
-        if s.backlight:
-            backlight[rows] = s.backlight
-        if s.glow is not None:
-            glow = (rows, s.glow)
-    color = _light(scene.light, shade, point, normal, toward, albedo, gloss, sky_share, backlight)
-    if glow is not None:
-        color[:, glow[0]] += glow[1]
+        if edges[k] < edges[k + 1]:
+            rows = slice(edges[k], edges[k + 1])
+            s = Samples(things, thing[rows], point[:, rows], normal[:, rows], foot[rows], graze[rows], scene)
+            PAINTERS[name](s)
+            parts.append((rows, _light(scene.light, shade, s, toward[:, rows])))
     clear = np.exp(z * distance * np.float32(-scene.light.haze))
     air = scene.light.horizon.astype(np.float32)[:, None]
-    return air + (color - air) * clear
+    color = np.empty_like(point)
+    for rows, lit in parts:
+        color[:, order[rows]] = air + (lit - air) * clear[rows]
+    return color
 
 
 def _normals(things: Things, point, thing, ids, planes: int) -> np.ndarray:
@@ -111,32 +96,34 @@ def _normals(things: Things, point, thing, ids, planes: int) -> np.ndarray:
     return normal
 
 
-def _light(light: Light, shade: Shade, point, normal, toward, albedo, gloss, sky_share, backlight) -> np.ndarray:
+def _light(light: Light, shade: Shade, s: Samples, toward) -> np.ndarray:
     """Light samples by the sun (with shadows), the sky above and the ground below, and a faint mirrored sky."""
-    way = (light.sun_way / np.sqrt((light.sun_way**2).sum())).astype(np.float32)
+    way, normal, point = light.toward_sun, s.normal, s.point
     facing = way[0] * normal[0] + way[1] * normal[1] + way[2] * normal[2]
-    lambert = np.maximum(facing, 0) + backlight * np.maximum(-facing, 0)
-    lambert *= np.where(lambert > 0, sunlight(shade, point, normal), 0)
+    direct = np.maximum(facing, 0)
+    if s.backlight:
+        direct += np.float32(s.backlight) * np.maximum(-facing, 0)
+    lit = np.flatnonzero(direct > 0)
+    direct[lit] *= sunlight(shade, np.take(point, lit, axis=1), np.take(normal, lit, axis=1))
     open_share = .62 - .38 * normal[1]  # 1 for a surface that faces up, 0.24 for one that faces down
-    flat = np.flatnonzero((normal[1] < -.9) & (point[1] > -.3))
-    open_share[flat] *= open_sky(shade, point[0, flat], point[2, flat])
-    open_share *= sky_share
+    if s.on_ground:
+        open_share *= open_sky(shade, point[0], point[2])
+    if s.sky_share is not None:
+        open_share *= s.sky_share
     sun, ambient = light.sun.astype(np.float32), light.ambient.astype(np.float32)
-    bounce = np.maximum(normal[1] + .35, 0) * np.float32(.10)
-    color = np.empty_like(albedo)
-    for k in range(3):
-        color[k] = albedo[k] * (sun[k] * (lambert + bounce) + ambient[k] * open_share)
-    shiny = np.flatnonzero(gloss > 0)
-    if len(shiny):
-        n, t = normal[:, shiny], toward[:, shiny]
-        cosine = np.clip((n * t).sum(0), 0, 1)
-        mirrored = 2 * cosine * n - t
-        share = gloss[shiny] + .35 * (1 - cosine) ** 4 * np.minimum(gloss[shiny] * 20, 1)
-        up = np.clip(-mirrored[1] * 1.6 + .15, 0, 1)
-        spark = np.maximum((mirrored * way[:, None]).sum(0), 0) ** 48 * lambert[shiny]
-        for k in range(3):
-            color[k, shiny] += share * up * light.horizon[k].astype(np.float32) + gloss[shiny] * 8 * sun[k] * spark
-    return color
+    direct += np.maximum(normal[1] + .35, 0) * np.float32(.10)  # bounced off the ground
+    color = np.stack([s.albedo[k] * (sun[k] * direct + ambient[k] * open_share) for k in range(3)])
+    if s.gloss is not None:
+        cosine = np.clip((normal * toward).sum(0), 0, 1)
+        mirrored = 2 * cosine * normal - toward
+        share = s.gloss + .35 * (1 - cosine) ** 4 * np.minimum(s.gloss * 20, 1)
+        share *= np.clip(-mirrored[1] * 1.6 + .15, 0, 1)
+        spark = np.maximum(way[0] * mirrored[0] + way[1] * mirrored[1] + way[2] * mirrored[2], 0)
+        for _ in range(5):
+            spark = spark * spark
+        spark *= direct * s.gloss * 8
+        color += light.horizon.astype(np.float32)[:, None] * share + sun[:, None] * spark
+    return color if s.glow is None else color + s.glow
 
 
 def sky_color(scene: Scene, ray: np.ndarray) -> np.ndarray:
@@ -146,14 +133,13 @@ def sky_color(scene: Scene, ray: np.ndarray) -> np.ndarray:
     up = np.maximum(-unit[1], 0)
     horizon, zenith = light.horizon.astype(np.float32)[:, None], light.zenith.astype(np.float32)[:, None]
     color = horizon + (zenith - horizon) * (1 - np.exp(-4.2 * up))
-    way = (light.sun_way / np.sqrt((light.sun_way**2).sum())).astype(np.float32)
-    toward_sun = np.maximum((unit * way[:, None]).sum(0), 0)
+    toward_sun = np.maximum((unit * light.toward_sun[:, None]).sum(0), 0)
     color = color + light.sun.astype(np.float32)[:, None] * (.10 * toward_sun**6 + .30 * toward_sun**60)
     spread = 1 / (up + .16)
     shift = np.float32(scene.seed % 211)
     u, v = unit[0] * spread * 9 + shift, unit[2] * spread * 9
     puffs = fractal(u, v, spread * .12) * .75 + .35 * fractal(u * 3.1 + 5, v * 3.1, spread * .37)
-    cover = np.clip((puffs + 2.6 * light.clouds - 1.0) * .75, 0, 1) * np.clip(up * 14, 0, 1)
+    cover = np.clip((puffs + 2.6 * light.clouds - 1.0) * 1.1, 0, 1) * np.clip(up * 14, 0, 1)
     shadow = np.clip(.98 - .16 * np.maximum(puffs, 0) - .25 * light.clouds, .5, 1.)
     cloud = (.55 * light.sun + .65 * light.ambient).astype(np.float32)[:, None]
     cloud = np.minimum(cloud / max(float(cloud.max()), 1.) * 1.55, 1.7) * shadow

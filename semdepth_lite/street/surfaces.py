@@ -3,15 +3,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import fade, fractal, inside, leaf_noise, stripes
+from .noise import fade, fractal, grain, inside, leaf_noise, stripes
 from .samples import Samples, mix
 
 
 def _round_off(s: Samples, p: np.ndarray, half_x, half_y, half_z, middle_y) -> None:
     """Bend the normals of a faceted body as if it were rounded: along the gradient of a superellipsoid."""
     pull = np.stack([(p[0] / half_x) ** 3, ((p[1] - middle_y) / half_y) ** 3, (p[2] / half_z) ** 3])
-    axes = s.things.axes.astype(np.float32)[s.thing]  # (n, 3, 3)
-    world = np.einsum("nkj,kn->jn", axes, pull)
+    world = s.world(pull)
     s.bend(world / np.sqrt((world**2).sum(0) + 1e-6), .42)
 
 
@@ -101,7 +100,7 @@ def sign(s: Samples) -> None:
     x, y = p[0] / size, p[1] / s.column("size", 1) - .5
     r = np.sqrt(x**2 + y**2)
     red, white, blue, black = (.42, .012, .015), (.68, .68, .66), (.012, .07, .34), (.02, .02, .02)
-    base = s.albedo * 0
+    base = np.zeros_like(s.point)
 
     def paint(color, number: int, share) -> None:
         nonlocal base
@@ -175,8 +174,8 @@ def hedge(s: Samples) -> None:
     p = s.local()
     u = p[0] + p[2]
     f = s.foot * np.sqrt(s.graze)
-    rough, leaf = fractal(u * 4, p[1] * 4, f * 4), fractal(u * 15 + 9, p[1] * 15, f * 15)
-    tone = np.clip(1 + .24 * rough + .30 * leaf * fade(f, .3), .3, 2.)
+    rough, leaf = fractal(u * 7, p[1] * 7, f * 7), grain(u * 17 + 9, p[1] * 17, f * 17)
+    tone = np.clip(.95 + .22 * rough + .40 * leaf, .2, 2.2)
     tall = s.column("params", 0)
     s.albedo = s.colors() * tone
     s.sky_share = .55 + .45 * np.clip(p[1] / tall, 0, 1)
@@ -186,7 +185,7 @@ def bark(s: Samples) -> None:
     """Shade a trunk with upright furrows."""
     p = s.local()
     around = np.arctan2(p[2], p[0])
-    s.albedo = s.colors() * (1 + .30 * fractal(around * 6, p[1] * 2.5, s.foot * 20))
+    s.albedo = s.colors() * (1 + .30 * grain(around * 9, p[1] * 5, s.foot * 25))
     s.sky_share = np.full(s.foot.shape, .8, np.float32)
 
 

@@ -74,9 +74,10 @@ class Stage:
         along = np.array((end[0], -end[1], end[2])) - foot
         length = float(np.sqrt(along @ along))
         up = along / length
-        right = np.cross(up, (0., 0., 1.) if abs(up[2]) < .9 else (1., 0., 0.))
-        right /= np.sqrt(right @ right)
-        axes = (tuple(right), tuple(up), tuple(np.cross(right, up)))
+        right = cross(up, (0., 0., 1.) if abs(up[2]) < .9 else (1., 0., 0.))
+        norm = sum(value * value for value in right) ** .5
+        right = tuple(value / norm for value in right)
+        axes = (right, tuple(up), cross(right, up))
         self.add(POST, tuple(foot), axes, (radius, length, radius), material, label, color, **looks)
 
     def freeze(self) -> Things:
@@ -92,6 +93,11 @@ class Stage:
                       np.array(columns[10], dtype=bool), np.array(columns[11], dtype=bool),
                       np.array(columns[12], dtype=np.float64), _corners(kind, origin, axes, size), start, planes,
                       np.repeat(np.arange(len(kind)), np.diff(start)))
+
+
+def cross(a, b) -> tuple[float, float, float]:
+    """Return the cross product of two triples (NumPy's is slow for one)."""
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
 def _world_planes(kind, origin, axes, size) -> tuple[np.ndarray, np.ndarray]:
