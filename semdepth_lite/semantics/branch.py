@@ -1,0 +1,91 @@
+"""The semantic branch: a second decoder on the encoder that depth uses too."""
+from __future__ import annotations
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+from ..networks import ConvBlock, PaddedConv
+
+
+class SemanticDecoder(nn.Module):
+    """Climb from the coarsest feature map to class logits at full resolution, through levels 4 to 0.
+
+    Five levels numbered like those of the depth decoder [figure: FIG1]; skip connections as in Monodepth2 [inferred].
+    In the lite form level 0 does not convolve at full resolution: one 1x1 convolution at half resolution predicts the
+    2x2 pixels of each cell, which costs a tenth of it (ours).
+
+    Args:
+        encoder_channels: of the encoder's five feature maps.
+        channels: of the decoder's levels 0 to 4.
+        outputs: logits a pixel.
+        lite: take the cheap level 0.
+    """
+
+    LEVELS = 5
+
+    def __init__(self, encoder_channels: tuple[int, ...], channels: tuple[int, ...], outputs: int,
+                 lite: bool = False) -> None:
+        super().__init__()
+        self.channels = channels
+        self.before, self.after = nn.ModuleList(), nn.ModuleList()
+        below = encoder_channels[-1]
+        for level in reversed(range(1 if lite else 0, self.LEVELS)):
+            skip = encoder_channels[level - 1] if level else 0
+            self.before.append(ConvBlock(below, channels[level]))
+            self.after.append(ConvBlock(channels[level] + skip, channels[level]))
+            below = channels[level]
+        self.subpixels = nn.Conv2d(below, 4 * channels[0], 1) if lite else None
+        self.head = nn.Conv2d(channels[0], outputs, 1) if lite else PaddedConv(channels[0], outputs)
+
+    def forward(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Return the features of levels 0 to 4 and the logits (B, outputs, H, W).
+
+        Args:
+            features: the encoder's five, (B, C_i, H / 2^(i+1), W / 2^(i+1)).
+        """
+        x = features[-1]
+        levels = []
+        for i, (before, after) in enumerate(zip(self.before, self.after)):
+            level = self.LEVELS - 1 - i
+            x = F.interpolate(before(x), scale_factor=2, mode="nearest")
+            if level:
+                x = torch.cat((x, features[level - 1]), 1)
+            x = after(x)
+            levels.append(x)
+        if self.subpixels is not None:
+            x = F.elu_(F.pixel_shuffle(self.subpixels(x), 2))
+            levels.append(x)
+        return levels[::-1], self.head(x)
+
+
+class _ScaledGradient(torch.autograd.Function):
+    """The identity whose gradient is multiplied by a factor."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, factor: float) -> torch.Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient * ctx.factor, None
+
+
+def scale_gradient(features: list[torch.Tensor], factor: float) -> list[torch.Tensor]:
+    """Return the features unchanged, but let only `factor` of the gradient through to what made them.
+
+    So two tasks share an encoder in a chosen ratio; SGDepth takes 0.9 for depth and 0.1 for classes [code: SGD].
+    """
+    return [_ScaledGradient.apply(x, factor) for x in features]
+
+
+def class_probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Turn logits (B, N, H, W) into probabilities: softmax over classes, or the sigmoid of a single channel."""
+    logits = logits.float()
+    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+
+
+def predicted_labels(logits: torch.Tensor) -> torch.Tensor:
+    """Return the likeliest class (B, H, W) int64; with a single channel, 1 = foreground where its logit is above 0."""
+    return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(1)

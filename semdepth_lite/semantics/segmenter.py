@@ -1,0 +1,163 @@
+"""A segmenter of its own, trained first and frozen: here what ImageNet weights and an off-the-shelf segmenter are there.
+
+Its encoder is built like the depth encoder's, so that depth can start from it; its decoder is a light feature pyramid
+(after Lin et al. 2017) that stops at half resolution and predicts the 2x2 pixels of each cell.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+from ..common import InputError, write_atomically
+from ..data import Triplet
+from ..labels import NUM_CLASSES
+from ..networks import Encoder, NetworkSettings
+from .branch import class_probabilities
+from .guidance import pack_probabilities
+from .supervision import semantic_loss
+
+RATE = 2e-3  # AdamW's highest, lowered along a cosine; measured best for 60 seconds of training
+
+
+class Segmenter(nn.Module):
+    """Predict the 19 classes of an image.
+
+    Args:
+        networks: the encoder, as for depth.
+        width: channels of the pyramid.
+    """
+
+    def __init__(self, networks: NetworkSettings, width: int = 24) -> None:
+        super().__init__()
+        self.encoder = Encoder(networks)
+        channels = self.encoder.channels
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
+        self.smooth = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width),
+                          nn.ReLU(inplace=True)) for _ in channels[:-1])
+        self.head = nn.Conv2d(width, 4 * NUM_CLASSES, 1)
+        self.frozen = False
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images (B, 3, H, W) in [0, 1] to logits (B, 19, H, W)."""
+        features = self.encoder(images)
+        x = self.lateral[-1](features[-1])
+        for lateral, smooth, feature in zip(self.lateral[-2::-1], self.smooth[::-1], features[-2::-1]):
+            x = smooth(F.interpolate(x, scale_factor=2, mode="nearest") + lateral(feature))
+        return F.pixel_shuffle(self.head(x), 2)
+
+    def freeze(self) -> Segmenter:
+        """Stop learning for good: no gradients, and batch statistics as they are."""
+        self.frozen = True
+        self.requires_grad_(False)
+        return self.train(False)
+
+    def train(self, mode: bool = True) -> Segmenter:
+        """Switch to training mode, unless frozen."""
+        return super().train(mode and not self.frozen)
+
+    @torch.no_grad()
+    def packed(self, images: torch.Tensor) -> torch.Tensor:
+        """Segment images (B, 3, H, W) in [0, 1] to packed probabilities (B, 3, H, W), see `pack_probabilities`."""
+        return pack_probabilities(class_probabilities(self(images)))
+
+
+def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet], steps: int, weights: torch.Tensor,
+                       checkpoint: Path | None = None, save_every: int = 200, progress: bool = True) -> Segmenter:
+    """Train a segmenter by weighted cross-entropy, and freeze it.
+
+    A step depends on its number alone, so a training that was cut off goes on from its checkpoint as if it had not been.
+
+    Args:
+        segmenter: freshly built.
+        batch_of: step to augmented batch with labels.
+        steps: optimizer steps.
+        weights: (19,) class weights.
+        checkpoint: where it is kept; None = nowhere.
+        save_every: steps between checkpoints.
+        progress: show a bar.
+
+    Returns:
+        The same segmenter, frozen.
+
+    Raises:
+        InputError: if the checkpoint cannot be read, or is one of another number of steps.
+    """
+    from tqdm.auto import tqdm
+
+    device = next(segmenter.parameters()).device
+    optimizer = torch.optim.AdamW(segmenter.parameters(), RATE)
+    done = _resume(segmenter, optimizer, steps, checkpoint, device)
+    weights = weights.to(device)
+    segmenter.train()
+    for step in tqdm(range(done, steps), initial=done, total=steps, disable=not progress, desc="train segmenter",
+                     unit="step"):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
+        batch = batch_of(step)
+        loss = semantic_loss(segmenter(batch.target_aug), batch.labels, weights=weights)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if checkpoint is not None and ((step + 1) % save_every == 0 or step + 1 == steps):
+            state = {"model": segmenter.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1,
+                     "steps": steps}
+            write_atomically(checkpoint, lambda path, state=state: torch.save(state, path))
+    return segmenter.freeze()
+
+
+def _resume(segmenter: Segmenter, optimizer: torch.optim.Optimizer, steps: int, checkpoint: Path | None,
+            device: torch.device) -> int:
+    """Load a checkpoint, if there is one, and return the number of steps it has behind it."""
+    if checkpoint is None or not checkpoint.exists():
+        return 0
+    try:
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        planned, done = state["steps"], state["step"]
+        segmenter.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except Exception as error:
+        raise InputError(f"{checkpoint} is not a whole segmenter checkpoint ({type(error).__name__}); delete it to "
+                         "train the segmenter again.") from error
+    if planned != steps:
+        raise InputError(f"{checkpoint} is of a training of {planned} steps, not {steps}; use another folder, or "
+                         "delete it.")
+    return done
+
+
+def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, path: Path) -> np.ndarray:
+    """Segment every target once and keep the packed probabilities in a file, so that training only looks them up.
+
+    Args:
+        segmenter: frozen.
+        batches: all triplets in order, plain.
+        count: how many there are.
+        path: an .npy file; one that is already there with the right length is taken as it is.
+
+    Returns:
+        (N, 3, H, W) uint8, memory-mapped, read-only.
+    """
+    if path.exists():
+        known = np.load(path, mmap_mode="r")
+        if len(known) == count:
+            return known
+    device = next(segmenter.parameters()).device
+
+    def write(temporary: Path) -> None:
+        done, store = 0, None
+        for batch in batches:
+            packed = segmenter.packed(batch.target.to(device)).cpu().numpy()
+            if store is None:
+                store = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, *packed.shape[1:]))
+            store[done:done + len(packed)] = packed
+            done += len(packed)
+        store.flush()
+
+    write_atomically(path, write)
+    return np.load(path, mmap_mode="r")
