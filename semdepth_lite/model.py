@@ -20,12 +20,11 @@ from .semantics import (Guidance, MultiLevelAttention, MultiscaleSSFA, Segmenter
 class Variant:
     """The switches of the method. With every switch off, it is Monodepth2.
 
-    The papers leave most of these open; `papers.md` in the project's notes says what is stated and what is inferred, and
-    each module's docstring repeats it.
+    The papers leave most of these open; the docstrings of the modules say what is stated and what is inferred.
 
     Attributes:
         semantic_branch: a semantic decoder on the shared encoder, taught by labels.
-        classes: what the branch tells apart: all 19, or a group of `labels.GROUPS` from the rest (both papers' figures).
+        classes: what the branch tells apart: all 19, or a group of `labels.GROUPS` from the rest (both papers' way).
         semantic_weight: of the branch's cross-entropy (unknown; 0.1 to 1 inferred).
         class_weights: weight classes by the inverse square root of their frequency.
         semantic_share: share of the branch in the gradient at the shared encoder, depth has the rest; 0 = plain sum,
@@ -72,7 +71,7 @@ class Variant:
             raise InputError(f"fusion {self.fusion} reads the semantic branch; switch semantic_branch on, or take "
                              "another semantic_source for ssfa.")
         if self.encoder_from_segmenter and not self.has_segmenter:
-            raise InputError("encoder_from_segmenter needs a segmenter; use fusion ssfa with semantic_source segmenter.")
+            raise InputError("encoder_from_segmenter needs one; use fusion ssfa with semantic_source segmenter.")
 
     @property
     def has_segmenter(self) -> bool:
@@ -97,20 +96,37 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def find_variant(name: str, switches: dict | None = None) -> Variant:
+def find_variant(name: str, switches: str = "") -> Variant:
     """Return the named variant, with some of its switches set otherwise.
 
+    Args:
+        name: key of `VARIANTS`.
+        switches: such as "classes=all levels=2,1,0 class_weights=yes".
+
     Raises:
-        InputError: if there is none of that name, or no such switch.
+        InputError: if there is none of that name, no such switch, or a value that does not fit it.
     """
     if name not in VARIANTS:
         raise InputError(f"variant {name!r} is unknown; use one of {', '.join(VARIANTS)}.")
-    known = {f.name for f in fields(Variant)}
-    for switch in switches or {}:
-        if switch not in known:
-            raise InputError(f"switch {switch!r} is unknown; use one of {', '.join(sorted(known))}.")
-    changed = {key: tuple(value) if isinstance(value, list) else value for key, value in (switches or {}).items()}
-    return replace(VARIANTS[name], **changed)
+    return replace(VARIANTS[name], **dict(read_switch(text) for text in switches.split()))
+
+
+def read_switch(text: str) -> tuple[str, bool | int | float | str | tuple[int, ...]]:
+    """Read NAME=VALUE; what the value may be follows from the switch's default."""
+    name, _, value = text.partition("=")
+    defaults = {f.name: f.default for f in fields(Variant)}
+    if name not in defaults:
+        raise InputError(f"switch {name!r} is unknown; use one of {', '.join(defaults)}.")
+    default = defaults[name]
+    try:
+        if isinstance(default, bool):
+            return name, {"yes": True, "no": False}[value]
+        if isinstance(default, tuple):
+            return name, tuple(int(part) for part in value.split(",") if part)
+        return name, type(default)(value)
+    except (KeyError, ValueError):
+        kind = {bool: "yes or no", tuple: "numbers such as 2,1,0", int: "a whole number"}.get(type(default), "a number")
+        raise InputError(f"switch {name} is {value!r}, expected {kind}.") from None
 
 
 @dataclass
@@ -208,8 +224,8 @@ class Model(nn.Module):
         if semantics is None and self.segmenter is not None:
             semantics = self.segmenter.packed(images)
         if semantics is None:
-            raise InputError("this variant modulates depth by a label map that comes with the image, and none was given; "
-                             "give labels, or use a variant that predicts its own.")
+            raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
+                             "given; give labels, or use a variant that predicts its own.")
         guidance.probabilities = unpack(semantics)
         return guidance
 

@@ -26,7 +26,8 @@ def depth_predictor(model: Model) -> Callable[[Triplet], torch.Tensor]:
 
     @torch.no_grad()
     def predict(batch: Triplet) -> torch.Tensor:
-        return model.predict(batch.target.to(device)).depth.to(batch.target.device)
+        there = batch.to(device)
+        return model.predict(there.target, model.semantics_of(there)).depth.to(batch.target.device)
 
     return predict
 

@@ -1,6 +1,7 @@
 """Where triplets come from: the contract of a source, and the street as one."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -8,8 +9,9 @@ import numpy as np
 import torch
 
 from .camera import invert_transform
+from .common import InputError
 from .data import Triplet
-from .street import StreetSet, StreetSettings, load_street
+from .street import StreetSet, StreetSettings, corrupt_labels, load_street
 
 
 class Source(Protocol):
@@ -72,6 +74,62 @@ class StreetSource:
             depth=torch.from_numpy(street.depth[target])[:, None], labels=torch.from_numpy(street.labels[target]),
             moving=torch.from_numpy(street.moving[target]).bool(), T_source_target=T.float(),
             index=torch.from_numpy(np.asarray(indices)))
+
+
+class _Wrapped:
+    """A source that hands out another one's triplets with something changed."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getattr__(self, name: str):
+        return getattr(self.source, name)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+class NoisyLabels(_Wrapped):
+    """A source whose labels err like a segmentation network's, see `street.corrupt_labels`.
+
+    Args:
+        source: with labels.
+        strength: 0 to 1.
+        seed: of the errors; an image always errs alike.
+    """
+
+    def __init__(self, source: Source, strength: float, seed: int = 0) -> None:
+        super().__init__(source)
+        self.strength, self.seed = strength, seed
+        self.name = f"{source.name} with label noise {strength:g}"
+        self._made: dict[int, np.ndarray] = {}
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch, their labels corrupted."""
+        triplet = self.source.triplet(indices)
+        if triplet.labels is None:
+            raise InputError(f"{self.source.name} has no labels to corrupt; use label noise 0.")
+        for index, labels in zip(map(int, indices), triplet.labels.numpy()):
+            if index not in self._made:
+                self._made[index] = corrupt_labels(labels, self.strength, self.seed * 1_000_003 + index)
+        return replace(triplet, labels=torch.from_numpy(np.stack([self._made[int(i)] for i in indices])))
+
+
+class SegmentedSource(_Wrapped):
+    """A source to whose triplets an outside segmenter's label maps are added.
+
+    Args:
+        source: the triplets.
+        packed: (N, 3, H, W) uint8, one packed map a triplet (`semantics.pack_probabilities`).
+    """
+
+    def __init__(self, source: Source, packed: np.ndarray) -> None:
+        super().__init__(source)
+        self.packed = packed
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch."""
+        return replace(self.source.triplet(indices), semantics=torch.from_numpy(self.packed[np.asarray(indices)]))
 
 
 def street_source(split: str, scenes: int, height: int = 96, width: int = 320, cache: Path | None = None,

@@ -25,6 +25,7 @@ from .data import Triplet, augment, draw_augmentation
 from .losses import LOSSES, LossTerms
 from .model import Model, Prediction, find_variant
 from .networks import NetworkSettings
+from .pretraining import check_labels, clean_up, prepare, with_noise
 from .sources import Source
 
 
@@ -34,6 +35,9 @@ class TrainSettings:
 
     Attributes:
         variant: name of the method, a key of `VARIANTS`.
+        switches: what differs from the named variant, as "classes=all levels=2,1,0"; see `Variant`.
+        segmenter_steps: of a variant that trains a segmenter of its own first.
+        label_noise: strength in [0, 1] of the errors put into the training labels.
         encoder, width: the networks, see `NetworkSettings`.
         loss: name of the photometric loss, a key of `LOSSES`.
         pose: learned, or given by the data.
@@ -49,6 +53,9 @@ class TrainSettings:
     """
 
     variant: str = "baseline"
+    switches: str = ""
+    segmenter_steps: int = 600
+    label_noise: float = 0.0
     encoder: str = "lite"
     width: int = 16
     loss: str = "lesson"
@@ -64,22 +71,24 @@ class TrainSettings:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        find_variant(self.variant)
+        find_variant(self.variant, self.switches)
+        if not 0 <= self.label_noise <= 1:
+            raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
         choices = {"loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
                    "schedule": ("cosine", "step"),
                    "precision": ("fp32", "bf16")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
-        for name in ("steps", "batch", "learning_rate"):
+        for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
 
     def build(self) -> Model:
         """Build the model with freshly seeded weights."""
         seed_everything(self.seed)
-        return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant), LOSSES[self.loss],
-                     self.pose, self.supervision)
+        return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant, self.switches),
+                     LOSSES[self.loss], self.pose, self.supervision)
 
 
 class TrainingError(Failure):
@@ -159,7 +168,9 @@ class Run:
     """
 
     def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto") -> None:
-        self.source, self.settings, self.folder = source, settings, Path(folder)
+        self.settings, self.folder = settings, Path(folder)
+        check_labels(source, find_variant(settings.variant, settings.switches))
+        self.source = with_noise(source, settings.label_noise, settings.seed)
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if settings.batch % self.world:
             raise InputError(f"batch {settings.batch} cannot be shared by {self.world} processes; use a multiple.")
@@ -236,11 +247,13 @@ class Run:
         """
         from tqdm.auto import tqdm
 
+        clock = Clock(self)
+        if self.step < self.settings.steps:
+            self._prepare(progress)
         self.model.train()
         forward = DistributedDataParallel(self.model) if self.world > 1 else self.model
         bar = tqdm(total=self.settings.steps, initial=self.step, disable=not progress or self.rank > 0,
                    desc=f"train {self.settings.variant}", unit="step")
-        clock = Clock(self)
         with bar:
             while self.step < self.settings.steps:
                 batch = load_batch(self.source, self.settings, self.step, self.device, self.rank, self.world)
@@ -254,7 +267,18 @@ class Run:
                 if watch and watch_every and self.rank == 0 and (self.step % watch_every == 0 or last):
                     self._watch(watch, clock)
                 bar.update()
+        clean_up(self.folder)
         return self.model.eval()
+
+    def _prepare(self, progress: bool) -> None:
+        """Do what the variant needs first; its time is counted with the run's."""
+        def batch_of(step: int) -> Triplet:
+            return load_batch(self.source, self.settings, step, self.device)
+
+        alone = self.world == 1
+        self.source = prepare(self.model, self.source, batch_of, self.settings.segmenter_steps,
+                              self.folder if alone else None, fresh=self.step == 0,
+                              progress=progress and self.rank == 0)
 
     def _watch(self, watch: Callable[[Model], dict[str, float]], clock: Clock) -> None:
         """Judge the model as it is and log what was found."""
@@ -278,6 +302,8 @@ class Run:
         clock.update()
         row = {"step": self.step, "loss": float(terms.total.detach()), "photometric": float(terms.photometric.detach()),
                "smoothness": float(terms.smoothness.detach())}
+        if terms.semantic is not None:
+            row["semantic"] = float(terms.semantic.detach())
         bar.set_postfix(loss=f"{row['loss']:.4f}")
         self._write(row)
 

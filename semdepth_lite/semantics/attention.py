@@ -86,7 +86,7 @@ class SemanticGuidedAttention(nn.Module):
         """
         height, width = depth.shape[-2:]
         if not (0 <= row < height and 0 <= column < width):
-            raise InputError(f"pixel ({row}, {column}) lies outside the {height}x{width} feature map; choose one inside.")
+            raise InputError(f"pixel ({row}, {column}) lies outside the {height}x{width} map; choose one inside.")
         asked, _ = self._inputs(depth, semantic)
         q, k = self.query(asked)[:, :, row, column], self.key(self._pooled(asked))
         scores = torch.einsum("bc,bchw->bhw", q, k) / q.shape[1] ** 0.5

@@ -1,4 +1,4 @@
-"""A segmenter of its own, trained first and frozen: here what ImageNet weights and an off-the-shelf segmenter are there.
+"""A segmenter of its own, trained first and frozen; the papers had ImageNet weights and an off-the-shelf segmenter.
 
 Its encoder is built like the depth encoder's, so that depth can start from it; its decoder is a light feature pyramid
 (after Lin et al. 2017) that stops at half resolution and predicts the 2x2 pixels of each cell.
@@ -58,6 +58,14 @@ class Segmenter(nn.Module):
         self.requires_grad_(False)
         return self.train(False)
 
+    def thaw(self) -> Segmenter:
+        """Learn again."""
+        self.frozen = False
+        self.requires_grad_(True)
+        if hasattr(self.encoder.encoder, "fc"):
+            self.encoder.encoder.fc.requires_grad_(False)
+        return self.train(True)
+
     def train(self, mode: bool = True) -> Segmenter:
         """Switch to training mode, unless frozen."""
         return super().train(mode and not self.frozen)
@@ -72,7 +80,7 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
                        checkpoint: Path | None = None, save_every: int = 200, progress: bool = True) -> Segmenter:
     """Train a segmenter by weighted cross-entropy, and freeze it.
 
-    A step depends on its number alone, so a training that was cut off goes on from its checkpoint as if it had not been.
+    A step depends on its number alone, so a training that was cut off goes on from its checkpoint unharmed.
 
     Args:
         segmenter: freshly built.
@@ -92,10 +100,10 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
     from tqdm.auto import tqdm
 
     device = next(segmenter.parameters()).device
+    segmenter.thaw()
     optimizer = torch.optim.AdamW(segmenter.parameters(), RATE)
     done = _resume(segmenter, optimizer, steps, checkpoint, device)
     weights = weights.to(device)
-    segmenter.train()
     for step in tqdm(range(done, steps), initial=done, total=steps, disable=not progress, desc="train segmenter",
                      unit="step"):
         for group in optimizer.param_groups:
