@@ -1,0 +1,190 @@
+"""What the lessons try out: triplets of single frames, sweeps over depth, a foreground grown or shrunk, a wrong grid.
+
+Nothing here trains; each function asks the loss or the warp of the package a question and returns its answer.
+"""
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from collections.abc import Sequence
+from importlib import metadata
+
+import numpy as np
+import torch
+
+from .camera import invert_transform
+from .common import InputError, check_sizes
+from .data import Triplet
+from .losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
+from .sources import to_image
+from .street import Frame
+from .warp import warp
+
+FAR = 1000.0  # meters; where the sky is put for a warp, so that it moves like something far away
+
+
+def triplet_of(frames: Sequence[Frame]) -> Triplet:
+    """Make a batch of one from three rendered frames: previous, target, next.
+
+    Raises:
+        InputError: if there are not three frames.
+    """
+    if len(frames) != 3:
+        raise InputError(f"{len(frames)} frames make no triplet, expected three: previous, target, next.")
+    previous, target, following = frames
+    images = to_image(np.stack([frame.image for frame in frames]))
+    pose = torch.from_numpy(np.stack([frame.pose for frame in frames]))
+    T_source_target = invert_transform(pose[[0, 2]]) @ pose[1]
+    return Triplet(
+        target=images[1:2], sources=images[None, [0, 2]], K=torch.as_tensor(target.K, dtype=torch.float32)[None],
+        depth=torch.from_numpy(target.depth)[None, None], labels=torch.from_numpy(target.labels)[None],
+        moving=torch.from_numpy(target.moving)[None], T_source_target=T_source_target.float()[None])
+
+
+def far_sky(depth: torch.Tensor, far: float = FAR) -> torch.Tensor:
+    """Put pixels without depth (0) at `far` meters, so that a warp can move them: any shape."""
+    return torch.where(depth > 0, depth, far)
+
+
+def depth_sweep(batch: Triplet, depths: torch.Tensor, ssim: float = 0.85) -> torch.Tensor:
+    """Ask each pixel how well every depth explains it: the photometric error of a plane at each depth.
+
+    For each d in `depths` the whole image is warped as if it stood at z = d, so that a pixel's window is warped
+    together with it (plane sweep; Collins 1996).
+
+    Args:
+        batch: a batch of one, with `T_source_target`.
+        depths: (N,) meters.
+        ssim: share of SSIM in the error.
+
+    Returns:
+        (N, S, H, W) error; NaN where the pixel leaves the source's frame.
+
+    Raises:
+        InputError: if the batch does not hold exactly one item, or no motion.
+    """
+    if len(batch) != 1 or batch.T_source_target is None:
+        raise InputError(f"a sweep needs one item with its motion, not a batch of {len(batch)}; take one triplet.")
+    plane = torch.ones_like(batch.target[:, :1])
+    errors = []
+    for d in depths:
+        views = [warp(source, d * plane, T, batch.K)
+                 for source, T in zip(batch.sources.unbind(1), batch.T_source_target.unbind(1))]
+        errors.append(torch.cat([photometric_error(view, batch.target, ssim).masked_fill(~valid, torch.nan)
+                                 for view, valid in views], 1))
+    return torch.cat(errors)
+
+
+def best_depth(errors: torch.Tensor, depths: torch.Tensor) -> torch.Tensor:
+    """Return the depth of the smallest error of each pixel: errors (N, H, W), NaN left out, to (H, W) meters.
+
+    A pixel without any finite error gets 0, "no depth".
+    """
+    check_sizes(errors, "errors", "NHW", N=len(depths))
+    known = errors.nan_to_num(nan=torch.inf)
+    smallest, place = known.min(0)
+    return torch.where(smallest.isfinite(), depths[place], 0)
+
+
+def pick_pixel(score: torch.Tensor, where: torch.Tensor) -> tuple[int, int]:
+    """Return (u, v) of the highest finite score (H, W) among the pixels `where` (H, W) bool.
+
+    Raises:
+        InputError: if there is no such pixel.
+    """
+    allowed = where & score.isfinite()
+    if not bool(allowed.any()):
+        raise InputError("no pixel is left to pick from; widen the mask, or take another scene.")
+    place = int(score.masked_fill(~allowed, -torch.inf).argmax())
+    return place % score.shape[-1], place // score.shape[-1]
+
+
+def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = LossSettings()) -> torch.Tensor:
+    """Return what each pixel adds to the photometric loss at full resolution, (B, H, W), for a given depth.
+
+    The switches are those of `losses.reference_reprojection`, whose mean this is.
+
+    Args:
+        batch: images, K and `T_source_target`.
+        depth: (B, 1, H, W) meters.
+        settings: `ssim`, `minimum`, `automask`, `mask_outside` and `gray` are used.
+    """
+    target, sources = (image.mean(-3, keepdim=True) if settings.gray else image
+                       for image in (batch.target, batch.sources))
+    error, usable = reprojection_error(depth, batch.T_source_target, batch.K, target, sources, settings)
+    if not settings.automask:
+        return error
+    identity = identity_error(target, sources, settings)
+    return torch.where(automask(error, identity) & usable, error, identity)
+
+
+def resize_foreground(depth: torch.Tensor, foreground: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Let the depth of the foreground run over its border by some pixels, or fall short of it.
+
+    A pixel whose side changes takes the depth of the nearest pixel of the side it joins; all others keep theirs.
+
+    Args:
+        depth: (B, 1, H, W) meters.
+        foreground: (B, H, W) bool.
+        pixels: how far the foreground grows; negative to shrink it.
+
+    Returns:
+        (B, 1, H, W) meters.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    changed = depth.clone()
+    for item, mask in zip(changed[:, 0], foreground.numpy() if pixels > 0 else (~foreground).numpy()):
+        if not mask.any():
+            continue
+        distance, (row, column) = distance_transform_edt(~mask, return_indices=True)
+        joins = torch.from_numpy((distance > 0) & (distance <= abs(pixels)))
+        item[joins] = item[torch.from_numpy(row), torch.from_numpy(column)][joins]
+    return changed
+
+
+def misread_pixels(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Return where a sampler really reads if its grid is normalized by W-1 and H-1 but read with align_corners=False.
+
+    u' = u W / (W - 1) - 1/2, likewise v': half a pixel off at both rims, right only in the middle.
+
+    Args:
+        pixels: (B, 2, h, w) as (u, v), what was meant.
+        height, width: of the image that is read, pixels.
+
+    Returns:
+        (B, 2, h, w), what is read.
+    """
+    size = torch.tensor([width, height], dtype=pixels.dtype, device=pixels.device).view(1, 2, 1, 1)
+    return pixels * size / (size - 1) - 0.5
+
+
+def check_environment(need_gib: float = 2.0) -> list[str]:
+    """Look at Python, packages, threads, memory, disk and GPU; return one line each that says OK or what to do."""
+    lines = [f"OK   Python {platform.python_version()} on {platform.system()}"]
+    try:
+        required = [name for name in metadata.requires("semdepth_lite") or () if "extra ==" not in name]
+    except metadata.PackageNotFoundError:
+        required = []
+        lines.append("FIX  semdepth_lite is not installed: run the README's install command in its folder")
+    versions = []
+    for name in (re.match(r"[\w-]+", requirement)[0] for requirement in required):
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            lines.append(f"FIX  {name} is missing: run the README's install command again")
+    lines.append(f"OK   {', '.join(versions or [f'torch {torch.__version__}'])}")
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    lines.append(f"OK   {cores} processor cores, {threads} of them used by torch" if threads <= cores else
+                 f"FIX  torch uses {threads} threads on {cores} cores: set OMP_NUM_THREADS={cores} before you start")
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        lines.append(f"{'OK ' if memory >= need_gib else 'FIX'}  {memory:.1f} GiB of memory"
+                     + ("" if memory >= need_gib else f": close other programs, {need_gib:g} GiB are needed"))
+    free = shutil.disk_usage(".").free / 2**30
+    lines.append(f"{'OK ' if free >= need_gib else 'FIX'}  {free:.1f} GiB of free disk"
+                 + ("" if free >= need_gib else f": make room, {need_gib:g} GiB are needed for rendered street"))
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return [*lines, f"OK   GPU: {gpu}" if gpu else "OK   no CUDA GPU; the lessons do not need one"]

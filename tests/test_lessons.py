@@ -1,0 +1,131 @@
+"""The lessons' trials against loops, closed forms and the rooms they ask."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from semdepth_lite import lessons
+from semdepth_lite.camera import intrinsics
+from semdepth_lite.common import InputError
+from semdepth_lite.data import Triplet
+from semdepth_lite.losses import LossSettings, reference_reprojection
+from semdepth_lite.sources import street_source
+from semdepth_lite.street import render_frame, scene_seeds
+
+HEIGHT, WIDTH = 32, 64
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Four consecutive frames of a test scene."""
+    return [render_frame(scene_seeds("test", 1)[0], i, HEIGHT, WIDTH) for i in range(4)]
+
+
+def sideways(shift: float) -> Triplet:
+    """A random picture and two copies moved by +-`shift` pixels at depth 8, the camera moving sideways by 1 m."""
+    wide = torch.rand(1, 3, HEIGHT, WIDTH + 32, dtype=torch.float64)
+    views = [wide[..., 16 + k:16 + k + WIDTH] for k in (0, int(shift), -int(shift))]
+    K = intrinsics(8 * shift, 8 * shift, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)[None].double()
+    T = torch.eye(4, dtype=torch.float64).repeat(1, 2, 1, 1)
+    T[0, :, 0, 3] = torch.tensor([-1.0, 1.0])
+    return Triplet(views[0], torch.stack(views[1:], 1), K, T_source_target=T)
+
+
+def test_triplet_of_frames_is_the_source_s(frames, tmp_path):
+    source = street_source("test", 1, HEIGHT, WIDTH, cache=tmp_path, workers=1, progress=False)
+    known, made = source.triplet(np.array([0])), lessons.triplet_of(frames[:3])
+    for name in ("target", "sources", "K", "depth", "labels", "moving", "T_source_target"):
+        assert torch.equal(getattr(made, name), getattr(known, name)), name
+    with pytest.raises(InputError, match="4 frames make no triplet"):
+        lessons.triplet_of(frames)
+
+
+def test_sky_is_put_far_away():
+    assert lessons.far_sky(torch.tensor([0.0, 3.0]), 500.0).tolist() == [500.0, 3.0]
+
+
+def test_the_sweep_finds_the_depth_of_a_plane():
+    depths = torch.tensor([2.0, 4.0, 8.0, 16.0], dtype=torch.float64)
+    errors = lessons.depth_sweep(sideways(4.0), depths)
+    assert errors.shape == (4, 2, HEIGHT, WIDTH)
+    assert float(errors[2, :, :, 6:-6].max()) < 1e-9
+    assert float(errors[1, :, :, 17:-17].min()) > 0.01
+    # at 2 m the point lies 16 px aside: the previous frame has lost it at the left rim, the next at the right one
+    assert bool(errors[0, 0, :, :15].isnan().all()) and not bool(errors[0, 1, :, :40].isnan().any())
+    found = lessons.best_depth(errors.nan_to_num(nan=torch.inf).amin(1), depths)
+    assert bool((found[:, 17:-17] == 8).all())
+
+
+def test_a_sweep_wants_one_item_with_its_motion():
+    batch = sideways(4.0)
+    batch.T_source_target = None
+    with pytest.raises(InputError, match="with its motion"):
+        lessons.depth_sweep(batch, torch.ones(1))
+
+
+def test_best_depth_against_a_loop():
+    errors = torch.rand(5, 3, 4)
+    errors[errors < 0.3] = torch.nan
+    errors[:, 0, 0] = torch.nan
+    depths = torch.arange(1.0, 6.0)
+    found = lessons.best_depth(errors, depths)
+    for v in range(3):
+        for u in range(4):
+            known = [(float(e), float(d)) for e, d in zip(errors[:, v, u], depths) if not e.isnan()]
+            assert float(found[v, u]) == (min(known)[1] if known else 0)
+
+
+def test_pick_pixel():
+    score = torch.tensor([[1.0, 9.0, torch.nan], [3.0, 2.0, torch.inf]])
+    assert lessons.pick_pixel(score, torch.ones_like(score, dtype=torch.bool)) == (1, 0)
+    assert lessons.pick_pixel(score, score < 5) == (0, 1)
+    with pytest.raises(InputError, match="no pixel is left"):
+        lessons.pick_pixel(score, score > 99)
+
+
+@pytest.mark.parametrize("switches", [{}, {"automask": False}, {"minimum": False}, {"mask_outside": True},
+                                      {"gray": True, "ssim": 0.0}])
+def test_pixel_loss_averages_to_the_loss(frames, switches):
+    batch, settings = lessons.triplet_of(frames[1:]), LossSettings(**switches)
+    depth = lessons.far_sky(batch.depth)
+    images = [image.mean(-3, keepdim=True) if settings.gray else image for image in (batch.target, batch.sources)]
+    loss = reference_reprojection(*images, depth, batch.T_source_target, batch.K, settings)
+    assert torch.allclose(lessons.pixel_loss(batch, depth, settings).mean(), loss, rtol=1e-6)
+
+
+@pytest.mark.parametrize("pixels", [-2, -1, 1, 2, 3])
+def test_resize_foreground_against_a_loop(pixels):
+    foreground = F.avg_pool2d(torch.rand(2, 1, 12, 15), 3, 1, 1)[:, 0] > 0.55
+    depth = 1 + torch.rand(2, 1, 12, 15)
+    found = lessons.resize_foreground(depth, foreground, pixels)
+    joined = foreground if pixels > 0 else ~foreground
+    for b in range(2):
+        places = joined[b].nonzero()
+        for v in range(12):
+            for u in range(15):
+                squared = ((places - torch.tensor([v, u])) ** 2).sum(1)
+                nearest = squared.min()
+                if 0 < nearest <= pixels**2:
+                    allowed = [float(depth[b, 0, y, x]) for y, x in places[squared == nearest]]
+                    assert float(found[b, 0, v, u]) in allowed
+                else:
+                    assert float(found[b, 0, v, u]) == float(depth[b, 0, v, u])
+    assert torch.equal(lessons.resize_foreground(depth, torch.zeros_like(foreground), 1), depth)
+
+
+def test_misread_pixels_are_what_torch_reads():
+    image = torch.rand(1, 2, 9, 13, dtype=torch.float64)
+    pixels = torch.rand(1, 2, 9, 13, dtype=torch.float64) * torch.tensor([8.0, 5.0]).view(1, 2, 1, 1) + 2
+    size = torch.tensor([12.0, 8.0], dtype=torch.float64)
+    wrong = F.grid_sample(image, pixels.permute(0, 2, 3, 1) * 2 / size - 1, align_corners=False)
+    right = F.grid_sample(image, lessons.misread_pixels(pixels, 9, 13).permute(0, 2, 3, 1) * 2 / size - 1,
+                          align_corners=True)
+    assert torch.allclose(wrong, right, atol=1e-12)
+
+
+def test_the_environment_is_told_line_by_line():
+    lines = lessons.check_environment()
+    assert all(line.startswith(("OK   ", "FIX  ")) for line in lines) and "Python" in lines[0]
+    assert any(line.startswith("FIX") and "1e+09 GiB" in line for line in lessons.check_environment(1e9))
