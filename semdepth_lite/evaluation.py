@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from .common import InputError, check_sizes, write_atomically
 from .data import Triplet
 from .metrics import (CROPS, border_band, class_errors, count, crop_mask, depth_edges, depth_errors,
-                      discontinuity_sides, edge_agreement, error_maps, evaluation_mask, fattening, log_depth, masked_median, median_scale,
-                      region_errors, scale_spread, thin_structures)
+                      discontinuity_sides, edge_agreement, error_maps, evaluation_mask, fattening, log_depth,
+                      masked_median, median_scale, region_errors, scale_spread, thin_structures)
 
 Predictor = Callable[[Triplet], torch.Tensor]  # a batch to its predicted depth (B, 1, H, W)
 
