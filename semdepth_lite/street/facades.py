@@ -1,10 +1,13 @@
 """Materials of what is built: facades with windows, doors and shops; roofs; plain parts, garden walls, fences."""
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 
-from .noise import cell_hash, fade, fractal, grain, inside, stripes
+from .noise import cell_hash, clip01, fade, fractal, grain, inside, stripes
 from .samples import Samples, mix
+from .scene import Light
 
 SIGNS = np.array(((.45, .04, .04), (.03, .10, .30), (.04, .20, .10), (.50, .36, .05), (.07, .06, .06), (.30, .05, .20),
                   (.55, .52, .46), (.02, .22, .26)), np.float32)
@@ -34,17 +37,25 @@ def masonry(u, h, fu, fv, style, seed) -> np.ndarray:
     return tone
 
 
-def _pane(s: Samples, u, h, row, column, size_fade, seed) -> np.ndarray:
-    """Return the (3, n) color of window glass: sky in the upper part, curtains and blinds by window."""
-    light = s.scene.light
-    draw = cell_hash(column, row, seed)
-    curtain = np.clip((draw - .55) * 6, 0, 1) * size_fade
-    dark = np.array((.030, .036, .045), np.float32)[:, None] * (1 + 0 * u)
-    mirrored = .16 + .22 * cell_hash(row, column, seed + .1) * size_fade + .05 * fractal(u * .7, h * .5, s.foot)
-    sky = (.6 * light.horizon + .4 * light.zenith).astype(np.float32)[:, None]
-    glass = dark + sky * mirrored * .55
-    cloth = np.array((.38, .35, .29), np.float32)[:, None] * (.55 + .45 * cell_hash(column + 3, row, seed))
-    return mix(glass, cloth, .7 * curtain)
+@dataclass
+class Front:
+    """Samples on houses: place on the wall, footprints, and what the house is like; all (n,) but the colors (3, n)."""
+
+    u: np.ndarray  # along the wall from its corner, m
+    h: np.ndarray  # above the street, m
+    fu: np.ndarray  # footprint along u, m
+    fv: np.ndarray
+    floor: np.ndarray  # height of a floor, m
+    ground: np.ndarray  # height of the ground floor, m
+    pitch: np.ndarray  # distance of windows, m
+    style: np.ndarray  # 0 plaster, 1 brick, 2 stone
+    seed: np.ndarray
+    half: np.ndarray  # half the length of the wall, m
+    trim: np.ndarray  # (3, n)
+
+    def at(self, rows: np.ndarray) -> Front:
+        """Return some of the samples."""
+        return Front(*[np.take(getattr(self, field.name), rows, axis=-1) for field in fields(self)])
 
 
 def facade(s: Samples) -> None:
@@ -52,78 +63,84 @@ def facade(s: Samples) -> None:
     right, h, ahead = s.upright()
     facing = np.abs(s.normal[0]) > .5
     half = np.where(facing, s.column("size", 2), s.column("size", 0)) / 2
-    u = np.where(facing, ahead, right) + half
-    fu, fv = s.foot * s.graze, s.foot
     floor, ground, pitch, code = (s.column("params", k) for k in range(4))
     style, kind = np.floor(code / 10), code % 10
-    seed = s.seed()
-    wall = s.colors() * masonry(u, h, fu, fv, style, seed)
-    trim = s.colors("color2")
-    wall = mix(wall, wall * .72, np.clip(1 - h / .55, 0, 1) * .8 + .25 * inside(h, 0., .5, fv))
-    windowed = facing & (kind < 2)
+    f = Front(np.where(facing, ahead, right) + half, h, s.foot * s.graze, s.foot, floor, ground, pitch, style, s.seed(),
+              half, s.colors("color2"))
+    plinth = clip01(1 - h / .55) * .8 + .25 * inside(h, 0., .5, f.fv)
+    wall = s.colors() * (masonry(f.u, h, f.fu, f.fv, style, f.seed) * (1 - .28 * plinth))
     upper = (h > ground) & (h < s.column("size", 1) - .75)
-    row, column = np.where(h > ground, np.floor((h - ground) / floor), -1.), np.floor(u / pitch)
-    wide = np.minimum(.34 * pitch, .50 + .16 * cell_hash(row * 0, row * 0, seed))
-    level = np.where(upper, h - ground, h - ground + floor)
-    tall = .74 + .1 * (style == 2)
-    middle = .92 + tall
-    shop = windowed & (kind < 1) & ~upper & (h <= ground)
-    home = windowed & ~shop & (upper | (h <= ground))
-    size_fade = fade(fu, pitch * .9)
-    glass_u, glass_v = stripes(u, pitch, pitch / 2, wide, fu), stripes(level, floor, middle, tall, fv)
-    outer = stripes(u, pitch, pitch / 2, wide + .13, fu) * stripes(level, floor, middle, tall + .13, fv)
-    sill = stripes(u, pitch, pitch / 2, wide + .2, fu) * stripes(level, floor, middle - tall - .12, .07, fv)
-    bars = np.maximum(stripes(u, pitch, pitch / 2, .035, fu), stripes(level, floor, middle + .35 * tall, .03, fv))
-    lintel = stripes(level, floor, middle + tall - .10, .10, fv)
-    reveal = stripes(u, pitch, pitch / 2 - wide + .05, .05, fu)
-    pane = _pane(s, u, h, row, column, size_fade, seed) * (1 - .55 * np.maximum(lintel, .7 * reveal))
-    shown = home.astype(np.float32)
-    wall = mix(wall, trim, outer * shown * .9)
-    wall = mix(wall, trim * 1.08, sill * shown * .8)
-    under = stripes(u, pitch, pitch / 2, wide + .2, fu) * stripes(level, floor, middle - tall - .27, .08, fv)
-    wall = wall * (1 - .22 * under * shown)
-    wall = mix(wall, pane, glass_u * glass_v * (1 - .8 * bars * fade(fu, .5)) * shown)
-    wall = _door(s, wall, u, h, fu, fv, pitch, home & (h <= ground), seed, half)
-    if shop.any():
-        wall = _shop(s, wall, u, h, fu, fv, pitch, ground, shop.astype(np.float32), seed, column)
+    low = h <= ground
+    for where, paint in ((facing & (kind < 2) & (upper | (low & (kind >= 1))), _windows),
+                         (facing & (kind >= 1) & (kind < 2) & low, _door), (facing & (kind < 1) & low, _shop)):
+        rows = np.flatnonzero(where)
+        if len(rows):
+            wall[:, rows] = paint(np.take(wall, rows, axis=1), f.at(rows), s.scene.light)
     s.albedo = wall
-    s.sky_share = .72 + .28 * np.clip(h / 2.5, 0, 1)
+    s.sky_share = .72 + .28 * clip01(h / 2.5)
 
 
-def _door(s: Samples, wall, u, h, fu, fv, pitch, where, seed, half) -> np.ndarray:
+def _windows(wall: np.ndarray, f: Front, light: Light) -> np.ndarray:
+    """Put a window into each cell of floor and pitch: frame, sill, glass with bars, shaded under the lintel."""
+    high = f.h > f.ground
+    level = np.where(high, f.h - f.ground, f.h - f.ground + f.floor)
+    row, column = np.where(high, np.floor((f.h - f.ground) / f.floor), -1.), np.floor(f.u / f.pitch)
+    wide = np.minimum(.34 * f.pitch, .50 + .16 * f.seed)
+    tall = .74 + .1 * (f.style == 2)
+    middle = .92 + tall
+    center = f.pitch / 2
+    outer = stripes(f.u, f.pitch, center, wide + .13, f.fu) * stripes(level, f.floor, middle, tall + .13, f.fv)
+    ledge = stripes(f.u, f.pitch, center, wide + .2, f.fu)
+    sill = ledge * stripes(level, f.floor, middle - tall - .12, .07, f.fv)
+    under = ledge * stripes(level, f.floor, middle - tall - .27, .08, f.fv)
+    glass = stripes(f.u, f.pitch, center, wide, f.fu) * stripes(level, f.floor, middle, tall, f.fv)
+    bars = np.maximum(stripes(f.u, f.pitch, center, .035, f.fu), stripes(level, f.floor, middle + .35 * tall, .03, f.fv))
+    lintel = stripes(level, f.floor, middle + tall - .10, .10, f.fv)
+    reveal = stripes(f.u, f.pitch, center - wide + .05, .05, f.fu)
+    pane = _pane(f, row, column, light) * (1 - .55 * np.maximum(lintel, .7 * reveal))
+    wall = mix(wall * (1 - .22 * under), f.trim, outer * .9 + (1 - outer) * sill * .85)
+    return mix(wall, pane, glass * (1 - .8 * bars * fade(f.fu, .5)))
+
+
+def _pane(f: Front, row, column, light: Light) -> np.ndarray:
+    """Return the (3, n) color of window glass: a mirrored sky, curtains and blinds by window."""
+    shown = fade(f.fu, f.pitch * .9)
+    draw, other = cell_hash(column, row, f.seed), cell_hash(row, column, f.seed + .1)
+    mirrored = .09 + .13 * other * shown + .03 * fractal(f.u * .7, f.h * .5, f.fv)
+    sky = (.6 * light.horizon + .4 * light.zenith).astype(np.float32)[:, None]
+    glass = np.array((.030, .036, .045), np.float32)[:, None] + sky * mirrored
+    cloth = np.array((.38, .35, .29), np.float32)[:, None] * (.55 + .45 * other)
+    return mix(glass, cloth, .7 * shown * clip01((draw - .55) * 6))
+
+
+def _door(wall: np.ndarray, f: Front, light: Light) -> np.ndarray:
     """Put one door into the ground floor of a house."""
-    count = np.maximum(np.rint(2 * half / pitch), 1)
-    place = (np.floor(seed * 7.93 % 1 * count) + .5) * pitch
-    share = where.astype(np.float32)
-    frame = inside(u - place, -.68, .68, fu) * inside(h, 0., 2.42, fv) * share
-    leaf = inside(u - place, -.52, .52, fu) * inside(h, .12, 2.25, fv) * share
-    light = inside(u - place, -.36, .36, fu) * inside(h, 1.75, 2.12, fv) * share
-    color = SIGNS.T[:, (seed * 7919 % 8).astype(np.int32)] * .6
-    wall = mix(wall, s.colors("color2"), frame)
-    wall = mix(wall, color, leaf)
-    return mix(wall, (.10, .12, .14), light)
+    count = np.maximum(np.rint(2 * f.half / f.pitch), 1)
+    away = f.u - (np.floor(f.seed * 7.93 % 1 * count) + .5) * f.pitch
+    wall = mix(wall, f.trim, inside(away, -.68, .68, f.fu) * inside(f.h, 0., 2.42, f.fv))
+    color = np.take(SIGNS.T, (f.seed * 7919).astype(np.int32) % 8, axis=1) * np.float32(.6)
+    wall = mix(wall, color, inside(away, -.52, .52, f.fu) * inside(f.h, .12, 2.25, f.fv))
+    return mix(wall, (.10, .12, .14), inside(away, -.36, .36, f.fu) * inside(f.h, 1.75, 2.12, f.fv))
 
 
-def _shop(s: Samples, wall, u, h, fu, fv, pitch, ground, share, seed, column) -> np.ndarray:
+def _shop(wall: np.ndarray, f: Front, light: Light) -> np.ndarray:
     """Open a shop: wide panes with goods behind, a dark frame, a colored sign band with letters."""
-    number = (seed * 7919).astype(np.int32)
-    color = SIGNS.T[:, number % 8]
-    wall = mix(wall, color * .55 + .03, share * inside(h, 0., ground - .30, fv))
-    pane = stripes(u, pitch, pitch / 2, .44 * pitch, fu) * inside(h, .45, ground - 1.15, fv) * share
-    goods = fractal(u * 9 + seed * 50, h * 7, np.maximum(fu * 9, fv * 7))
-    shelf = inside(h, .45, 1.55, fv) * (.6 + .4 * cell_hash(np.floor(u / .42), np.floor(h / .37), seed))
-    warm = np.array((.16, .12, .075), np.float32)[:, None] * (.25 + .9 * shelf * fade(fu, .4))
-    inner = warm * (1 + .55 * goods * fade(fu, .5))
-    sky = (.5 * s.scene.light.horizon).astype(np.float32)[:, None]
-    inner = inner + sky * (.05 + .13 * np.clip((h - 1.0) / 1.8, 0, 1))
+    number = (f.seed * 7919).astype(np.int32) % 8
+    color = np.take(SIGNS.T, number, axis=1)
+    wall = mix(wall, color * np.float32(.55) + np.float32(.03), inside(f.h, 0., f.ground - .30, f.fv))
+    pane = stripes(f.u, f.pitch, f.pitch / 2, .44 * f.pitch, f.fu) * inside(f.h, .45, f.ground - 1.15, f.fv)
+    goods = fractal(f.u * 9 + f.seed * 50, f.h * 7, np.maximum(f.fu * 9, f.fv * 7))
+    shelf = inside(f.h, .45, 1.55, f.fv) * (.6 + .4 * cell_hash(np.floor(f.u / .42), np.floor(f.h / .37), f.seed))
+    warm = np.array((.16, .12, .075), np.float32)[:, None] * (.25 + .9 * shelf * fade(f.fu, .4))
+    sky = (.5 * light.horizon).astype(np.float32)[:, None]
+    inner = warm * (1 + .55 * goods * fade(f.fu, .5)) + sky * (.05 + .13 * clip01((f.h - 1.0) / 1.8))
     wall = mix(wall, inner, pane)
-    band = inside(h, ground - .98, ground - .38, fv) * share
-    wall = mix(wall, color, band)
-    word = cell_hash(np.floor(u / .26), column * 0, seed) > .38
-    name = stripes(u, pitch * 2, pitch, pitch * .62, fu)
-    letters = inside(h, ground - .83, ground - .53, fv) * stripes(u, .26, .13, .085, fu) * np.where(word, name, 0)
-    pale = np.where(number % 8 == 6, .06, .62)[None]
-    return mix(wall, np.broadcast_to(pale, wall.shape), letters * share * fade(fu, .35))
+    wall = mix(wall, color, inside(f.h, f.ground - .98, f.ground - .38, f.fv))
+    word = cell_hash(np.floor(f.u / .26), np.zeros_like(f.u), f.seed) > .38
+    name = stripes(f.u, f.pitch * 2, f.pitch, f.pitch * .62, f.fu)
+    letters = inside(f.h, f.ground - .83, f.ground - .53, f.fv) * stripes(f.u, .26, .13, .085, f.fu) * word * name
+    pale = np.where(number == 6, np.float32(.06), np.float32(.62))[None]
+    return mix(wall, np.broadcast_to(pale, wall.shape), letters * fade(f.fu, .35))
 
 
 def roof(s: Samples) -> None:
@@ -133,7 +150,7 @@ def roof(s: Samples) -> None:
     u = np.where(facing, ahead, right)
     fu, fv = s.foot * s.graze, s.foot * 1.5
     rows = stripes(h, .26, 0., .035, fv) + .5 * stripes(u, .3, 0., .03, fu)
-    tone = 1 + .10 * fractal(u * 1.7, h * 1.7, np.maximum(fu, fv) * 1.7) - .35 * np.clip(rows, 0, 1)
+    tone = 1 + .10 * fractal(u * 1.7, h * 1.7, np.maximum(fu, fv) * 1.7) - .35 * clip01(rows)
     tone += .22 * (cell_hash(np.floor(u / .3), np.floor(h / .26), .5) - .5) * fade(np.maximum(fu, fv), .28)
     color = s.colors() * tone
     dormer = (s.column("params", 0) > .5) & facing
@@ -163,8 +180,8 @@ def wall(s: Samples) -> None:
     right, h, ahead = s.upright()
     u = np.where(np.abs(s.normal[0]) > .5, ahead, right)
     tone = masonry(u, h, s.foot * s.graze, s.foot, s.column("params", 0), s.seed())
-    s.albedo = s.colors() * tone * (.72 + .28 * np.clip(h / .6, 0, 1))
-    s.sky_share = .7 + .3 * np.clip(h / 1.2, 0, 1)
+    s.albedo = s.colors() * tone * (.72 + .28 * clip01(h / .6))
+    s.sky_share = .7 + .3 * clip01(h / 1.2)
 
 
 def fence(s: Samples) -> None:
@@ -174,4 +191,4 @@ def fence(s: Samples) -> None:
     step, tall = s.column("params", 0), s.column("params", 1)
     pickets = stripes(u, step, step / 2, step * .34, s.foot * s.graze)
     rails = inside(h, tall * .2, tall * .28, s.foot) + inside(h, tall * .82, tall * .9, s.foot)
-    s.albedo = mix(s.colors() * .45, s.colors(), np.clip(pickets + rails, 0, 1))
+    s.albedo = mix(s.colors() * .45, s.colors(), clip01(pickets + rails))

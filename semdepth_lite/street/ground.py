@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import cell_hash, fade, fractal, grain, inside, stripes
+from .noise import cell_hash, clip01, fade, fractal, grain, inside, stripes
 from .samples import Samples, mix
 from .scene import BLOCK, is_junction
 
@@ -22,17 +22,17 @@ def road(s: Samples) -> None:
     tone = .105 * (1 + .20 * coarse + .20 * fine)
     lane = np.abs(np.abs(x) - street.lane / 2)
     tone *= 1 - .13 * np.exp(-((lane - .75) / .28) ** 2) + .07 * np.exp(-(lane / .3) ** 2)
-    tone *= 1 - .28 * np.clip(1 - (street.road_half - np.abs(x)) / .45, 0, 1)
+    tone *= 1 - .28 * clip01(1 - (street.road_half - np.abs(x)) / .45)
     cell_x, cell_z = np.floor(x / 2.1), np.floor(z / 7.3 + .37 * seed)
     patch = cell_hash(cell_x, cell_z, .3) > .86
     tone *= 1 - .33 * patch * fade(along, 7.)
     crack = fractal(x * 2.6 + 31, z * 1.1 + seed, mean * 1.7) + .35 * fine
-    tone *= 1 - .42 * np.clip(1 - np.abs(crack) / .085, 0, 1) * (coarse > .2) * fade(mean, .12)
+    tone *= 1 - .42 * clip01(1 - np.abs(crack) / .085) * (coarse > .2) * fade(mean, .12)
     albedo = tone * np.array((1., .99, 1.), np.float32)[:, None]
     hole_z = z - 15 * np.rint(z / 15)
     radius = np.sqrt((x - street.lane * .5 - .5) ** 2 + hole_z**2)
-    lid = np.clip((.36 - radius) / np.maximum(along, .02) + .5, 0, 1)
-    ring = np.clip(1 - np.abs(radius - .34) / .05, 0, 1) * fade(mean, .12)
+    lid = clip01((.36 - radius) / np.maximum(along, .02) + .5)
+    ring = clip01(1 - np.abs(radius - .34) / .05) * fade(mean, .12)
     knobs = stripes(x, .09, 0., .022, across) * fade(mean, .08)
     albedo = mix(albedo, (.075, .07, .068), lid * (.8 - .3 * knobs))
     albedo = mix(albedo, (.03, .03, .03), ring)
@@ -68,7 +68,7 @@ def markings(s: Samples, x, z, across, along) -> np.ndarray:
         bars = stripes(x, 1.0, .5, .25, across) * (np.abs(x) < street.road_half - .2)
         stop = inside(within, .9, 1.35, along) * (x > .1) * (x < street.road_half - .2)
         paint = paint + crossing * (zebra * bars + stop)
-    return np.clip(paint, 0, 1)
+    return clip01(paint)
 
 
 def pavement(s: Samples) -> None:

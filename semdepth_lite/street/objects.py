@@ -1,13 +1,16 @@
 """The things of a street, each built from a few convex solids, balls and posts: cars, people, trees, lamps, signs."""
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .things import Stage, cross
 
 # linear RGB of car paint, in the rough shares of a European street
 PAINTS = ((.46, .47, .49), (.03, .03, .035), (.54, .54, .52), (.16, .17, .19), (.03, .07, .22), (.36, .02, .02),
-          (.04, .10, .06), (.30, .32, .35), (.42, .16, .03), (.10, .22, .30), (.55, .42, .10), (.20, .03, .05))
+          (.04, .10, .06), (.30, .32, .35), (.42, .16, .03), (.10, .22, .30), (.55, .42, .10), (.20, .03, .05), (.44, .45, .46), (.02, .02, .025), (.50, .50, .49),
+          (.11, .12, .13), (.025, .045, .12), (.22, .23, .24))
 CLOTHES = ((.045, .06, .13), (.30, .05, .045), (.03, .03, .035), (.32, .29, .23), (.07, .13, .09), (.34, .21, .09),
            (.14, .22, .32), (.46, .44, .42), (.16, .07, .13), (.46, .36, .10), (.09, .09, .10), (.20, .17, .13))
 TROUSERS = ((.035, .05, .11), (.05, .07, .14), (.025, .025, .03), (.09, .085, .08), (.16, .13, .09), (.08, .10, .13),
@@ -32,7 +35,7 @@ def car(stage: Stage, rng: np.random.Generator, x: float, z: float, yaw: float =
     seed = float(rng.random())
     looks = dict(yaw=yaw, seed=seed, moving=moving, color2=(width, length, height))
     size, base = (width, height, length), (x, 0., z)
-    stage.solid(f"{model}_body", base, size, "car", "car", paint, contact=.75, **looks)
+    stage.solid(f"{model}_body", base, size, "car", "car", paint, contact=.92, **looks)
     stage.solid(f"{model}_cabin", base, size, "cabin", "car", paint, params=CABINS[model], **looks)
     radius = .215 * height if model != "van" else .17 * height
     c, s = np.cos(yaw), np.sin(yaw)
@@ -43,29 +46,29 @@ def car(stage: Stage, rng: np.random.Generator, x: float, z: float, yaw: float =
 
 def person(stage: Stage, rng: np.random.Generator, x: float, z: float, heading: float, phase: float | None) -> None:
     """Stand a person at (x, z); with a `phase` (radians of the stride) the person walks along `heading`."""
-    height = rng.uniform(1.55, 1.9)
-    k = height / 1.75
+    k = rng.uniform(1.55, 1.9) / 1.75
     top, trousers, skin = pick(rng, CLOTHES), pick(rng, TROUSERS), pick(rng, SKINS)
     hair = pick(rng, ((.02, .015, .01), (.10, .05, .02), (.25, .16, .07), (.18, .18, .18)))
     walking = phase is not None
-    swing = .38 * np.sin(phase) if walking else .05
-    c, s = np.cos(heading), np.sin(heading)
+    swing = .38 * math.sin(phase) if walking else .05
+    c, s = math.cos(heading), math.sin(heading)
     looks = dict(moving=walking, seed=float(rng.random()))
+    right = (c, 0., -s)
 
-    def limb(side: float, angle: float, joint: float, length: float, thick: float, material: str, color) -> None:
-        out = .02 if length > .7 else .03
-        down = np.array((s * np.sin(angle), -np.cos(angle), c * np.sin(angle)))
-        middle = np.array((x + c * side * k, joint * k, z - s * side * k)) + down * length * k / 2
-        up = (-down[0], down[1], -down[2])
-        right = (c, 0., -s)
-        ahead = cross(right, up)
-        stage.ball(tuple(middle + np.array((c, 0, -s)) * side * out), (thick * k, length * k / 2 * 1.06, thick * k * 1.1),
-                   material, "person", color, axes=(right, up, ahead), **looks)
+    def limb(side: float, angle: float, joint: float, length: float, thick: float, color) -> None:
+        """Hang an arm or a leg from its joint, swung forward by `angle`."""
+        ahead, down = math.sin(angle), -math.cos(angle)
+        reach = length * k / 2
+        out = side * k + .025 * math.copysign(1, side)
+        center = (x + c * out + s * ahead * reach, joint * k + down * reach, z - s * out + c * ahead * reach)
+        up = (-s * ahead, down, -c * ahead)
+        stage.ball(center, (thick * k, reach * 1.06, thick * k * 1.1), "cloth", "person", color,
+                   axes=(right, up, cross(right, up)), **looks)
 
-    limb(-.085, swing, .90, .90, .080, "cloth", trousers)
-    limb(.085, -swing, .90, .90, .080, "cloth", trousers)
-    limb(-.215, -swing * .8, 1.42, .66, .052, "cloth", top)
-    limb(.215, swing * .8, 1.42, .66, .052, "cloth", top)
+    limb(-.085, swing, .90, .90, .080, trousers)
+    limb(.085, -swing, .90, .90, .080, trousers)
+    limb(-.215, -swing * .8, 1.42, .66, .052, top)
+    limb(.215, swing * .8, 1.42, .66, .052, top)
     axes = ((c, 0., -s), (0., -1., 0.), (s, 0., c))
     stage.ball((x, 1.14 * k, z), (.20 * k, .37 * k, .135 * k), "cloth", "person", top, axes=axes, contact=.35, **looks)
     stage.ball((x, .93 * k, z), (.165 * k, .16 * k, .13 * k), "cloth", "person", trousers, axes=axes, **looks)
@@ -112,7 +115,7 @@ def lamp(stage: Stage, x: float, z: float, side: float, tall: float) -> None:
     """Set up a street lamp whose arm reaches over the road (`side` is the sign of x of its pavement)."""
     gray = (.16, .17, .175)
     reach = x - side * 1.5
-    stage.post((x, 0, z), (x, 1.1, z), .105, "metal", "pole", gray, contact=.3)
+    stage.post((x, 0, z), (x, 1.1, z), .105, "metal", "pole", gray)
     stage.post((x, 1.0, z), (x, tall, z), .07, "metal", "pole", gray)
     stage.post((x, tall - .05, z), (x - side * .6, tall + .32, z), .05, "metal", "pole", gray)
     stage.post((x - side * .58, tall + .31, z), (reach, tall + .38, z), .045, "metal", "pole", gray)
@@ -126,7 +129,7 @@ def sign(stage: Stage, rng: np.random.Generator, x: float, z: float) -> None:
     size = rng.uniform(.68, .85)
     low = rng.uniform(1.9, 2.3)
     yaw = rng.normal(0, .06)
-    stage.post((x, 0, z), (x, low + size * .9, z), .038, "metal", "pole", (.30, .31, .32), contact=.2)
+    stage.post((x, 0, z), (x, low + size * .9, z), .038, "metal", "pole", (.30, .31, .32))
     stage.solid(template, (x, low, z - .06), (size, size * (.9 if kind == 2 else 1.), .03), "sign", "traffic sign",
                 (.5, .5, .5), yaw=yaw, params=(kind, size, 0., 0.), seed=float(rng.random()))
     if rng.random() < .35:
@@ -138,7 +141,7 @@ def traffic_light(stage: Stage, rng: np.random.Generator, x: float, z: float, si
     """Put up a traffic light beside the road, and over it on an arm."""
     dark = (.035, .04, .04)
     state = int(rng.integers(3))
-    stage.post((x, 0, z), (x, 5.6 if arm else 3.3, z), .08, "metal", "pole", (.13, .15, .145), contact=.3)
+    stage.post((x, 0, z), (x, 5.6 if arm else 3.3, z), .08, "metal", "pole", (.13, .15, .145))
     places = [(x, 2.35)]
     if arm:
         stage.post((x, 5.45, z), (x - side * 3.6, 5.6, z), .055, "metal", "pole", (.13, .15, .145))
@@ -151,5 +154,5 @@ def traffic_light(stage: Stage, rng: np.random.Generator, x: float, z: float, si
 def bollards(stage: Stage, x: float, z_from: float, z_to: float, step: float, color) -> None:
     """Line the kerb with bollards."""
     for z in np.arange(z_from, z_to, step):
-        stage.post((x, .1, z), (x, 1.02, z), .062, "metal", "pole", color, contact=.3)
+        stage.post((x, .1, z), (x, 1.02, z), .062, "metal", "pole", color)
         stage.ball((x, 1.02, z), (.075, .06, .075), "metal", "pole", color, casts=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import leaf_noise
+from .noise import clip01, leaf_noise
 from .things import BALL, MATERIAL, POST, Things
 
 SMALL = 500  # a rectangle of fewer samples is drawn together with the other small ones
@@ -188,15 +188,18 @@ def _meet_solid(solids: _Solids, i: int, u, v, window):
     front, back = solids.uppers[i], solids.lowers[i]
     if not front:
         return window, np.int32(0), np.zeros(window.shape, bool)
-    a, b, c = solids.upper[i, :front].T[:, :, None, None, None]
-    high = a * u + (b * v + c)
-    x = high.min(0) if front > 1 else high[0]
+    bounds = [a * u + (b * v + c) for a, b, c in solids.upper[i, :front]]
+    x = bounds[0]
+    for bound in bounds[1:]:
+        x = np.minimum(x, bound)
     hit = x > window
+    if not hit.any():
+        return x, np.int32(0), hit
     for a, b, c in solids.lower[i, :back]:
         hit &= x > a * u + (b * v + c)
     face = solids.face[i, 0]
     for k in range(1, front):
-        face = np.where(high[k] == x, solids.face[i, k], face)
+        face = np.where(bounds[k] == x, solids.face[i, k], face)
     return x, face, hit
 
 
@@ -317,5 +320,5 @@ def _punch_holes(quadrics: _Quadrics, i, u, v, x, disc, hit) -> None:
     i = i[where] if isinstance(i, np.ndarray) else i
     x, divisor = x[where], x[where] if quadrics.perspective else 1.
     q = [(r[0] * u + r[1] * v + r[2] + r[3] * x) / divisor for r in quadrics.unit[:, :, i]]
-    rim = 1 - np.sqrt(np.clip(disc[where] / quadrics.peak[i], 0, 1))  # 0 in the middle, 1 at the outline
+    rim = 1 - np.sqrt(clip01(disc[where] / quadrics.peak[i]))  # 0 in the middle, 1 at the outline
     hit[where] = leaf_noise(q, quadrics.radius[i], quadrics.seed[i]) > quadrics.open[i] + .55 * rim * rim

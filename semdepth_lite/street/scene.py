@@ -103,6 +103,7 @@ class Scene:
             first = int(np.floor((chunk * CHUNK - 14) / BLOCK))
             last = int(np.floor((chunk * CHUNK + CHUNK + REACH) / BLOCK))
             stage = Stage()
+            _grounds(stage, self.seed, first, last, self.street)
             for block in range(first, last + 1):
                 _block(stage, self.seed, block, self.street)
             _hills(stage, self.seed)
@@ -187,7 +188,7 @@ def _light(rng: np.random.Generator) -> Light:
                "overcast": (.98, 1.0, 1.04), "morning": (.58, .60, .66)}[name]
     haze = {"noon": .0013, "afternoon": .0016, "golden": .0024, "overcast": .0028, "morning": .0042}[name]
     clouds = .97 if name == "overcast" else float(rng.uniform(.15, .6))
-    return Light(way, np.array(sun) * rng.uniform(1.1, 1.35), np.array(zenith), np.array(horizon), np.array(ambient),
+    return Light(way, np.array(sun) * rng.uniform(1.2, 1.45), np.array(zenith), np.array(horizon), np.array(ambient) * .9,
                  haze * float(rng.uniform(.8, 1.3)), clouds, float(rng.uniform(.92, 1.08)),
                  float(rng.uniform(.004, .011)))
 
@@ -237,12 +238,11 @@ def _block(stage: Stage, seed: int, block: int, street: Street) -> None:
     rng = np.random.default_rng([seed, 6, block + 1000])
     start = block * BLOCK
     junction = is_junction(seed, block)
-    spans = ((0., 6.5), (17.5, BLOCK)) if junction else ((0., BLOCK),)
+    spans = _spans(junction)
     for k, side in enumerate((-1., 1.)):
         edge = street.road_half + street.walk[k]
         for low, high in spans:
             z, length = start + low, high - low
-            _ground(stage, side, street, k, z, length)
             row(stage, rng, side, edge + street.setback, edge, z, z + length, street.city)
             _furniture(stage, rng, side, street, k, z, length)
             if street.parking[k] and not junction:
@@ -251,6 +251,25 @@ def _block(stage: Stage, seed: int, block: int, street: Street) -> None:
             _side_street(stage, rng, side, start)
             objects.traffic_light(stage, rng, side * (street.road_half + .5), start + (4.8 if side > 0 else 19.), side,
                                   arm=side > 0 and rng.random() < .6)
+
+
+def _spans(junction: bool) -> tuple[tuple[float, float], ...]:
+    """Return the stretches of a block that have a pavement."""
+    return ((0., 6.5), (17.5, BLOCK)) if junction else ((0., BLOCK),)
+
+
+def _grounds(stage: Stage, seed: int, first: int, last: int, street: Street) -> None:
+    """Lay the ground of several blocks, in as few pieces as the side streets allow."""
+    runs: list[list[float]] = []
+    for block in range(first, last + 1):
+        for low, high in _spans(is_junction(seed, block)):
+            if runs and runs[-1][1] == block * BLOCK + low:
+                runs[-1][1] = block * BLOCK + high
+            else:
+                runs.append([block * BLOCK + low, block * BLOCK + high])
+    for z_from, z_to in runs:
+        for k, side in enumerate((-1., 1.)):
+            _ground(stage, side, street, k, z_from, z_to - z_from)
 
 
 def _ground(stage: Stage, side: float, street: Street, k: int, z: float, length: float) -> None:

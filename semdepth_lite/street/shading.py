@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from . import facades, ground, surfaces
-from .noise import fractal
+from .noise import clip01, fractal
 from .raster import FIRST, SKY, View
 from .samples import Samples
 from .scene import Light, Scene
@@ -42,9 +42,11 @@ def shade_samples(scene: Scene, things: Things, shade: Shade, view: View, u, v, 
 
 
 def film(color: np.ndarray, light: Light) -> np.ndarray:
-    """Expose linear light: a soft shoulder, gamma 2, a little contrast.  Ours."""
-    value = np.sqrt(1 - np.exp(color * np.float32(-1.12 * light.exposure)))
-    return value * (.66 + value * (1.02 - .68 * value))
+    """Expose linear light: a soft shoulder, gamma 2, a little more color and contrast.  Ours."""
+    gray = color.mean(0)
+    color = np.maximum(gray + np.float32(1.12) * (color - gray), 0)
+    value = np.sqrt(1 - np.exp(color * np.float32(-1.2 * light.exposure)))
+    return value * (.58 + value * (1.22 - .80 * value))
 
 
 def _surfaces(scene, things, shade, view, ray, x, ids) -> np.ndarray:
@@ -114,10 +116,10 @@ def _light(light: Light, shade: Shade, s: Samples, toward) -> np.ndarray:
     direct += np.maximum(normal[1] + .35, 0) * np.float32(.10)  # bounced off the ground
     color = np.stack([s.albedo[k] * (sun[k] * direct + ambient[k] * open_share) for k in range(3)])
     if s.gloss is not None:
-        cosine = np.clip((normal * toward).sum(0), 0, 1)
+        cosine = clip01((normal * toward).sum(0))
         mirrored = 2 * cosine * normal - toward
         share = s.gloss + .35 * (1 - cosine) ** 4 * np.minimum(s.gloss * 20, 1)
-        share *= np.clip(-mirrored[1] * 1.6 + .15, 0, 1)
+        share *= clip01(-mirrored[1] * 1.6 + .15)
         spark = np.maximum(way[0] * mirrored[0] + way[1] * mirrored[1] + way[2] * mirrored[2], 0)
         for _ in range(5):
             spark = spark * spark
@@ -139,7 +141,7 @@ def sky_color(scene: Scene, ray: np.ndarray) -> np.ndarray:
     shift = np.float32(scene.seed % 211)
     u, v = unit[0] * spread * 9 + shift, unit[2] * spread * 9
     puffs = fractal(u, v, spread * .12) * .75 + .35 * fractal(u * 3.1 + 5, v * 3.1, spread * .37)
-    cover = np.clip((puffs + 2.6 * light.clouds - 1.0) * 1.1, 0, 1) * np.clip(up * 14, 0, 1)
+    cover = clip01((puffs + 2.6 * light.clouds - 1.0) * 1.1) * clip01(up * 14)
     shadow = np.clip(.98 - .16 * np.maximum(puffs, 0) - .25 * light.clouds, .5, 1.)
     cloud = (.55 * light.sun + .65 * light.ambient).astype(np.float32)[:, None]
     cloud = np.minimum(cloud / max(float(cloud.max()), 1.) * 1.55, 1.7) * shadow

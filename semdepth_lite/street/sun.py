@@ -9,10 +9,10 @@ from .raster import View, draw, sun_view
 from .scene import CHUNK, Scene
 from .things import Things
 
-STEP = .11  # cell of the shadow map, m
-SIDE = 15.0  # half width of both maps, m
-AHEAD = 100.0  # length of both maps beyond the chunk, m
-CONTACT_STEP = .2
+STEP = .125  # cell of the shadow map, m
+SIDE = 14.5  # half width of both maps, m
+AHEAD = 84.0  # length of both maps beyond the chunk, m
+CONTACT_STEP = .25
 
 
 @dataclass

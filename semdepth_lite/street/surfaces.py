@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import fade, fractal, grain, inside, leaf_noise, stripes
+from .noise import clip01, fade, fractal, grain, inside, leaf_noise, stripes
 from .samples import Samples, mix
 
 
@@ -27,9 +27,9 @@ def car(s: Samples) -> None:
     arch = np.zeros_like(x)
     for at in (-.30, .315):
         radius = np.sqrt((p[2] - at * length) ** 2 + (p[1] - .215 * height) ** 2)
-        arch = np.maximum(arch, np.clip((.252 * height - radius) / np.maximum(s.foot, .02) + .5, 0, 1))
+        arch = np.maximum(arch, clip01((.252 * height - radius) / np.maximum(s.foot, .02) + .5))
     seams = inside(z, -.005, .005, fz) + inside(z, .205, .213, fz) + inside(z, -.215, -.207, fz)
-    seams = np.clip(seams, 0, 1) * inside(y, .2, .64, fy) * fade(s.foot, .1)
+    seams = clip01(seams) * inside(y, .2, .64, fy) * fade(s.foot, .1)
     sill = inside(y, 0., .20, fy)
     handle = inside(y, .535, .555, fy) * (inside(z, .03, .065, fz) + inside(z, -.19, -.155, fz))
     flank = mix(paint * (1 - .55 * seams), (.025, .025, .027), np.maximum(arch, .85 * sill))
@@ -46,7 +46,7 @@ def car(s: Samples) -> None:
     albedo = np.where(nose, mix(front, (.62, .62, .58), plate), albedo)
     s.albedo = np.where(tail, mix(rear, (.62, .62, .58), plate), albedo)
     s.gloss = np.where(side & (arch + sill > .5), 0., .05).astype(np.float32)
-    s.sky_share = .45 + .55 * np.clip(p[1] / .55, 0, 1)
+    s.sky_share = .45 + .55 * clip01(p[1] / .55)
     _round_off(s, p, width / 2, .34 * height, length / 2, .40 * height)
 
 
@@ -58,7 +58,7 @@ def cabin(s: Samples) -> None:
     y, z = p[1] / height, p[2] / length
     fy, fz = s.foot / height, s.foot * s.graze / length
     base_rear, base_front, top_rear, top_front = (s.column("params", k) for k in range(4))
-    rise = np.clip((y - .6) / .33, 0, 1)
+    rise = clip01((y - .6) / .33)
     rear, front = base_rear + (top_rear - base_rear) * rise, base_front + (top_front - base_front) * rise
     side = np.abs(facing[0]) > .6
     top = ~side & (facing[1] > .8)
@@ -70,7 +70,7 @@ def cabin(s: Samples) -> None:
     glass = np.where(top, 0, np.where(side, flank, ends)).astype(np.float32)
     light = s.scene.light
     sky = (.5 * light.horizon + .5 * light.zenith).astype(np.float32)[:, None]
-    slope = np.clip(facing[1], 0, 1)
+    slope = clip01(facing[1])
     pane = np.array((.018, .022, .026), np.float32)[:, None] + sky * (.05 + .22 * slope + .16 * (y - .6))
     s.albedo = mix(s.colors(), pane, glass)
     s.gloss = (.05 + .03 * glass).astype(np.float32)
@@ -86,7 +86,7 @@ def tyre(s: Samples) -> None:
     f = s.foot / radius
     rim = inside(r, 0., .64, f)
     spokes = np.abs(np.sin(2.5 * np.arctan2(p[2], y)))
-    tone = .30 * (.5 + .5 * np.clip((spokes - .35) * 3, 0, 1) * fade(f, .5) + .15 * fade(-f + .5, .5))
+    tone = .30 * (.5 + .5 * clip01((spokes - .35) * 3) * fade(f, .5) + .15 * fade(-f + .5, .5))
     side = np.abs(s.turned(s.normal)[0]) > .6
     s.albedo = mix(s.colors(), np.stack([tone, tone, tone * 1.02]), rim * side)
     s.sky_share = np.full_like(r, .6)
@@ -141,7 +141,7 @@ def light(s: Samples) -> None:
     lamps = ((.80, (1.0, .06, .03)), (.50, (1.0, .50, .03)), (.20, (.04, .85, .35)))
     for k, (at, color) in enumerate(lamps):
         r = np.sqrt(p[0] ** 2 + ((y - at) * .98) ** 2)
-        share = np.clip((.12 - r) / np.maximum(s.foot, .02) + .5, 0, 1) * front
+        share = clip01((.12 - r) / np.maximum(s.foot, .02) + .5) * front
         on = share * (np.abs(state - k) < .5)
         s.albedo = mix(s.albedo, np.array(color) * .12 + .02, share)
         glow += np.array(color, np.float32)[:, None] * 1.6 * on
@@ -163,7 +163,7 @@ def leaves(s: Samples) -> None:
     away = np.stack([s.point[0] - crown[0], s.point[1] + crown[1], s.point[2] - crown[2]])
     out = np.sqrt((away**2).sum(0))
     s.albedo = mix(s.colors() * tone, s.colors() * np.array((1.35, 1.15, .8), np.float32)[:, None],
-                   .35 * detail * np.clip(-away[1] / reach, 0, 1))
+                   .35 * detail * clip01(-away[1] / reach))
     s.bend(away / (out + 1e-6), .55)
     s.sky_share = np.clip(.45 + .5 * (-away[1] / reach) + .25 * out / reach, .28, 1.15)
     s.backlight = .35
@@ -178,7 +178,7 @@ def hedge(s: Samples) -> None:
     tone = np.clip(.95 + .22 * rough + .40 * leaf, .2, 2.2)
     tall = s.column("params", 0)
     s.albedo = s.colors() * tone
-    s.sky_share = .55 + .45 * np.clip(p[1] / tall, 0, 1)
+    s.sky_share = .55 + .45 * clip01(p[1] / tall)
 
 
 def bark(s: Samples) -> None:
@@ -193,7 +193,7 @@ def cloth(s: Samples) -> None:
     """Shade clothes with soft folds."""
     p = s.local()
     s.albedo = s.colors() * (1 + .12 * fractal(p[0] * 14 + s.seed() * 40, p[1] * 9, s.foot * 12))
-    s.sky_share = .68 + .32 * np.clip(-s.point[1] / 1.2, 0, 1)
+    s.sky_share = .68 + .32 * clip01(-s.point[1] / 1.2)
 
 
 def skin(s: Samples) -> None:
