@@ -20,31 +20,33 @@ SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 
 def box_sum(image: torch.Tensor) -> torch.Tensor:
     """Sum 3x3 windows of (..., H, W); beyond the rim the image goes on by reflection, without being copied."""
-    rows = image.clone()
-    rows[..., 1:, :] += image[..., :-1, :]
-    rows[..., :-1, :] += image[..., 1:, :]
-    rows[..., 0, :] += image[..., 1, :]
-    rows[..., -1, :] += image[..., -2, :]
-    out = rows.clone()
-    out[..., 1:] += rows[..., :-1]
-    out[..., :-1] += rows[..., 1:]
-    out[..., 0] += rows[..., 1]
-    out[..., -1] += rows[..., -2]
+    rows = torch.empty_like(image)
+    torch.add(image[..., :-2, :], image[..., 2:, :], out=rows[..., 1:-1, :])
+    torch.mul(image[..., 1, :], 2, out=rows[..., 0, :])
+    torch.mul(image[..., -2, :], 2, out=rows[..., -1, :])
+    rows += image
+    out = torch.empty_like(image)
+    torch.add(rows[..., :-2], rows[..., 2:], out=out[..., 1:-1])
+    torch.mul(rows[..., 1], 2, out=out[..., 0])
+    torch.mul(rows[..., -2], 2, out=out[..., -1])
+    out += rows
     return out
 
 
 def box_sum_adjoint(gradient: torch.Tensor) -> torch.Tensor:
     """Apply the transpose of `box_sum`: what each pixel receives from the windows it is part of."""
-    columns = gradient.clone()
-    columns[..., 1:] += gradient[..., :-1]
-    columns[..., :-1] += gradient[..., 1:]
+    columns = torch.empty_like(gradient)
+    torch.add(gradient[..., :-2], gradient[..., 2:], out=columns[..., 1:-1])
+    columns[..., 0], columns[..., -1] = gradient[..., 1], gradient[..., -2]
     columns[..., 1] += gradient[..., 0]
     columns[..., -2] += gradient[..., -1]
-    out = columns.clone()
-    out[..., 1:, :] += columns[..., :-1, :]
-    out[..., :-1, :] += columns[..., 1:, :]
+    columns += gradient
+    out = torch.empty_like(gradient)
+    torch.add(columns[..., :-2, :], columns[..., 2:, :], out=out[..., 1:-1, :])
+    out[..., 0, :], out[..., -1, :] = columns[..., 1, :], columns[..., -2, :]
     out[..., 1, :] += columns[..., 0, :]
     out[..., -2, :] += columns[..., -1, :]
+    out += columns
     return out
 
 
@@ -136,42 +138,62 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
     return gradient.add_(box_sum_adjoint(by_product).mul_(target.image))
 
 
-class Projection(NamedTuple):
-    """Where target pixels lie in the sources: the rays H p (N, S, 3, H, W), z, and pixel positions (N, S, H, W)."""
+def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Fold intrinsics, motion and the sampling grid's normalization into one 3x4 matrix for each source.
 
-    rays: torch.Tensor
-    z: torch.Tensor
-    u: torch.Tensor
-    v: torch.Tensor
+    With A = K R K^-1 and e = K t, (x, y, z) = [A | e] (d u, d v, d, 1) is the pixel in the source times its z. The grid
+    runs from -1 to 1 between the outer pixel centers, so 2 x / (W - 1) - z and 2 y / (H - 1) - z take the place of x
+    and y.
+
+    Args:
+        T_source_target: (B, S, 4, 4).
+        K: (B, 3, 3), pixels.
+
+    Returns:
+        (B, S, 3, 4).
+    """
+    batch, count = T_source_target.shape[:2]
+    homography, epipole = fold_camera(T_source_target.flatten(0, 1), K.repeat_interleave(count, 0))
+    matrix = torch.cat([part.unflatten(0, (batch, count)) for part in (homography, epipole[..., None])], -1)
+    grid = matrix.new_tensor([[2 / (width - 1), 0, -1], [0, 2 / (height - 1), -1], [0, 0, 1]])
+    return grid @ matrix
 
 
-def project_folded(depth: torch.Tensor, homography: torch.Tensor, epipole: torch.Tensor) -> Projection:
-    """Project every pixel of depth maps (N, H, W) with folded cameras (N, S, 3, 3) and (N, S, 3)."""
+def lift(depth: torch.Tensor) -> torch.Tensor:
+    """Return (d u, d v, d, 1) of every pixel of depth maps (N, H, W), as (N, 4, H W)."""
     u, v = pixel_grid(*depth.shape[-2:], depth)
-    h = homography[..., None, None]
-    rays = h[:, :, :, 0] * u + (h[:, :, :, 1] * v + h[:, :, :, 2])
-    x, y, z = (rays * depth[:, None, None]).add_(epipole[..., None, None]).unbind(2)
+    return torch.stack((depth * u, depth * v, depth, torch.ones_like(depth)), 1).flatten(2)
+
+
+def locate(camera: torch.Tensor, lifted: torch.Tensor, shape: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find every pixel in every source: the sampling grid (N, S, H, W, 2) and z (N, S, H, W), held above zero."""
+    x, y, z = (camera.flatten(1, 2) @ lifted).unflatten(1, (-1, 3)).unflatten(-1, shape).unbind(2)
     z = z.clamp(min=1e-7)
-    return Projection(rays, z, x / z, y / z)
+    grid = torch.empty(*z.shape, 2, dtype=z.dtype, device=z.device)
+    torch.div(x, z, out=grid[..., 0])
+    torch.div(y, z, out=grid[..., 1])
+    return grid, z
 
 
-def projection_gradient(du: torch.Tensor, dv: torch.Tensor, depth: torch.Tensor, at: Projection
-                        ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Carry gradients (N, S, H, W) by pixel position back to depth, homography and epipole."""
-    dx, dy = du / at.z, dv / at.z
-    dz = (at.u * dx).add_(at.v * dy).neg_().mul_(at.z > 1e-7)
-    points = torch.stack((dx, dy, dz), 2)
-    by_depth = (points * at.rays).sum((1, 2))
-    u, v = pixel_grid(*depth.shape[-2:], depth)
-    lifted = points * depth[:, None, None]
-    columns, rows = lifted.sum(-2), lifted.sum(-1)
-    by_homography = torch.stack(((columns * u[0]).sum(-1), (rows * v[:, 0]).sum(-1), rows.sum(-1)), -1)
-    return by_depth, by_homography, points.sum((-1, -2))
+def location_gradient(by_grid: torch.Tensor, grid: torch.Tensor, z: torch.Tensor, camera: torch.Tensor,
+                      lifted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Carry the gradient by the grid (N, S, H, W, 2) back to depth (N, H, W) and camera (N, S, 3, 4)."""
+    points = torch.empty(*z.shape[:2], 3, *z.shape[2:], dtype=z.dtype, device=z.device)
+    torch.div(by_grid[..., 0], z, out=points[:, :, 0])
+    torch.div(by_grid[..., 1], z, out=points[:, :, 1])
+    torch.mul(grid[..., 0], points[:, :, 0], out=points[:, :, 2])
+    points[:, :, 2].addcmul_(grid[..., 1], points[:, :, 1]).mul_(z > 1e-7).neg_()
+    points = points.flatten(1, 2).flatten(2)                                    # (N, 3 S, H W)
+    by_camera = (points @ lifted.transpose(1, 2)).unflatten(1, (-1, 3))
+    by_u, by_v, by_one = (camera.flatten(1, 2)[..., :3].transpose(1, 2) @ points).unflatten(-1, z.shape[2:]).unbind(1)
+    u, v = pixel_grid(*z.shape[2:], z)
+    return (by_u * u).addcmul_(by_v, v).add_(by_one), by_camera
 
 
-def inside_source(at: Projection, height: int, width: int) -> torch.Tensor:
-    """Mark the samples (N, S, H, W) that lie inside their frame and in front of the camera."""
-    return ((at.u >= -0.5) & (at.u <= width - 0.5) & (at.v >= -0.5) & (at.v <= height - 0.5) & (at.z > 1e-7))
+def inside_source(grid: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """Mark the samples (N, S, H, W) that lie inside their frame, half-pixel rims included, and before the camera."""
+    height, width = z.shape[-2:]
+    return ((grid[..., 0].abs() <= 1 + 1 / (width - 1)) & (grid[..., 1].abs() <= 1 + 1 / (height - 1)) & (z > 1e-7))
 
 
 def join_sources(errors: torch.Tensor, valid: torch.Tensor | None, minimum: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -179,15 +201,14 @@ def join_sources(errors: torch.Tensor, valid: torch.Tensor | None, minimum: bool
 
     The error is infinite where no source is valid.
     """
-    count = errors.shape[1]
     if minimum:
         if valid is not None:
             errors = errors.masked_fill(~valid, torch.inf)
-        error, winner = errors.min(1)
-        order = torch.arange(count, device=errors.device)[:, None, None]
-        return error, (order == winner[:, None]).to(errors.dtype)
+        error = errors.amin(1)
+        best = (errors == error[:, None]).to(errors.dtype)
+        return error, best.div_(best.sum(1, keepdim=True))
     if valid is None:
-        return errors.mean(1), torch.full_like(errors, 1 / count)
+        return errors.mean(1), torch.full_like(errors, 1 / errors.shape[1])
     share = valid.to(errors.dtype) / valid.sum(1, keepdim=True).clamp(min=1)
     return (errors * share).sum(1).masked_fill(~valid.any(1), torch.inf), share
 
@@ -201,44 +222,41 @@ class Prepared(NamedTuple):
     identity: torch.Tensor | None
 
 
-def reprojection(depth: torch.Tensor, homography: torch.Tensor, epipole: torch.Tensor, images: Prepared, ssim: float,
-                 minimum: bool, mask_outside: bool, gradients: bool) -> tuple[torch.Tensor, ...]:
-    """Return the summed photometric error of some images, and its gradients by depth, homography and epipole.
+def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ssim: float, minimum: bool,
+                 mask_outside: bool, gradients: bool) -> tuple[torch.Tensor, ...]:
+    """Return the summed photometric error of some images, and its gradients by depth and camera.
 
     Args:
         depth: (N, H, W).
-        homography: (N, S, 3, 3).
-        epipole: (N, S, 3).
+        camera: (N, S, 3, 4), see `camera_matrices`.
         images: what was prepared for them.
         ssim, minimum, mask_outside: as in LossSettings.
         gradients: whether gradients are wanted.
     """
-    height, width = depth.shape[-2:]
-    at = project_folded(depth, homography, epipole)
-    grid = torch.stack((at.u * (2 / (width - 1)) - 1, at.v * (2 / (height - 1)) - 1), -1).flatten(0, 1)
-    sources = images.sources.flatten(0, 1)
-    view = F.grid_sample(sources, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    lifted = lift(depth)
+    grid, z = locate(camera, lifted, depth.shape[-2:])
+    sources, places = images.sources.flatten(0, 1), grid.flatten(0, 1)
+    view = F.grid_sample(sources, places, mode="bilinear", padding_mode="border", align_corners=True)
     view = view.view_as(images.sources)
     errors, parts = view_errors(view, images.target, ssim)
-    error, share = join_sources(errors, inside_source(at, height, width) if mask_outside else None, minimum)
+    error, share = join_sources(errors, inside_source(grid, z) if mask_outside else None, minimum)
     floor = images.identity if images.identity is not None else torch.zeros_like(error)
     lost = torch.isinf(error) if images.identity is None else error >= floor
     total = torch.where(lost, floor, error).sum()
     if not gradients:
         return (total,)
     by_view = view_gradient(share.masked_fill_(lost[:, None], 0), view, images.target, parts, ssim).flatten(0, 1)
-    _, by_grid = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, grid, 0, 1, True, [False, True])
-    du, dv = (by_grid * by_grid.new_tensor((2 / (width - 1), 2 / (height - 1)))).view(*errors.shape, 2).unbind(-1)
-    return total, *projection_gradient(du, dv, depth, at)
+    _, by_grid = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, places, 0, 1, True, [False, True])
+    return total, *location_gradient(by_grid.view_as(grid), grid, z, camera, lifted)
 
 
 class _Reprojection(torch.autograd.Function):
     """The mean error of a batch; its gradients are made in the forward pass."""
 
     @staticmethod
-    def forward(ctx, depth, homography, epipole, prepared):
+    def forward(ctx, depth, camera, prepared):
         wanted = any(ctx.needs_input_grad)
-        rows = [reprojection(depth[part], homography[part], epipole[part], images, *prepared.switches, wanted)
+        rows = [reprojection(depth[part], camera[part], images, *prepared.switches, wanted)
                 for part, images in prepared.chunks]
         scale = 1 / depth.numel()
         total, *gradients = zip(*rows)
@@ -278,7 +296,5 @@ class FusedReprojection:
 
     def __call__(self, depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
         """Return the mean photometric loss, differentiable by depth (B, 1, H, W) and motion (B, S, 4, 4)."""
-        batch, count = T_source_target.shape[:2]
-        homography, epipole = fold_camera(T_source_target.flatten(0, 1), K.repeat_interleave(count, 0))
-        return _Reprojection.apply(depth[:, 0], homography.view(batch, count, 3, 3), epipole.view(batch, count, 3),
-                                   self)
+        camera = camera_matrices(T_source_target, K, *depth.shape[-2:])
+        return _Reprojection.apply(depth[:, 0], camera, self)

@@ -25,7 +25,7 @@ class LossSettings:
     Attributes:
         full_resolution: bring every scale's disparity to full size before comparing (Monodepth2); otherwise compare
             scale s with images reduced by 2^s, which is cheap.
-        gray: compare the mean of the color channels instead of each.
+        gray: look at the mean of the color channels instead of each.
         ssim: share of SSIM beside L1, 0.85 [code: MD2].
         minimum: per pixel, the better of the sources counts; otherwise their mean.
         automask: a pixel that the unmoved source explains at least as well teaches nothing (Godard et al. 2019).
@@ -203,12 +203,18 @@ def normalize_disp(disp: torch.Tensor) -> torch.Tensor:
     return disp / (disp.mean((2, 3), keepdim=True) + 1e-7)
 
 
-def reduce_image(image: torch.Tensor, scale: int) -> torch.Tensor:
-    """Average (..., H, W) over blocks of 2^scale x 2^scale pixels."""
-    if scale == 0:
-        return image
-    small = F.avg_pool2d(image.reshape(-1, 1, *image.shape[-2:]), 2**scale)
-    return small.view(*image.shape[:-2], *small.shape[-2:])
+def halve(image: torch.Tensor) -> torch.Tensor:
+    """Average (..., H, W) over blocks of 2x2 pixels."""
+    rows = image[..., ::2, :] + image[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
+
+
+def pyramid(image: torch.Tensor, levels: int) -> list[torch.Tensor]:
+    """Return the image (..., H, W) and its averages over blocks of 2, 4, ... pixels, `levels` images in all."""
+    images = [image]
+    while len(images) < levels:
+        images.append(halve(images[-1]))
+    return images
 
 
 def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
@@ -232,10 +238,14 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
         InputError: if a shape differs.
     """
     sizes = check_sizes(target, "target", "B3HW")
-    check_sizes(sources, "sources", "BS3HW", **sizes)
+    sizes = check_sizes(sources, "sources", "BS3HW", **sizes)
+    check_sizes(K, "K", "B33", **sizes)
+    check_sizes(T_source_target, "T_source_target", "BS44", **sizes)
     height, width = sizes["H"], sizes["W"]
     switches = {name: getattr(settings, name) for name in ("ssim", "minimum", "automask", "mask_outside")}
     compared = [image.mean(-3, keepdim=True) if settings.gray else image for image in (target, sources)]
+    targets = pyramid(compared[0], len(disps))
+    views = pyramid(compared[1], 1 if settings.full_resolution else len(disps))
     levels: dict[int, Callable[..., torch.Tensor]] = {}
     photometric, smoothness, total = [], [], []
     for scale, disp in enumerate(disps):
@@ -248,11 +258,11 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
         depth = disp_to_depth(full, settings.min_depth, settings.max_depth)
         K_level = resize_intrinsics(K, 0.5**level, 0.5**level)
         if level not in levels:
-            images = [reduce_image(image, level) for image in compared]
+            images = targets[level], views[level]
             levels[level] = (partial(reference_reprojection, *images, settings=settings) if reference
                              else FusedReprojection(*images, **switches))
         photometric.append(levels[level](depth, T_source_target, K_level))
-        smoothness.append(smoothness_loss(normalize_disp(disp), reduce_image(target, scale)))
+        smoothness.append(smoothness_loss(normalize_disp(disp), targets[scale]))
         total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
     return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))
 
