@@ -140,7 +140,8 @@ def names(requirements) -> set[str]:
 
 
 def dependencies() -> set[str]:
-    return names(PROJECT["project"]["dependencies"]) | names(PROJECT["project"]["optional-dependencies"]["test"])
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    return names(PROJECT["project"]["dependencies"]).union(*map(names, extras))
 
 
 def test_readme_gives_each_dependency_its_reason():
