@@ -14,7 +14,7 @@ from .shading import shade_samples
 from .sun import Shade, build_shade, with_movers
 from .things import join
 
-RENDERER_VERSION = 4  # raise it with every change of a pixel: cached sets of other versions are then not used
+RENDERER_VERSION = 5  # raise it with every change of a pixel: cached sets of other versions are then not used
 
 
 @dataclass

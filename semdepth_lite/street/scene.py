@@ -12,7 +12,8 @@ from .things import Stage, Things, join
 
 BLOCK = 24.0  # length of a block of the street, m
 CHUNK = 16.0  # the camera's stretch that shares one set of standing things and one shadow map, m
-REACH = 165.0  # how far ahead things are placed, m
+REACH = 160.0  # how far ahead things are placed, m
+BEHIND = 40.0  # how far behind, for the shadows that they throw ahead, m
 FRAME_SECONDS = 0.1
 CAMERA_HEIGHT = 1.6
 SPLITS = ("train", "validation", "test")
@@ -100,7 +101,7 @@ class Scene:
     def standing(self, chunk: int) -> Things:
         """Return everything that stands still and can be seen from `chunk`."""
         if self._chunk is None or self._chunk[0] != chunk:
-            first = int(np.floor((chunk * CHUNK - 14) / BLOCK))
+            first = int(np.floor((chunk * CHUNK - BEHIND) / BLOCK))
             last = int(np.floor((chunk * CHUNK + CHUNK + REACH) / BLOCK))
             stage = Stage()
             _grounds(stage, self.seed, first, last, self.street)
@@ -187,9 +188,11 @@ def _light(rng: np.random.Generator) -> Light:
     ambient = {"noon": (.50, .57, .70), "afternoon": (.50, .56, .67), "golden": (.50, .48, .52),
                "overcast": (.98, 1.0, 1.04), "morning": (.58, .60, .66)}[name]
     haze = {"noon": .0013, "afternoon": .0016, "golden": .0024, "overcast": .0028, "morning": .0042}[name]
+    exposure = {"noon": .78, "afternoon": .86, "golden": 1.12, "overcast": 1.06, "morning": 1.0}[name]
     clouds = .97 if name == "overcast" else float(rng.uniform(.15, .6))
-    return Light(way, np.array(sun) * rng.uniform(1.2, 1.45), np.array(zenith), np.array(horizon), np.array(ambient) * .9,
-                 haze * float(rng.uniform(.8, 1.3)), clouds, float(rng.uniform(.92, 1.08)),
+    return Light(way, np.array(sun) * rng.uniform(1.1, 1.3), np.array(zenith), np.array(horizon), np.array(ambient) * .9,
+                 haze * float(rng.uniform(.8, 1.3)), clouds,
+                 exposure * float(rng.uniform(.94, 1.06)),
                  float(rng.uniform(.004, .011)))
 
 
@@ -201,7 +204,7 @@ def _street(rng: np.random.Generator) -> Street:
     half = lane + (2.2 if any(parking) else .5)
     trees = (bool(rng.random() < .5), bool(rng.random() < .5))
     return Street(half, lane, parking, (float(rng.uniform(2.4, 3.6)), float(rng.uniform(2.4, 3.6))),
-                  0. if city else float(rng.uniform(3., 6.)), city, trees, int(rng.choice(4, p=(.45, .2, .25, .1))),
+                  0. if city else float(rng.uniform(3., 6.)), city, trees, int(rng.choice(3, p=(.5, .2, .3))),
                   bool(not city and rng.random() < .6), float(rng.random()))
 
 
