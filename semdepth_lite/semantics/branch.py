@@ -8,18 +8,32 @@ import torch.nn.functional as F
 from ..networks import ConvBlock, PaddedConv
 
 
+def subpixels(x: torch.Tensor) -> torch.Tensor:
+    """Spread each cell's four predictions over its 2x2 pixels: (B, 4 N, h, w) to (B, N, 2h, 2w), channels last.
+
+    Like `pixel_shuffle`, but the four pixels come first in the order of the channels, which keeps the classes of a
+    pixel together in memory and so costs half as much.
+    """
+    batch, channels, height, width = x.shape
+    cells = x.permute(0, 2, 3, 1).reshape(batch, height, width, 2, 2, channels // 4)
+    return cells.permute(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels // 4).permute(0, 3, 1, 2)
+
+
 class SemanticDecoder(nn.Module):
     """Climb from the coarsest feature map to class logits at full resolution, through levels 4 to 0.
 
     Five levels numbered like those of the depth decoder [figure: FIG1]; skip connections as in Monodepth2 [inferred].
-    In the lite form level 0 does not convolve at full resolution: one 1x1 convolution at half resolution predicts the
-    2x2 pixels of each cell, which costs a tenth of it (ours).
+    In the lite form level 0 is the logits themselves: one 1x1 convolution at half resolution predicts the 2x2 pixels of
+    each cell, at a fraction of the cost of convolutions at full resolution (ours).
 
     Args:
         encoder_channels: of the encoder's five feature maps.
         channels: of the decoder's levels 0 to 4.
         outputs: logits a pixel.
         lite: take the cheap level 0.
+
+    Attributes:
+        channels: of the levels 0 to 4 that `forward` returns.
     """
 
     LEVELS = 5
@@ -27,7 +41,8 @@ class SemanticDecoder(nn.Module):
     def __init__(self, encoder_channels: tuple[int, ...], channels: tuple[int, ...], outputs: int,
                  lite: bool = False) -> None:
         super().__init__()
-        self.channels = channels
+        self.lite = lite
+        self.channels = (outputs, *channels[1:]) if lite else tuple(channels)
         self.before, self.after = nn.ModuleList(), nn.ModuleList()
         below = encoder_channels[-1]
         for level in reversed(range(1 if lite else 0, self.LEVELS)):
@@ -35,8 +50,7 @@ class SemanticDecoder(nn.Module):
             self.before.append(ConvBlock(below, channels[level]))
             self.after.append(ConvBlock(channels[level] + skip, channels[level]))
             below = channels[level]
-        self.subpixels = nn.Conv2d(below, 4 * channels[0], 1) if lite else None
-        self.head = nn.Conv2d(channels[0], outputs, 1) if lite else PaddedConv(channels[0], outputs)
+        self.head = nn.Conv2d(below, 4 * outputs, 1) if lite else PaddedConv(below, outputs)
 
     def forward(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Return the features of levels 0 to 4 and the logits (B, outputs, H, W).
@@ -53,10 +67,11 @@ class SemanticDecoder(nn.Module):
                 x = torch.cat((x, features[level - 1]), 1)
             x = after(x)
             levels.append(x)
-        if self.subpixels is not None:
-            x = F.elu_(F.pixel_shuffle(self.subpixels(x), 2))
-            levels.append(x)
-        return levels[::-1], self.head(x)
+        logits = self.head(x)
+        if self.lite:
+            logits = subpixels(logits)
+            levels.append(logits)
+        return levels[::-1], logits
 
 
 class _ScaledGradient(torch.autograd.Function):
@@ -83,7 +98,9 @@ def scale_gradient(features: list[torch.Tensor], factor: float) -> list[torch.Te
 def class_probabilities(logits: torch.Tensor) -> torch.Tensor:
     """Turn logits (B, N, H, W) into probabilities: softmax over classes, or the sigmoid of a single channel."""
     logits = logits.float()
-    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+    if logits.shape[1] == 1:
+        return logits.sigmoid()
+    return logits.movedim(1, -1).softmax(-1).movedim(-1, 1)
 
 
 def predicted_labels(logits: torch.Tensor) -> torch.Tensor:

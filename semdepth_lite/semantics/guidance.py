@@ -62,9 +62,9 @@ def unpack(packed: torch.Tensor, classes: int = NUM_CLASSES) -> torch.Tensor:
     """Return the probabilities (B, classes, H, W) of packed labels; a pixel without a label has none, all zero."""
     check_sizes(packed, "packed labels", "B3HW")
     batch, _, height, width = packed.shape
-    share = packed[:, 2:].float() / 255
-    index = packed[:, :2].long()
-    index = torch.where(index == IGNORE, classes, index)
-    spread = torch.zeros(batch, classes + 1, height, width, device=packed.device)
-    spread.scatter_add_(1, index, torch.cat((share, 1 - share), 1))
-    return spread[:, :classes]
+    index = packed[:, :2].movedim(1, -1).long()                                    # (B, H, W, 2)
+    known = index != IGNORE
+    share = packed[:, 2].float() / 255
+    spread = torch.zeros(batch, height, width, classes, device=packed.device)
+    spread.scatter_add_(-1, index * known, torch.stack((share, 1 - share), -1) * known)
+    return spread.movedim(-1, 1)

@@ -33,7 +33,7 @@ def normalization(name: str, channels: int) -> nn.Module:
 class SSFA(nn.Module):
     """Modulate the joint feature of one decoder level by its label map [inferred].
 
-        X = conv3x3([F_D; F_S]),  h = relu(conv3x3(S)),  (gamma, beta) = conv1x1(h)
+        X = conv3x3([F_D; F_S]),  h = relu(conv3x3(S)),  gamma, beta = conv1x1(h)
         Y = (1 + gamma) norm(X) + beta,  F_D' = F_D + conv3x3(elu(Y))
 
     The last convolution is zero in the beginning, so that training starts at the network without modulation. Without a
@@ -57,7 +57,7 @@ class SSFA(nn.Module):
             if semantic_channels else None
         self.norm = normalization(norm, depth_channels)
         self.embedding = nn.Conv2d(classes, hidden, 3, padding=1)
-        self.scale_shift = nn.Conv2d(hidden, 2 * depth_channels, 1)
+        self.scale, self.shift = nn.Conv2d(hidden, depth_channels, 1), nn.Conv2d(hidden, depth_channels, 1)
         self.out = nn.Conv2d(depth_channels, depth_channels, 3, padding=1)
         if residual:
             nn.init.zeros_(self.out.weight)
@@ -72,8 +72,8 @@ class SSFA(nn.Module):
             semantic: F_S, (B, C_S, h, w), or None.
         """
         x = depth if self.joint is None else self.joint(torch.cat((depth, semantic), 1))
-        gamma, beta = self.scale_shift(F.relu(self.embedding(labels))).chunk(2, 1)
-        y = torch.addcmul(beta, 1 + gamma, self.norm(x))
+        h = F.relu(self.embedding(labels))
+        y = torch.addcmul(self.shift(h), 1 + self.scale(h), self.norm(x))
         update = self.out(F.elu(y))
         return depth + update if self.residual else update
 
@@ -86,13 +86,14 @@ class ClassModulation(nn.Module):
 
     def __init__(self, depth_channels: int, classes: int) -> None:
         super().__init__()
-        self.scale_shift = nn.Conv2d(classes, 2 * depth_channels, 1, bias=False)
-        nn.init.zeros_(self.scale_shift.weight)
+        self.scale = nn.Conv2d(classes, depth_channels, 1, bias=False)
+        self.shift = nn.Conv2d(classes, depth_channels, 1, bias=False)
+        nn.init.zeros_(self.scale.weight)
+        nn.init.zeros_(self.shift.weight)
 
     def forward(self, depth: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Modulate F_D (B, C, h, w) by S (B, N, h, w)."""
-        gamma, beta = self.scale_shift(labels).chunk(2, 1)
-        return torch.addcmul(depth + beta, gamma, depth)
+        return torch.addcmul(depth + self.shift(labels), self.scale(labels), depth)
 
 
 class MultiscaleSSFA(nn.Module):

@@ -18,7 +18,7 @@ from ..common import InputError, write_atomically
 from ..data import Triplet
 from ..labels import NUM_CLASSES
 from ..networks import Encoder, NetworkSettings
-from .branch import class_probabilities
+from .branch import class_probabilities, subpixels
 from .guidance import pack_probabilities
 from .supervision import semantic_loss
 
@@ -50,7 +50,7 @@ class Segmenter(nn.Module):
         x = self.lateral[-1](features[-1])
         for lateral, smooth, feature in zip(self.lateral[-2::-1], self.smooth[::-1], features[-2::-1]):
             x = smooth(F.interpolate(x, scale_factor=2, mode="nearest") + lateral(feature))
-        return F.pixel_shuffle(self.head(x), 2)
+        return subpixels(self.head(x))
 
     def freeze(self) -> Segmenter:
         """Stop learning for good: no gradients, and batch statistics as they are."""
