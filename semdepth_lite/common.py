@@ -51,16 +51,16 @@ def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> di
 
 
 def check_divisible(height: int, width: int, factor: int = 32) -> None:
-    """Refuse an image size that the encoder cannot halve five times.
+    """Refuse an image size that the encoder cannot halve five times, two pixels being left.
 
     Raises:
-        InputError: if height or width is not a positive multiple of `factor` (pixels).
+        InputError: if height or width is not a multiple of `factor` (pixels), two times `factor` or more.
     """
     for name, size in (("height", height), ("width", width)):
-        if size <= 0 or size % factor:
-            near = max(factor, round(size / factor) * factor)
-            raise InputError(f"{name} {size} is not a positive multiple of {factor}, because the encoder halves the "
-                             f"image five times; use {near}, for instance.")
+        if size < 2 * factor or size % factor:
+            near = max(2 * factor, round(size / factor) * factor)
+            raise InputError(f"{name} {size} is not a positive multiple of {factor} from {2 * factor} on, because the "
+                             f"encoder halves the image five times and needs two pixels then; use {near}.")
 
 
 def seed_everything(seed: int) -> None:

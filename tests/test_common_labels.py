@@ -36,14 +36,15 @@ def test_a_broken_contract_names_value_and_expectation(shape, contract, sizes):
 
 
 @pytest.mark.parametrize("height, width, name", [(33, 64, "height 33"), (64, 50, "width 50"), (0, 64, "height 0"),
-                                                 (64, -32, "width -32"), (16, 64, "height 16")])
+                                                 (64, -32, "width -32"), (16, 64, "height 16"),
+                                                 (64, 32, "width 32")])
 def test_sizes_that_cannot_be_halved_five_times_are_refused(height, width, name):
     with pytest.raises(InputError, match=f"^{name} is not a positive multiple of 32"):
         check_divisible(height, width)
 
 
 def test_the_size_proposed_instead_is_accepted():
-    with pytest.raises(InputError, match="use 96, for instance"):
+    with pytest.raises(InputError, match="use 96\\."):
         check_divisible(100, 64)
     check_divisible(96, 64)
 

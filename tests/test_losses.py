@@ -66,7 +66,7 @@ def test_the_loss_and_its_gradients_are_monodepth2s(reference, prefix, masked):
         expected = golden(f"{prefix}_{name}_grad")
         assert expected.abs().max() > 0
         difference, size = (grad - expected).abs(), expected.abs().max()
-        assert difference.max() < 1e-3 * size and difference.mean() < 1e-5 * size, name
+        assert difference.max() < 1e-3 * size and difference.mean() < 5e-5 * size, name
 
 
 def test_each_scale_is_monodepth2s(monkeypatch):
