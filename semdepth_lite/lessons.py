@@ -17,7 +17,9 @@ import torch
 from .camera import invert_transform
 from .common import InputError, check_sizes
 from .data import Triplet
+from .labels import dilate, group_mask, label_borders
 from .losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
+from .metrics import evaluation_mask, masked_mean, median_scale
 from .sources import to_image
 from .street import Frame
 from .warp import warp
@@ -143,6 +145,32 @@ def resize_foreground(depth: torch.Tensor, foreground: torch.Tensor, pixels: int
         joins = torch.from_numpy((distance > 0) & (distance <= abs(pixels)))
         item[joins] = item[torch.from_numpy(row), torch.from_numpy(column)][joins]
     return changed
+
+
+def loss_at_borders(batch: Triplet, pixels: int, settings: LossSettings = LossSettings(),
+                    group: str = "foreground_wide", radius: float = 2.5) -> torch.Tensor:
+    """Return the loss near the borders of the foreground, if its true depth is grown by some pixels or shrunk.
+
+    Args:
+        batch: with true depth, labels and motion.
+        pixels: how far the foreground grows; negative to shrink it, 0 for the truth.
+        settings: of `pixel_loss`.
+        group: of classes that are foreground.
+        radius: of the band along its true borders, pixels.
+
+    Returns:
+        (B,) mean of `pixel_loss` over the band; nan for an image without such a border.
+    """
+    foreground = group_mask(batch.labels, group)
+    band = dilate(label_borders(foreground.to(torch.uint8)), radius)
+    depth = resize_foreground(far_sky(batch.depth), foreground, pixels)
+    return masked_mean(pixel_loss(batch, depth, settings), band)
+
+
+def to_scale(depth: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Multiply each predicted depth (B, 1, H, W) by median(truth) / median(depth) over the pixels with truth."""
+    scale = median_scale(depth[:, 0], truth[:, 0], evaluation_mask(truth[:, 0]))
+    return depth * scale[:, None, None, None]
 
 
 def misread_pixels(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:

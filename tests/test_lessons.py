@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from semdepth_lite import lessons
+from semdepth_lite import labels, lessons
 from semdepth_lite.camera import intrinsics
 from semdepth_lite.common import InputError
 from semdepth_lite.data import Triplet
@@ -113,6 +113,33 @@ def test_resize_foreground_against_a_loop(pixels):
                 else:
                     assert float(found[b, 0, v, u]) == float(depth[b, 0, v, u])
     assert torch.equal(lessons.resize_foreground(depth, torch.zeros_like(foreground), 1), depth)
+
+
+def test_the_loss_at_borders_is_an_average_over_a_band(frames):
+    batch = lessons.triplet_of(frames[1:])
+    batch.labels[0] = labels.TRAIN_ID["road"]
+    batch.labels[0, 4:20, 10:30] = labels.TRAIN_ID["car"]
+    v, u = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
+    # border pixels are the outermost of the car and their 4-neighbors outside; distances go to the nearest of them
+    rows, columns = torch.arange(4, 20), torch.arange(10, 30)
+    border = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    for row in (3, 4, 19, 20):
+        border[row, columns] = True
+    for column in (9, 10, 29, 30):
+        border[rows, column] = True
+    places = border.nonzero()
+    distance = ((v[..., None] - places[:, 0]) ** 2 + (u[..., None] - places[:, 1]) ** 2).amin(-1)
+    band = distance <= 2.5**2
+    expected = lessons.pixel_loss(batch, lessons.far_sky(batch.depth))[0][band].mean()
+    assert torch.allclose(lessons.loss_at_borders(batch, 0), expected[None])
+    batch.labels[0] = labels.TRAIN_ID["road"]
+    assert bool(lessons.loss_at_borders(batch, 1).isnan().all())
+
+
+def test_to_scale_gives_the_median_of_the_truth():
+    truth = torch.tensor([2.0, 4.0, 10.0, 0.0]).view(1, 1, 2, 2)
+    scaled = lessons.to_scale(torch.tensor([1.0, 0.5, 3.0, 99.0]).view(1, 1, 2, 2), truth)
+    assert scaled.flatten().tolist() == [4.0, 2.0, 12.0, 396.0]
 
 
 def test_misread_pixels_are_what_torch_reads():
