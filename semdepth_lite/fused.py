@@ -139,11 +139,10 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
 
 
 def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Fold intrinsics, motion and the sampling grid's normalization into one 3x4 matrix for each source.
+    """Fold intrinsics, motion and the sampling grid's scale into one 3x4 matrix for each source.
 
     With A = K R K^-1 and e = K t, (x, y, z) = [A | e] (d u, d v, d, 1) is the pixel in the source times its z. The grid
-    runs from -1 to 1 between the outer pixel centers, so 2 x / (W - 1) - z and 2 y / (H - 1) - z take the place of x
-    and y.
+    runs from -1 to 1 between the outer pixel centers, so x and y are scaled by 2 / (W - 1) and 2 / (H - 1).
 
     Args:
         T_source_target: (B, S, 4, 4).
@@ -155,8 +154,7 @@ def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, height: int,
     batch, count = T_source_target.shape[:2]
     homography, epipole = fold_camera(T_source_target.flatten(0, 1), K.repeat_interleave(count, 0))
     matrix = torch.cat([part.unflatten(0, (batch, count)) for part in (homography, epipole[..., None])], -1)
-    grid = matrix.new_tensor([[2 / (width - 1), 0, -1], [0, 2 / (height - 1), -1], [0, 0, 1]])
-    return grid @ matrix
+    return matrix * matrix.new_tensor((2 / (width - 1), 2 / (height - 1), 1))[:, None]
 
 
 def lift(depth: torch.Tensor) -> torch.Tensor:
@@ -166,23 +164,23 @@ def lift(depth: torch.Tensor) -> torch.Tensor:
 
 
 def locate(camera: torch.Tensor, lifted: torch.Tensor, shape: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find every pixel in every source: the sampling grid (N, S, H, W, 2) and z (N, S, H, W), held above zero."""
+    """Find every pixel in every source: places (N, S, H, W, 2) from 0 to 2, and z (N, S, H, W), held above zero."""
     x, y, z = (camera.flatten(1, 2) @ lifted).unflatten(1, (-1, 3)).unflatten(-1, shape).unbind(2)
     z = z.clamp(min=1e-7)
-    grid = torch.empty(*z.shape, 2, dtype=z.dtype, device=z.device)
-    torch.div(x, z, out=grid[..., 0])
-    torch.div(y, z, out=grid[..., 1])
-    return grid, z
+    places = torch.empty(*z.shape, 2, dtype=z.dtype, device=z.device)
+    torch.div(x, z, out=places[..., 0])
+    torch.div(y, z, out=places[..., 1])
+    return places, z
 
 
-def location_gradient(by_grid: torch.Tensor, grid: torch.Tensor, z: torch.Tensor, camera: torch.Tensor,
+def location_gradient(by_places: torch.Tensor, places: torch.Tensor, z: torch.Tensor, camera: torch.Tensor,
                       lifted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Carry the gradient by the grid (N, S, H, W, 2) back to depth (N, H, W) and camera (N, S, 3, 4)."""
+    """Carry the gradient by the places (N, S, H, W, 2) back to depth (N, H, W) and camera (N, S, 3, 4)."""
     points = torch.empty(*z.shape[:2], 3, *z.shape[2:], dtype=z.dtype, device=z.device)
-    torch.div(by_grid[..., 0], z, out=points[:, :, 0])
-    torch.div(by_grid[..., 1], z, out=points[:, :, 1])
-    torch.mul(grid[..., 0], points[:, :, 0], out=points[:, :, 2])
-    points[:, :, 2].addcmul_(grid[..., 1], points[:, :, 1]).mul_(z > 1e-7).neg_()
+    torch.div(by_places[..., 0], z, out=points[:, :, 0])
+    torch.div(by_places[..., 1], z, out=points[:, :, 1])
+    torch.mul(places[..., 0], points[:, :, 0], out=points[:, :, 2])
+    points[:, :, 2].addcmul_(places[..., 1], points[:, :, 1]).mul_(z > 1e-7).neg_()
     points = points.flatten(1, 2).flatten(2)                                    # (N, 3 S, H W)
     by_camera = (points @ lifted.transpose(1, 2)).unflatten(1, (-1, 3))
     by_u, by_v, by_one = (camera.flatten(1, 2)[..., :3].transpose(1, 2) @ points).unflatten(-1, z.shape[2:]).unbind(1)
@@ -191,9 +189,14 @@ def location_gradient(by_grid: torch.Tensor, grid: torch.Tensor, z: torch.Tensor
 
 
 def inside_source(grid: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Mark the samples (N, S, H, W) that lie inside their frame, half-pixel rims included, and before the camera."""
+    """Mark the samples (N, S, H, W) that lie inside their frame, half-pixel rims included, and before the camera.
+
+    Args:
+        grid: (N, S, H, W, 2), from -1 to 1 between the outer pixel centers.
+        z: (N, S, H, W).
+    """
     height, width = z.shape[-2:]
-    return ((grid[..., 0].abs() <= 1 + 1 / (width - 1)) & (grid[..., 1].abs() <= 1 + 1 / (height - 1)) & (z > 1e-7))
+    return (grid[..., 0].abs() <= 1 + 1 / (width - 1)) & (grid[..., 1].abs() <= 1 + 1 / (height - 1)) & (z > 1e-7)
 
 
 def join_sources(errors: torch.Tensor, valid: torch.Tensor | None, minimum: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -234,20 +237,20 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ss
         gradients: whether gradients are wanted.
     """
     lifted = lift(depth)
-    grid, z = locate(camera, lifted, depth.shape[-2:])
-    sources, places = images.sources.flatten(0, 1), grid.flatten(0, 1)
-    view = F.grid_sample(sources, places, mode="bilinear", padding_mode="border", align_corners=True)
+    places, z = locate(camera, lifted, depth.shape[-2:])
+    sources, grid = images.sources.flatten(0, 1), (places - 1).flatten(0, 1)
+    view = F.grid_sample(sources, grid, mode="bilinear", padding_mode="border", align_corners=True)
     view = view.view_as(images.sources)
     errors, parts = view_errors(view, images.target, ssim)
-    error, share = join_sources(errors, inside_source(grid, z) if mask_outside else None, minimum)
+    error, share = join_sources(errors, inside_source(grid.view_as(places), z) if mask_outside else None, minimum)
     floor = images.identity if images.identity is not None else torch.zeros_like(error)
     lost = torch.isinf(error) if images.identity is None else error >= floor
     total = torch.where(lost, floor, error).sum()
     if not gradients:
         return (total,)
     by_view = view_gradient(share.masked_fill_(lost[:, None], 0), view, images.target, parts, ssim).flatten(0, 1)
-    _, by_grid = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, places, 0, 1, True, [False, True])
-    return total, *location_gradient(by_grid.view_as(grid), grid, z, camera, lifted)
+    _, by_grid = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, grid, 0, 1, True, [False, True])
+    return total, *location_gradient(by_grid.view_as(places), places, z, camera, lifted)
 
 
 class _Reprojection(torch.autograd.Function):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import disp_to_depth, resize_intrinsics
-from .common import check_sizes
+from .common import InputError, check_sizes
 from .fused import SSIM_C1, SSIM_C2, FusedReprojection
 from .warp import warp
 
@@ -242,19 +242,32 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
     check_sizes(K, "K", "B33", **sizes)
     check_sizes(T_source_target, "T_source_target", "BS44", **sizes)
     height, width = sizes["H"], sizes["W"]
+    for scale, disp in enumerate(disps):
+        check_sizes(disp, f"disps[{scale}]", "B1HW", B=sizes["B"], H=height >> scale, W=width >> scale)
+    if (height | width) % 2 ** (len(disps) - 1):
+        raise InputError(f"an image of {width}x{height} pixels cannot be halved {len(disps) - 1} times; resize it to "
+                         "multiples of 32.")
+    # under automatic mixed precision the networks may speak bfloat16; geometry and SSIM need the images' precision
+    disps, T_source_target = [disp.to(target.dtype) for disp in disps], T_source_target.to(target.dtype)
+    with torch.autocast(target.device.type, enabled=False):
+        return _compare_scales(disps, target, sources, K, T_source_target, settings, reference)
+
+
+def _compare_scales(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
+                    T_source_target: torch.Tensor, settings: LossSettings, reference: bool) -> LossTerms:
+    """Compare at every scale, and average."""
     switches = {name: getattr(settings, name) for name in ("ssim", "minimum", "automask", "mask_outside")}
-    compared = [image.mean(-3, keepdim=True) if settings.gray else image for image in (target, sources)]
-    targets = pyramid(compared[0], len(disps))
-    views = pyramid(compared[1], 1 if settings.full_resolution else len(disps))
+    if settings.gray:
+        target, sources = (image.mean(-3, keepdim=True) for image in (target, sources))
+    targets = pyramid(target, len(disps))
+    views = pyramid(sources, 1 if settings.full_resolution else len(disps))
     levels: dict[int, Callable[..., torch.Tensor]] = {}
     photometric, smoothness, total = [], [], []
     for scale, disp in enumerate(disps):
-        check_sizes(disp, f"disps[{scale}]", "B1HW", B=sizes["B"], H=height >> scale, W=width >> scale)
         level = 0 if settings.full_resolution else scale
+        full = disp
         if settings.full_resolution and scale:
-            full = F.interpolate(disp, (height, width), mode="bilinear", align_corners=False)
-        else:
-            full = disp
+            full = F.interpolate(disp, target.shape[-2:], mode="bilinear", align_corners=False)
         depth = disp_to_depth(full, settings.min_depth, settings.max_depth)
         K_level = resize_intrinsics(K, 0.5**level, 0.5**level)
         if level not in levels:
