@@ -247,7 +247,7 @@ class ClipSource:
         self.targets, self.neighbors = targets, neighbors
         self.frames = FrameStore(files, PlanarImages(height, width), (3, height, width), self.name, cache)
         self.K = _resized_intrinsics(K, native, height, width)
-        self.label_store = None
+        self.label_store, self.label_ids = None, label_ids
         if label_files is not None:
             sizes = {tuple(size) for size in native.tolist()}
             reader = LabelMaps(height, width, sizes.pop() if len(sizes) == 1 else None, label_ids)
@@ -269,6 +269,13 @@ class ClipSource:
     def ground_truth(self, index: int) -> np.ndarray:
         """Return the depth of a target at its file's size: (H, W) float32 meters, 0 = none."""
         raise InputError(f"{self.name} has no depth; name a depth source.")
+
+    def full_labels(self, index: int) -> np.ndarray:
+        """Return the labels of a target at its file's size: (H, W) uint8 trainIds, 255 = none."""
+        if self.label_store is None:
+            raise InputError(f"{self.name} has no labels; name a folder of them.")
+        height, width = (int(n) for n in self.native[index])
+        return LabelMaps(height, width, (height, width), self.label_ids)(self.label_store.files[index])
 
     def motion(self, index: int) -> np.ndarray | None:
         """Return T_source_target of every neighbor, (S, 4, 4), where poses are known."""

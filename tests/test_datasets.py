@@ -1,0 +1,117 @@
+"""Real data by name, and evaluation against LiDAR points where they are."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+import pytest
+import torch
+
+from semdepth_lite.common import InputError
+from semdepth_lite.datasets import KINDS, UNDERSTOOD, DataOptions, open_data, truth_batches
+from semdepth_lite.evaluation import Protocol, evaluate
+from semdepth_lite.files import read_depth_png, write_depth_png
+from semdepth_lite.frames import FrameFolder
+from semdepth_lite.losses import LOSSES
+from semdepth_lite.training import Run, TrainSettings, read_log
+
+REAL = os.environ.get("SEMDEPTH_REAL_DATA")
+needs_real = pytest.mark.skipif(not REAL, reason="SEMDEPTH_REAL_DATA names no folder with the real KITTI sample")
+HEIGHT, WIDTH = 60, 100
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Six frames with sparse depth and labels, larger than the network's images."""
+    for kind in ("images", "depth", "labels"):
+        (tmp_path / kind).mkdir()
+    random = np.random.RandomState(0)
+    for frame in range(6):
+        name = f"{frame:03d}.png"
+        Image.fromarray(random.randint(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)).save(tmp_path / "images" / name)
+        depth = random.uniform(2, 60, (HEIGHT, WIDTH)) * (random.rand(HEIGHT, WIDTH) < 0.1)
+        write_depth_png(tmp_path / "depth" / name, depth)
+        Image.fromarray(random.randint(0, 19, (HEIGHT, WIDTH)).astype(np.uint8)).save(tmp_path / "labels" / name)
+    (tmp_path / "images" / "intrinsics.txt").write_text("fov 80\n")
+    return tmp_path
+
+
+def options(clip, **more) -> DataOptions:
+    return DataOptions(**{"depth": str(clip / "depth"), "labels": clip / "labels", "cache": None, **more})
+
+
+def test_frames_open_by_name(clip):
+    source = open_data(f"frames:{clip / 'images'}", 32, 64, options(clip))
+    assert isinstance(source, FrameFolder) and len(source) == 4 and source.has_depth and source.has_labels
+    assert source.triplet([0]).target.shape == (1, 3, 32, 64)
+
+
+@pytest.mark.parametrize("data", ["street", "kitti", "kitti:", "video:x", "", ":x"])
+def test_unknown_data_is_refused_with_what_there_is(data):
+    with pytest.raises(InputError, match="is unknown; use kitti:PLACE"):
+        open_data(data, 32, 64)
+
+
+@pytest.mark.parametrize("kind, name, value", [
+    ("frames", "sequences", ("09",)), ("frames", "frames", Path("list.txt")), ("kitti", "step", 2),
+    ("kitti", "allow_gaps", True), ("odometry", "labels", Path("x")), ("odometry", "intrinsics", "fov 80")])
+def test_an_option_without_use_is_refused(tmp_path, kind, name, value):
+    with pytest.raises(InputError, match=f"data of kind {kind} has no use for {name}"):
+        open_data(f"{kind}:{tmp_path}", 32, 64, DataOptions(**{name: value}))
+
+
+def test_every_option_is_understood_by_some_kind():
+    assert set(UNDERSTOOD) == set(KINDS)
+    named = {name for names in UNDERSTOOD.values() for name in names}
+    assert named | {"label_ids", "cache"} == set(DataOptions.__dataclass_fields__)
+
+
+def test_truth_stays_at_its_own_size(clip):
+    source = open_data(f"frames:{clip / 'images'}", 32, 64, options(clip))
+    batches = list(truth_batches(source))
+    assert len(batches) == 4 and batches[2].index.item() == 2
+    assert batches[0].target.shape == (1, 3, 32, 64) and batches[0].depth.shape == (1, 1, HEIGHT, WIDTH)
+    assert batches[0].labels.shape == (1, HEIGHT, WIDTH)
+    assert np.array_equal(batches[0].depth[0, 0].numpy(), read_depth_png(clip / "depth" / "001.png"))
+    assert torch.equal(batches[0].target, source.triplet([0]).target)
+    with pytest.raises(InputError, match="opened without depth"):
+        next(truth_batches(open_data(f"frames:{clip / 'images'}", 32, 64, options(clip, depth=None))))
+
+
+def test_sparse_truth_is_judged_where_it_is(clip):
+    source = open_data(f"frames:{clip / 'images'}", 32, 64, options(clip))
+    report = evaluate(lambda batch: torch.full((1, 1, 32, 64), 7.0), truth_batches(source),
+                      Protocol(crop="garg", dense=False, scaling="none"))
+    expected = []
+    for frame in (1, 2, 3, 4):
+        depth = read_depth_png(clip / "depth" / f"{frame:03d}.png")
+        crop = np.zeros_like(depth, dtype=bool)
+        crop[int(0.40810811 * HEIGHT):int(0.99189189 * HEIGHT), int(0.03594771 * WIDTH):int(0.96405229 * WIDTH)] = True
+        truth = depth[crop & (depth > 1e-3) & (depth < 80)]
+        expected.append(np.mean(np.abs(7 - truth) / truth))
+    assert np.allclose(report.values["abs_rel"], expected, rtol=1e-5)
+    assert (report.values["pixels"] > 100).all() and report.counts["band_abs_rel"] == 4
+
+
+@needs_real
+def test_a_short_training_on_real_frames_lowers_the_photometric_loss(tmp_path):
+    root = Path(REAL)
+    source = open_data(f"kitti:{root / 'kitti_raw'}", 64, 192, DataOptions(
+        frames=_list(tmp_path), depth="improved", improved_root=root / "kitti_depth_annotated", cache=tmp_path / "c"))
+    assert len(source) == 10
+    run = Run(source, TrainSettings(steps=60, batch=2, seed=0), tmp_path / "run", "cpu")
+    model = run.train(progress=False)
+    losses = [row["photometric"] for row in read_log(tmp_path / "run" / "log.jsonl")]
+    assert np.mean(losses[-3:]) < 0.9 * losses[0] and LOSSES["lesson"].automask
+    report = evaluate(lambda batch: model.predict(batch.target).depth, truth_batches(source),
+                      Protocol(crop="garg", dense=False))
+    assert report.means["abs_rel"] < 0.6 and report.counts["abs_rel"] == 10
+
+
+def _list(folder: Path) -> Path:
+    path = folder / "frames.txt"
+    drive = "2011_09_26/2011_09_26_drive_0001_sync"
+    path.write_text("".join(f"{drive} {frame} l\n" for frame in range(6, 16)))
+    return path
