@@ -6,11 +6,12 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import nn
 
-from .camera import disp_to_depth, rigid_transform
+from .alignment import align_motion
+from .camera import disp_to_depth, invert_transform, resize_intrinsics, rigid_transform
 from .common import InputError, check_divisible
 from .data import Triplet
 from .labels import NUM_CLASSES
-from .losses import LossSettings, LossTerms, self_supervised_loss, supervised_loss
+from .losses import LossSettings, LossTerms, halve, self_supervised_loss, supervised_loss
 from .networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
 from .semantics import (Guidance, MultiLevelAttention, MultiscaleSSFA, Segmenter, SemanticDecoder, class_probabilities,
                         output_count, pack_labels, scale_gradient, semantic_loss, unpack)
@@ -155,12 +156,14 @@ class Model(nn.Module):
         loss: which photometric loss.
         pose: learned, or given by the data; there is no pose network then.
         supervision: video (self-supervised), or depth (the true depth, as an upper bound; no pose network either).
+        alignment: Gauss-Newton steps that improve the learned motion while training; Monodepth2 has none.
     """
 
     def __init__(self, networks: NetworkSettings = NetworkSettings(), variant: Variant = Variant(),
-                 loss: LossSettings = LossSettings(), pose: str = "learned", supervision: str = "video") -> None:
+                 loss: LossSettings = LossSettings(), pose: str = "learned", supervision: str = "video",
+                 alignment: int = 0) -> None:
         super().__init__()
-        self.variant, self.loss, self.supervision = variant, loss, supervision
+        self.variant, self.loss, self.supervision, self.alignment = variant, loss, supervision, alignment
         self.encoder = Encoder(networks)
         self.depth = DepthDecoder(self.encoder.channels, networks)
         moving = pose == "learned" and supervision == "video"
@@ -306,13 +309,22 @@ class Model(nn.Module):
                 raise InputError("the data has no true depth to learn from; train with supervision video.")
             return supervised_loss(prediction.disps, batch.depth, self.loss)
         if self.pose is not None:
-            prediction.T_source_target = self.motion(batch.target_aug, batch.sources_aug)
+            motion = self.motion(batch.target_aug, batch.sources_aug)
+            prediction.T_source_target = self._aligned(motion, batch, prediction) if self.alignment else motion
         elif batch.T_source_target is not None:
             prediction.T_source_target = batch.T_source_target
         else:
             raise InputError("the data gives no camera motion; train with a learned pose.")
         return self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
                                     prediction.T_source_target, self.loss)
+
+    def _aligned(self, motion: torch.Tensor, batch: Triplet, prediction: Prediction) -> torch.Tensor:
+        """Improve the motion by direct alignment at half resolution; the correction itself carries no gradient."""
+        motion, disp = motion.float(), prediction.disps[1].detach().float()
+        target, sources = (halve(image.mean(-3, keepdim=True)) for image in (batch.target, batch.sources))
+        found = align_motion(motion.detach(), disp_to_depth(disp, self.loss.min_depth, self.loss.max_depth), target,
+                             sources, resize_intrinsics(batch.K, 0.5, 0.5), self.alignment)
+        return found @ invert_transform(motion.detach()) @ motion
 
     def _with_classes(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
         """Add the cross-entropy of the semantic branch."""

@@ -235,20 +235,20 @@ class PoseDecoder(nn.Module):
 
 
 class LitePoseEncoder(nn.Module):
-    """Five strided convolutions with BatchNorm over an image pair with coordinate channels."""
+    """Four strided convolutions with BatchNorm over an image pair at half resolution, with coordinate channels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        channels = [8, width, width * 2, width * 4, width * 8, width * 8]
-        kernels = (7, 5, 3, 3, 3)
+        channels = [8, width, width * 2, width * 4, width * 8]
+        kernels = (7, 5, 3, 3)
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, k, 2, k // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True))
             for (a, b), k in zip(pairwise(channels), kernels))
         self.channels = tuple(channels[1:])
 
     def forward(self, pair: torch.Tensor, channels_last: bool = True) -> list[torch.Tensor]:
-        """Map (B, 6, H, W) to five feature maps at strides 2 to 32; channels last in memory is faster."""
-        x = (pair - 0.45) / 0.225
+        """Map (B, 6, H, W) to four feature maps at strides 4 to 32; channels last in memory is faster."""
+        x = (F.interpolate(pair, scale_factor=0.5, mode="bilinear", align_corners=False) - 0.45) / 0.225
         x = torch.cat((x, coordinates(x)), 1)
         if channels_last:
             x = x.contiguous(memory_format=torch.channels_last)

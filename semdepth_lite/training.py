@@ -42,6 +42,7 @@ class TrainSettings:
         loss: name of the photometric loss, a key of `LOSSES`.
         pose: learned, or given by the data.
         supervision: video, or depth (the truth, as an upper bound).
+        alignment: Gauss-Newton steps that improve the learned motion, see `alignment.py`; Monodepth2 has none.
         steps: optimizer steps.
         batch: triplets in a step, over all processes together.
         learning_rate: Adam's, at its highest.
@@ -61,6 +62,7 @@ class TrainSettings:
     loss: str = "lesson"
     pose: str = "learned"
     supervision: str = "video"
+    alignment: int = 0
     steps: int = 1000
     batch: int = 8
     learning_rate: float = 1e-3
@@ -88,7 +90,7 @@ class TrainSettings:
         """Build the model with freshly seeded weights."""
         seed_everything(self.seed)
         return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant, self.switches),
-                     LOSSES[self.loss], self.pose, self.supervision)
+                     LOSSES[self.loss], self.pose, self.supervision, self.alignment)
 
 
 class TrainingError(Failure):
