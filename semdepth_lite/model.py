@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from .alignment import align_motion
-from .camera import disp_to_depth, invert_transform, resize_intrinsics, rigid_transform
+from .camera import disp_to_depth, invert_transform, rigid_transform
 from .common import InputError, check_divisible
 from .data import Triplet
 from .labels import NUM_CLASSES
-from .losses import LossSettings, LossTerms, halve, self_supervised_loss, supervised_loss
+from .losses import LossSettings, LossTerms, self_supervised_loss, supervised_loss
 from .networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
 from .semantics import (Guidance, MultiLevelAttention, MultiscaleSSFA, Segmenter, SemanticDecoder, class_probabilities,
                         output_count, pack_labels, scale_gradient, semantic_loss, unpack)
@@ -319,11 +319,10 @@ class Model(nn.Module):
                                     prediction.T_source_target, self.loss)
 
     def _aligned(self, motion: torch.Tensor, batch: Triplet, prediction: Prediction) -> torch.Tensor:
-        """Improve the motion by direct alignment at half resolution; the correction itself carries no gradient."""
-        motion, disp = motion.float(), prediction.disps[1].detach().float()
-        target, sources = (halve(image.mean(-3, keepdim=True)) for image in (batch.target, batch.sources))
-        found = align_motion(motion.detach(), disp_to_depth(disp, self.loss.min_depth, self.loss.max_depth), target,
-                             sources, resize_intrinsics(batch.K, 0.5, 0.5), self.alignment)
+        """Improve the motion by direct alignment; the correction itself carries no gradient."""
+        motion = motion.float()
+        target, sources = (image.mean(-3, keepdim=True) for image in (batch.target, batch.sources))
+        found = align_motion(motion.detach(), prediction.depth.detach().float(), target, sources, batch.K, self.alignment)
         return found @ invert_transform(motion.detach()) @ motion
 
     def _with_classes(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
