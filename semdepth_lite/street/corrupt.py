@@ -66,7 +66,7 @@ def _corrupt_one(labels: np.ndarray, strength: float, seed: list[int]) -> np.nda
     result = labels.copy()
     for wrong, where in ((moved, when["border"] < .9 * strength), (missed, when["thin"] < .7 * strength),
                          (confused, when["confused"] < .12 * strength)):
-        change = where & (wrong != labels) & (result == labels)
+        change = where & (wrong != labels) & (wrong != IGNORE) & (result == labels)
         result[change] = wrong[change]
     result[labels == IGNORE] = IGNORE
     return result
