@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from .common import InputError, check_sizes, write_atomically
 from .data import Triplet
 from .metrics import (CROPS, border_band, class_errors, count, crop_mask, depth_edges, depth_errors,
-                      discontinuity_sides, edge_agreement, error_maps, evaluation_mask, fattening, log_depth,
-                      masked_median, median_scale, region_errors, scale_spread, thin_structures)
+                      discontinuity_sides, edge_agreement, error_maps, evaluation_mask, fattening, masked_median,
+                      median_scale, region_errors, scale_spread, thin_structures)
 
 Predictor = Callable[[Triplet], torch.Tensor]  # a batch to its predicted depth (B, 1, H, W)
 
@@ -125,14 +125,15 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
     if moving is not None:
         regions["moving"], regions["static"] = moving, ~moving
     if p.dense:
-        # Depth beyond the cap is still depth: a pole before a tower at 100 m has an edge. An image without a scale has
-        # no prediction to judge, edges included.
-        known = (gt > 0) & crop_mask(*gt.shape[1:], p.crop, gt.device) & torch.isfinite(scale)[:, None, None]
-        log_pred, log_gt = pred.log(), log_depth(gt.clamp(p.min_depth, p.max_depth), known)
+        # Depth beyond the cap is still depth: a pole before a tower at 100 m has an edge.
+        known = (gt > 0) & crop_mask(*gt.shape[1:], p.crop, gt.device)
+        log_pred, log_gt = pred.log(), gt.clamp(p.min_depth, p.max_depth).log()
         sides = discontinuity_sides(log_gt, known, p.window, p.jump)
         regions["near"], regions["far"] = sides.near, sides.far
         edges = depth_edges(log_pred, known, p.jump), depth_edges(log_gt, known, p.jump)
-        results |= fattening(log_pred, log_gt, mask, sides) | edge_agreement(*edges, p.match_radius, p.edge_limit)
+        agreement = edge_agreement(*edges, p.match_radius, p.edge_limit)
+        results |= fattening(log_pred, log_gt, mask, sides)
+        results |= {name: torch.where(scale.isfinite(), value, torch.nan) for name, value in agreement.items()}
     if regions:
         results |= region_errors(errors, regions)
     return results

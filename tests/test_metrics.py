@@ -46,6 +46,10 @@ def made_up_street(height=96, width=320):
     return depth[None], labels[None].to(torch.uint8)
 
 
+def logs(depth):
+    return depth.clamp(min=1e-3).log()
+
+
 def near(a, b):
     return all(abs(x - y) <= 1e-6 * (1 + abs(y)) or (math.isnan(x) and math.isnan(y))
                for x, y in zip(np.ravel(a).tolist(), np.ravel(b).tolist()))
@@ -173,23 +177,23 @@ def test_band_and_inner_are_distances_to_label_changes(seed):
 def test_sides_and_fattening_are_a_loop_over_windows(seed, window):
     pred, gt, _ = random_scene(seed)
     known, half = gt > 0, window // 2
-    sides = metrics.discontinuity_sides(metrics.log_depth(gt, known), known, window, 0.25)
-    shares = metrics.fattening(pred.log(), metrics.log_depth(gt, known), known, sides)
+    sides = metrics.discontinuity_sides(logs(gt), known, window, 0.25)
+    shares = metrics.fattening(pred.log(), logs(gt), known, sides)
     for b in range(len(gt)):
         fat, shr = [], []
         for y in range(gt.shape[1]):
             for x in range(gt.shape[2]):
                 around = gt[b, max(0, y - half):y + half + 1, max(0, x - half):x + half + 1]
-                logs = [math.log(d) for d in around.flatten().tolist() if d > 0]
+                window_logs = [math.log(d) for d in around.flatten().tolist() if d > 0]
                 own = math.log(gt[b, y, x]) if known[b, y, x] else None
-                broken = own is not None and max(logs) - min(logs) > 0.25
-                is_near = broken and own - min(logs) < max(logs) - own
+                broken = own is not None and max(window_logs) - min(window_logs) > 0.25
+                is_near = broken and own - min(window_logs) < max(window_logs) - own
                 assert sides.near[b, y, x] == is_near and sides.far[b, y, x] == (broken and not is_near)
                 guess = math.log(pred[b, y, x])
                 if is_near:
-                    shr.append(abs(guess - max(logs)) < abs(guess - own))
+                    shr.append(abs(guess - max(window_logs)) < abs(guess - own))
                 elif broken:
-                    fat.append(abs(guess - min(logs)) < abs(guess - own))
+                    fat.append(abs(guess - min(window_logs)) < abs(guess - own))
         expected = [sum(x) / len(x) if x else math.nan for x in (fat, shr)]
         assert near([float(shares["fat"][b]), float(shares["shr"][b])], expected)
 
@@ -199,7 +203,7 @@ def test_sides_and_fattening_are_a_loop_over_windows(seed, window):
 def test_edges_are_a_loop_over_pixels(seed):
     _, gt, _ = random_scene(seed)
     known = gt > 0
-    got = metrics.depth_edges(metrics.log_depth(gt, known), known, 0.25)
+    got = metrics.depth_edges(logs(gt), known, 0.25)
 
     def jump(b, y, x, dy, dx):
         places = [(y - dy, x - dx), (y, x), (y + dy, x + dx)]
@@ -263,11 +267,11 @@ def test_sky_makes_neither_edge_nor_discontinuity():
     depth = torch.full((1, 12, 12), 20.0)
     depth[:, :6] = 0
     known = depth > 0
-    log = metrics.log_depth(depth, known)
+    log = logs(depth)
     sides = metrics.discontinuity_sides(log, known)
     assert not (sides.near | sides.far | metrics.depth_edges(log, known)).any()
     depth[:, 8:, 6:] = 8.0
-    assert metrics.depth_edges(metrics.log_depth(depth, known), known).any()
+    assert metrics.depth_edges(logs(depth), known).any()
 
 
 @few
@@ -275,7 +279,7 @@ def test_sky_makes_neither_edge_nor_discontinuity():
 def test_a_mirror_image_has_mirrored_edges_and_sides(seed):
     _, gt, labels = random_scene(seed)
     known = gt > 0
-    log = metrics.log_depth(gt, known)
+    log = logs(gt)
     for dim in (1, 2):
         log_there, known_there = log.flip(dim), known.flip(dim)
         assert torch.equal(metrics.depth_edges(log_there, known_there), metrics.depth_edges(log, known).flip(dim))
@@ -300,7 +304,7 @@ def distorted(depth):
 def test_distortions_rank_as_in_the_prototype():
     depth, labels = made_up_street()
     mask = metrics.evaluation_mask(depth)
-    log = metrics.log_depth(depth, depth > 0)
+    log = logs(depth)
     sides = metrics.discontinuity_sides(log, depth > 0)
     band, inner = metrics.border_band(labels)
     regions = {"band": band, "inner": inner, "near": sides.near, "far": sides.far,

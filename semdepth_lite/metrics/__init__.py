@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .borders import (Sides, border_band, class_errors, depth_edges, discontinuity_sides, distance_to, edge_agreement,
-                      fattening, log_depth, region_errors, squared_distance_to, thin_structures)
+                      fattening, region_errors, squared_distance_to, thin_structures)
 from .depth import (CROPS, DEPTH_METRICS, ErrorMaps, count, crop_mask, depth_errors, error_maps, evaluation_mask,
                     masked_mean, masked_median, masked_share, median_scale, scale_spread, to_float)
 from .segmentation import border_f1, class_iou, confusion_matrix, mean_iou
@@ -13,7 +13,7 @@ __all__ = [
     "CROPS", "DEPTH_METRICS", "ErrorMaps", "KITTI_LENGTHS", "Sides", "align_trajectory", "border_band",
     "border_f1", "class_errors", "class_iou", "confusion_matrix", "count", "crop_mask", "depth_edges",
     "depth_errors", "discontinuity_sides", "distance_to", "edge_agreement", "error_maps", "evaluation_mask",
-    "fattening", "kitti_segment_errors", "log_depth", "masked_mean", "masked_median", "masked_share", "mean_iou",
+    "fattening", "kitti_segment_errors", "masked_mean", "masked_median", "masked_share", "mean_iou",
     "median_scale", "pair_errors", "region_errors", "rotation_angle", "scale_spread", "snippet_ate",
     "squared_distance_to", "thin_structures", "to_float", "trajectory_ate",
 ]

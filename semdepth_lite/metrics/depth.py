@@ -59,12 +59,14 @@ def masked_median(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     Returns:
         (B,) median; nan for an image without a masked pixel.
     """
+    return _median(values, mask, count(mask).long())
+
+
+def _median(values: torch.Tensor, mask: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
     infinity = torch.full((), torch.inf, dtype=values.dtype, device=values.device)
-    ordered = _sort_rows(torch.where(mask, values, infinity).flatten(1))  # (B, N), the masked values come first
-    number = count(mask).long()
+    ordered = _sort_rows(torch.where(mask, values, infinity).flatten(1))    # (B, N), the masked values come first
     middle = torch.stack([(number - 1).clamp(min=0) // 2, number // 2], 1)  # (B, 2)
-    median = ordered.gather(1, middle).mean(1)
-    return torch.where(number > 0, median, torch.nan)
+    return torch.where(number > 0, ordered.gather(1, middle).mean(1), torch.nan)
 
 
 def _sort_rows(values: torch.Tensor) -> torch.Tensor:
@@ -129,7 +131,8 @@ def median_scale(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> to
         InputError: if the shapes differ.
     """
     _check_same(pred, gt, mask)
-    return masked_median(gt, mask) / masked_median(pred, mask)
+    number = count(mask).long()
+    return _median(gt, mask, number) / _median(pred, mask, number)
 
 
 def scale_spread(scales: torch.Tensor) -> tuple[float, float]:
