@@ -9,7 +9,7 @@ import numpy as np
 from .common import InputError
 from .data import Triplet
 from .model import Model, Variant
-from .semantics import class_weights, count_classes, pretrain_segmenter, segment_all
+from .semantics import class_weights, count_classes, prior_logits, pretrain_segmenter, segment_all
 from .sources import NoisyLabels, SegmentedSource, Source
 
 COUNTED = 128  # images over which classes are counted
@@ -50,14 +50,18 @@ def prepare(model: Model, source: Source, batch_of: Callable[[int], Triplet], st
     Returns:
         The source to train on.
     """
-    if fresh and model.class_weights is not None:
-        model.class_weights.copy_(class_weights(count_classes(_some(source), model.variant.classes)))
+    if fresh and model.semantic is not None:
+        counts = count_classes(_some(source), model.variant.classes)
+        if model.class_weights is not None:
+            model.class_weights.copy_(class_weights(counts))
+        weights = None if model.class_weights is None else model.class_weights.cpu()
+        model.semantic.start_at(prior_logits(counts, weights))
     if model.segmenter is None:
         return source
     if fresh:
-        weights = class_weights(count_classes(_some(source)))
+        counts = count_classes(_some(source))
         checkpoint = None if folder is None else folder / "segmenter.pt"
-        pretrain_segmenter(model.segmenter, batch_of, steps, weights, checkpoint, progress=progress)
+        pretrain_segmenter(model.segmenter, batch_of, steps, counts, checkpoint, progress=progress)
         if model.variant.encoder_from_segmenter:
             model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
     if folder is None:

@@ -10,10 +10,11 @@ from .branch import SemanticDecoder, class_probabilities, predicted_labels, scal
 from .guidance import Guidance, pack_labels, pack_probabilities, unpack
 from .modulation import SSFA, ClassModulation, MultiscaleSSFA
 from .segmenter import Segmenter, pretrain_segmenter, segment_all
-from .supervision import class_weights, count_classes, evaluate_segmentation, output_count, semantic_loss, targets
+from .supervision import (class_weights, count_classes, evaluate_segmentation, output_count, prior_logits,
+                          semantic_loss, targets)
 
 __all__ = ["ClassModulation", "ConcatenationFusion", "Guidance", "MultiLevelAttention", "MultiscaleSSFA", "SSFA",
            "Segmenter", "SemanticDecoder", "SemanticGuidedAttention", "class_probabilities",
            "class_weights", "count_classes", "evaluate_segmentation", "output_count", "pack_labels",
-           "pack_probabilities", "predicted_labels", "pretrain_segmenter", "scale_gradient", "segment_all",
-           "semantic_loss", "targets", "unpack"]
+           "pack_probabilities", "predicted_labels", "pretrain_segmenter", "prior_logits", "scale_gradient",
+           "segment_all", "semantic_loss", "targets", "unpack"]

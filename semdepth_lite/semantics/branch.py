@@ -52,6 +52,11 @@ class SemanticDecoder(nn.Module):
             below = channels[level]
         self.head = nn.Conv2d(below, 4 * outputs, 1) if lite else PaddedConv(below, outputs)
 
+    def start_at(self, logits: torch.Tensor) -> None:
+        """Set the head's bias to these logits (outputs,), see `prior_logits`."""
+        bias = self.head.bias if self.lite else self.head.conv.bias
+        bias.data.copy_(logits.repeat(len(bias) // len(logits)))
+
     def forward(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Return the features of levels 0 to 4 and the logits (B, outputs, H, W).
 

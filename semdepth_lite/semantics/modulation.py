@@ -6,6 +6,8 @@ are inferred, after SPADE (Park et al. 2019), the operator with these properties
 """
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -26,7 +28,7 @@ def normalization(name: str, channels: int) -> nn.Module:
         raise InputError(f"normalization {name!r} is unknown; use one of {', '.join(NORMALIZATIONS)}.")
     if name == "none":
         return nn.Identity()
-    groups = channels if name == "instance" else max(g for g in range(1, channels // 8 + 2) if channels % g == 0)
+    groups = channels if name == "instance" else math.gcd(channels, max(1, channels // 8))
     return nn.GroupNorm(groups, channels, affine=False)
 
 

@@ -20,7 +20,7 @@ from ..labels import NUM_CLASSES
 from ..networks import Encoder, NetworkSettings
 from .branch import class_probabilities, subpixels
 from .guidance import pack_probabilities
-from .supervision import semantic_loss
+from .supervision import class_weights, prior_logits, semantic_loss
 
 RATE = 2e-3  # AdamW's highest, lowered along a cosine; measured best for 60 seconds of training
 
@@ -76,9 +76,9 @@ class Segmenter(nn.Module):
         return pack_probabilities(class_probabilities(self(images)))
 
 
-def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet], steps: int, weights: torch.Tensor,
+def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet], steps: int, counts: torch.Tensor,
                        checkpoint: Path | None = None, save_every: int = 200, progress: bool = True) -> Segmenter:
-    """Train a segmenter by weighted cross-entropy, and freeze it.
+    """Train a segmenter by cross-entropy weighted with `class_weights`, and freeze it.
 
     A step depends on its number alone, so a training that was cut off goes on from its checkpoint unharmed.
 
@@ -86,7 +86,7 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
         segmenter: freshly built.
         batch_of: step to augmented batch with labels.
         steps: optimizer steps.
-        weights: (19,) class weights.
+        counts: (19,) pixels of each class, see `count_classes`.
         checkpoint: where it is kept; None = nowhere.
         save_every: steps between checkpoints.
         progress: show a bar.
@@ -102,8 +102,9 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
     device = next(segmenter.parameters()).device
     segmenter.thaw()
     optimizer = torch.optim.AdamW(segmenter.parameters(), RATE)
+    weights = class_weights(counts).to(device)
+    segmenter.head.bias.data.copy_(prior_logits(counts, class_weights(counts)).repeat(4))
     done = _resume(segmenter, optimizer, steps, checkpoint, device)
-    weights = weights.to(device)
     for step in tqdm(range(done, steps), initial=done, total=steps, disable=not progress, desc="train segmenter",
                      unit="step"):
         for group in optimizer.param_groups:

@@ -64,6 +64,21 @@ def class_weights(counts: torch.Tensor) -> torch.Tensor:
     return (weights / (weights * frequency).sum().clamp(min=1e-12)).float()
 
 
+def prior_logits(counts: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the logits that say how frequent classes are: where a head's bias should start, so that it need not crawl.
+
+    Args:
+        counts: (N,) pixels of each class, or (2,) of background and foreground.
+        weights: of the classes in the loss.
+
+    Returns:
+        (N,) logits, or (1,) for two classes; no share below 1e-4 (ours).
+    """
+    mass = counts if weights is None else counts * weights
+    share = (mass / mass.sum().clamp(min=1e-12)).clamp(min=1e-4)
+    return (share.log() if len(counts) > 2 else (share[1] / share[0]).log()[None]).float()
+
+
 def semantic_loss(logits: torch.Tensor, labels: torch.Tensor, classes: str = "all",
                   weights: torch.Tensor | None = None) -> torch.Tensor:
     """Return the cross-entropy at full resolution, the weighted mean over pixels that have a label.

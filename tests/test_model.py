@@ -1,0 +1,300 @@
+"""The variants as wholes: the baseline untouched, fusion that starts from it, training, resuming, predicting."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from made_up import TinySource
+from semdepth_lite.common import InputError, seed_everything
+from semdepth_lite.data import Triplet
+from semdepth_lite.labels import IGNORE, TRAIN_ID
+from semdepth_lite.model import VARIANTS, Model, Variant, find_variant
+from semdepth_lite.networks import NetworkSettings
+from semdepth_lite.prediction import batches, depth_predictor
+from semdepth_lite.presets import evaluate_model
+from semdepth_lite.semantics import class_probabilities, pack_labels
+from semdepth_lite.training import Run, TrainSettings, load_run, read_json, read_log
+
+LITE = NetworkSettings(width=8)
+FUSED = [name for name, variant in VARIANTS.items() if variant.fusion != "none"]
+
+
+class LabeledSource(TinySource):
+    """The pole scene with labels: its pole is a person, its wall a building, and one corner has no label."""
+
+    has_labels = True
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        batch = super().triplet(indices)
+        near = batch.depth[:, 0] < 4
+        batch.labels = torch.where(near, TRAIN_ID["person"], TRAIN_ID["building"]).to(torch.uint8)
+        batch.labels[:, :4, :4] = IGNORE
+        return batch
+
+
+@pytest.fixture(scope="module")
+def source() -> LabeledSource:
+    return LabeledSource()
+
+
+def build(variant: Variant, networks: NetworkSettings = LITE) -> Model:
+    seed_everything(3)
+    return Model(networks, variant)
+
+
+def first(source: TinySource, count: int = 2) -> Triplet:
+    return source.triplet(np.arange(count))
+
+
+# The baseline
+
+def test_all_variants_share_the_random_weights_of_the_baseline():
+    baseline = build(VARIANTS["baseline"]).state_dict()
+    for name, variant in VARIANTS.items():
+        state = build(variant).state_dict()
+        assert all(torch.equal(state[key], value) for key, value in baseline.items()), name
+        assert name in ("baseline",) or len(state) > len(baseline)
+
+
+@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_fusion_starts_at_the_baseline_bit_for_bit(name, mode, source):
+    """Also where the fused features go on through the decoder: every disparity is the very same number."""
+    batch = first(source)
+    plain, fused = build(VARIANTS["baseline"]), build(VARIANTS[name])
+    plain.train(mode == "train"), fused.train(mode == "train")
+    expected = plain.predict(batch.target)
+    found = fused.predict(batch.target, fused.semantics_of(batch))
+    assert all(torch.equal(a, b) for a, b in zip(found.disps, expected.disps))
+
+
+@pytest.mark.parametrize("switches", ["attention_form=A", "pool_keys=no", "levels=4,1", "classes=all",
+                                      "semantic_share=0.1"])
+def test_attention_starts_at_the_baseline_with_other_switches_too(switches, source):
+    batch = first(source)
+    found = build(find_variant("attention", switches)).predict(batch.target)
+    assert torch.equal(found.depth, build(VARIANTS["baseline"]).predict(batch.target).depth)
+
+
+def test_as_drawn_it_does_not_start_at_the_baseline(source):
+    batch = first(source)
+    found = build(find_variant("attention", "residual=no")).predict(batch.target)
+    assert not torch.equal(found.depth, build(VARIANTS["baseline"]).predict(batch.target).depth)
+
+
+# Switches
+
+def test_switches_are_read():
+    variant = find_variant("ssfa", "levels=3,1 class_weights=no semantic_weight=0.5 ssfa_hidden=8 "
+                                   "semantic_source=labels")
+    assert variant == replace(VARIANTS["ssfa"], levels=(3, 1), class_weights=False, semantic_weight=0.5, ssfa_hidden=8,
+                              semantic_source="labels")
+    assert find_variant("baseline") == Variant()
+
+
+@pytest.mark.parametrize(("name", "switches", "message"), [
+    ("best", "", "variant 'best' is unknown; use one of baseline, multitask"),
+    ("ssfa", "level=2", "switch 'level' is unknown; use one of semantic_branch"),
+    ("ssfa", "levels=two", "switch levels is 'two', expected numbers such as 2,1,0"),
+    ("ssfa", "residual=maybe", "switch residual is 'maybe', expected yes or no"),
+    ("ssfa", "semantic_weight=much", "switch semantic_weight is 'much', expected a number"),
+    ("ssfa", "levels=5", "not all decoder levels; use some of 0 to 4"),
+    ("multitask", "classes=cars", "classes 'cars' is unknown"),
+    ("multitask", "semantic_share=1", "semantic_share 1.0 is outside"),
+    ("multitask", "fusion=sum", "fusion 'sum' is unknown; use one of none, attention, ssfa"),
+    ("attention", "semantic_branch=no", "fusion attention reads the semantic branch"),
+    ("attention", "semantic_source=labels", "use semantic_source branch with it"),
+    ("ssfa", "encoder_from_segmenter=yes", "encoder_from_segmenter needs one"),
+])
+def test_wrong_switches_are_told_in_one_sentence(name, switches, message):
+    with pytest.raises(InputError, match=message):
+        TrainSettings(variant=name, switches=switches)
+
+
+def test_attention_form_and_normalization_are_checked_when_the_model_is_built():
+    with pytest.raises(InputError, match="attention form 'C'"):
+        build(find_variant("attention", "attention_form=C"))
+    with pytest.raises(InputError, match="normalization 'layer'"):
+        build(find_variant("ssfa", "ssfa_norm=layer"))
+
+
+# What happens to a batch
+
+@pytest.mark.parametrize("lite", [True, False])
+def test_the_branch_predicts_at_full_resolution(lite):
+    networks = LITE if lite else NetworkSettings("resnet18")
+    for name, outputs in (("multitask", 1), ("ssfa", 19)):
+        prediction = build(VARIANTS[name], networks).predict(torch.rand(1, 3, 64, 96))
+        assert prediction.semantic_logits.shape == (1, outputs, 64, 96)
+    assert build(VARIANTS["baseline"]).predict(torch.rand(1, 3, 64, 96)).semantic_logits is None
+
+
+def test_the_total_loss_adds_the_weighted_cross_entropy(source):
+    batch = first(source)
+    plain, _ = build(VARIANTS["baseline"])(batch)
+    joint, _ = build(find_variant("multitask", "semantic_weight=0.3"))(batch)
+    torch.testing.assert_close(joint.total, plain.total + 0.3 * joint.semantic)
+    assert plain.semantic is None and float(joint.semantic.detach()) > 0
+
+
+def gradient_of_encoder(variant: Variant, batch: Triplet, part: str) -> torch.Tensor:
+    model = build(variant).double().eval()
+    terms, _ = model(batch)
+    (terms.semantic if part == "semantic" else terms.total - model.variant.semantic_weight * terms.semantic).backward()
+    return model.encoder.encoder.conv1.weight.grad
+
+
+def test_gradients_of_the_tasks_are_shared_out_at_the_encoder(source):
+    batch = first(TinySource(2))
+    batch = Triplet(batch.target.double(), batch.sources.double(), batch.K.double(),
+                    T_source_target=batch.T_source_target.double(), labels=first(source).labels)
+    for part, share in (("depth", 0.9), ("semantic", 0.1)):
+        plain = gradient_of_encoder(VARIANTS["multitask"], batch, part)
+        scaled = gradient_of_encoder(find_variant("multitask", "semantic_share=0.1"), batch, part)
+        torch.testing.assert_close(scaled, share * plain)
+
+
+def test_depth_does_not_teach_the_classes_through_the_label_map(source):
+    """SSFA reads the branch's own prediction without gradient; its features it may change."""
+    model = build(find_variant("ssfa", "levels=0")).train()
+    torch.nn.init.normal_(model.fusion.blocks["0"].scale.weight)
+    model.predict(first(source).target).depth.mean().backward()
+    assert model.semantic.head.weight.grad is None
+
+
+def test_exact_labels_reach_the_depth(source):
+    batch = first(source)
+    model = build(VARIANTS["ssfa_labels"]).eval()
+    torch.nn.init.normal_(model.fusion.blocks["0"].scale.weight)
+    other = replace(batch, labels=torch.zeros_like(batch.labels))
+    plain, changed = (model.predict(b.target, model.semantics_of(b)).depth for b in (batch, other))
+    assert not torch.equal(plain, changed)
+    given = replace(other, semantics=pack_labels(batch.labels))
+    assert torch.equal(model.predict(batch.target, model.semantics_of(given)).depth, plain)
+    with pytest.raises(InputError, match="modulates depth by a label map"):
+        model.predict(batch.target)
+
+
+def test_the_segmenter_is_asked_where_no_label_map_is_given(source):
+    batch = first(source)
+    model = build(VARIANTS["ssfa_segmenter"]).train()
+    torch.nn.init.normal_(model.fusion.blocks["0"].scale.weight)
+    model.eval()
+    packed = model.segmenter.packed(batch.target)
+    assert torch.equal(model.semantics_of(batch), packed)
+    assert torch.equal(model.predict(batch.target).depth, model.predict(batch.target, packed).depth)
+    assert not any(p.requires_grad for p in model.segmenter.parameters())
+    assert not model.train().segmenter.training
+
+
+def test_attention_map_of_a_pixel(source):
+    model = build(VARIANTS["attention"]).eval()
+    for level, size in ((4, (4, 6)), (3, (4, 6)), (2, (4, 6))):
+        seen = model.attention_map(first(source).target, level, 1, 2)
+        assert seen.shape == (2, *size)
+        torch.testing.assert_close(seen.sum((1, 2)), torch.ones(2))
+    for level, name in ((1, "attention"), (2, "baseline"), (2, "ssfa")):
+        with pytest.raises(InputError, match=f"no attention at level {level}"):
+            build(VARIANTS[name]).attention_map(first(source).target, level, 0, 0)
+
+
+# Training
+
+def settings(name: str, **changes) -> TrainSettings:
+    return TrainSettings(variant=name, width=8, batch=2, steps=4, segmenter_steps=3, **changes)
+
+
+def states_equal(a: Model, b: Model) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values()))
+
+
+class Cut(Exception):
+    """The power fails."""
+
+
+def cut_after(run: Run, step: int) -> None:
+    """Let a run stop after a step, as if its process had been killed."""
+    whole = run.train_step
+
+    def train_step(batch, forward=None):
+        if run.step == step:
+            raise Cut
+        return whole(batch, forward)
+
+    run.train_step = train_step
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "baseline"])
+def test_variants_train_resume_evaluate_and_predict(name, source, tmp_path):
+    whole = Run(source, settings(name), tmp_path / "whole", "cpu").train(progress=False, log_every=1)
+    cut = Run(source, settings(name), tmp_path / "cut", "cpu")
+    cut_after(cut, 3)
+    with pytest.raises(Cut):
+        cut.train(progress=False, log_every=1, save_every=2)
+    run = Run(source, settings(name), tmp_path / "cut", "cpu")
+    assert run.step == 2
+    assert states_equal(whole, run.train(progress=False, log_every=1))
+    rows = [list(read_log(tmp_path / part / "log.jsonl")) for part in ("whole", "cut")]
+    assert rows[0] == rows[1] and len(rows[0]) == 4
+    assert ("semantic" in rows[0][0]) == VARIANTS[name].semantic_branch
+    assert not (tmp_path / "cut" / "segmented.npy").exists()
+
+    loaded = load_run(tmp_path / "cut", "cpu")
+    assert states_equal(loaded, whole)
+    assert evaluate_model(loaded, source).means["abs_rel"] > 0
+    depth = depth_predictor(loaded)(next(batches(source, 2)))
+    assert depth.shape == (2, 1, 64, 96) and bool((depth > 0).all())
+
+
+def test_depth_starts_from_the_segmenter_s_encoder(source, tmp_path):
+    run = Run(source, settings("ssfa_segmenter"), tmp_path / "a", "cpu")
+    cut_after(run, 0)
+    with pytest.raises(Cut):
+        run.train(progress=False)
+    pairs = list(zip(run.model.encoder.parameters(), run.model.segmenter.encoder.parameters()))
+    assert all(torch.equal(a, b) for a, b in pairs)
+    other = Run(source, settings("ssfa_segmenter", switches="encoder_from_segmenter=no"), tmp_path / "b", "cpu")
+    cut_after(other, 0)
+    with pytest.raises(Cut):
+        other.train(progress=False)
+    assert not torch.equal(other.model.encoder.encoder.conv1.weight, other.model.segmenter.encoder.encoder.conv1.weight)
+
+
+def test_the_looked_up_label_maps_are_the_segmenter_s(source, tmp_path):
+    run = Run(source, settings("ssfa_segmenter", augmentation=False), tmp_path, "cpu")
+    cut_after(run, 0)
+    with pytest.raises(Cut):
+        run.train(progress=False)
+    batch = run.source.triplet(np.array([1, 4]))
+    assert (batch.semantics != run.model.segmenter.packed(batch.target)).float().mean() < 1e-3
+
+
+def test_joint_training_learns_classes(source, tmp_path):
+    run = Run(source, replace(settings("ssfa"), steps=30), tmp_path, "cpu")
+    model = run.train(progress=False, log_every=1)
+    rows = list(read_log(tmp_path / "log.jsonl"))
+    assert rows[-1]["semantic"] < 0.7 * rows[0]["semantic"]
+    assert float(model.class_weights[TRAIN_ID["person"]]) > float(model.class_weights[TRAIN_ID["building"]]) > 0
+    logits = model.predict(first(source).target).semantic_logits.detach()
+    person = class_probabilities(logits)[:, TRAIN_ID["person"]]
+    labels = first(source).labels
+    assert float(person[labels == TRAIN_ID["person"]].mean()) > float(person[labels == TRAIN_ID["building"]].mean())
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "baseline"])
+def test_data_without_labels_is_refused_before_training(name, tmp_path):
+    with pytest.raises(InputError, match="learns from semantic labels and made up has none") as error:
+        Run(TinySource(2), settings(name), tmp_path / "run", "cpu")
+    assert str(error.value).count(". ") == 0 and not (tmp_path / "run").exists()
+
+
+def test_label_noise_changes_what_is_learned(source, tmp_path):
+    clean = Run(source, settings("multitask"), tmp_path / "clean", "cpu").train(progress=False)
+    noisy = Run(source, settings("multitask", label_noise=1.0), tmp_path / "noisy", "cpu").train(progress=False)
+    assert not states_equal(clean, noisy)
+    assert read_json(tmp_path / "noisy" / "settings.json")["data"] == "made up with label noise 1"
+    with pytest.raises(InputError, match="label_noise 2.0 is outside"):
+        settings("multitask", label_noise=2.0)
