@@ -1,4 +1,5 @@
-"""Real data by name: what `--data` on the command line opens, and its ground truth at full size for evaluation."""
+"""Real data by name: what `--data` on the command line opens, and its ground truth at full size for evaluation; and a
+street that is written like a clip of one's own."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -9,9 +10,12 @@ import torch
 
 from .common import InputError
 from .data import Triplet
-from .frames import FrameFolder
+from .files import write_depth_png, write_image
+from .frames import INTRINSICS_FILE, FrameFolder, write_intrinsics
 from .framestore import DEFAULT_CACHE, ClipSource
 from .kitti import KittiOdometry, KittiRaw
+from .semantics import pack_labels
+from .street import default_intrinsics, render_frame
 
 KINDS = {"kitti": "the root of KITTI raw", "odometry": "the root of KITTI odometry",
          "frames": "a folder of images or a video"}
@@ -94,7 +98,8 @@ def truth_batches(source: ClipSource) -> Iterator[Triplet]:
     days differ in size.
 
     Args:
-        source: opened with depth; its labels, where it has them, are given at the size of the depth too.
+        source: opened with depth; its labels, where it has them, are given at the size of the depth, and once more at
+            the network's size as what an outside segmenter says.
 
     Raises:
         InputError: if the source has no depth, or a file cannot be read.
@@ -106,5 +111,32 @@ def truth_batches(source: ClipSource) -> Iterator[Triplet]:
         labels = torch.from_numpy(source.full_labels(index))[None] if source.has_labels else None
         target = source.frames.read([source.targets[index]])
         image = torch.from_numpy(target).float().div_(255)
-        yield Triplet(target=image, sources=image[:, None][:, :0], K=source.K[[index]], depth=depth,
-                      labels=labels, index=torch.tensor([index]))
+        seen = None if labels is None else pack_labels(torch.from_numpy(source.label_store.read([index])))
+        yield Triplet(target=image, sources=image[:, None][:, :0], K=source.K[[index]], depth=depth, labels=labels,
+                      semantics=seen, index=torch.tensor([index]))
+
+
+def write_clip(folder: Path, seed: int, frames: int, height: int, width: int) -> Path:
+    """Write a rendered street as a plain folder: images/, intrinsics.txt in it, and labels/ and depth/ beside it.
+
+    Intrinsics are written last; a folder that has them is complete and is used again.
+
+    Args:
+        folder: to write to.
+        seed: of the street.
+        frames: how many.
+        height, width: pixels.
+
+    Returns:
+        The folder of images.
+    """
+    images = Path(folder) / "images"
+    if (images / INTRINSICS_FILE).is_file():
+        return images
+    for index in range(frames):
+        frame, name = render_frame(seed, index, height, width), f"{index:06d}.png"
+        write_image(images / name, frame.image)
+        write_image(Path(folder) / "labels" / name, frame.labels)
+        write_depth_png(Path(folder) / "depth" / name, frame.depth)
+    write_intrinsics(images, torch.from_numpy(default_intrinsics(height, width)))
+    return images

@@ -1,4 +1,5 @@
-"""Frames of your own: a folder of images or a video file with one line of intrinsics, as a source of triplets."""
+"""Frames of your own: a folder of images or a video file with one line of intrinsics, as a source of triplets; and the
+scale that a known height of the camera gives."""
 from __future__ import annotations
 
 from collections import Counter
@@ -14,8 +15,8 @@ import tempfile
 import numpy as np
 import torch
 
-from .camera import check_intrinsics, intrinsics as intrinsics_matrix
-from .common import InputError
+from .camera import backproject, check_intrinsics, intrinsics as intrinsics_matrix
+from .common import InputError, check_sizes
 from .files import IMAGE_SUFFIXES, image_size, read_depth_png, write_image
 from .framestore import DEFAULT_CACHE, ClipSource
 
@@ -239,6 +240,33 @@ def _partner_files(folder: Path, files: list[Path], targets: np.ndarray, what: s
         if not partner.is_file():
             raise InputError(f"{partner} is missing; every target frame needs {what} of its name, or none.")
     return partners
+
+
+def scale_from_height(depth: torch.Tensor, K: torch.Tensor, camera_height: float) -> torch.Tensor:
+    """Find the factor to meters from the height of the camera above the ground it looks at.
+
+    A plane n . X = 1 is fitted to the points of the lower middle of the image (rows 75 to 95 %, columns 40 to 60 %),
+    where a driving or walking camera sees ground; the camera is 1 / |n| above it.
+
+    Args:
+        depth: (B, 1, H, W) predicted depth, up to scale.
+        K: (B, 3, 3), pixels.
+        camera_height: meters.
+
+    Returns:
+        (B,) factor for each image; take their median for a clip.
+
+    Raises:
+        InputError: if a shape differs or the height is not positive.
+    """
+    sizes = check_sizes(depth, "depth", "B1HW")
+    if not camera_height > 0:
+        raise InputError(f"camera height {camera_height} is not positive; give meters above the ground.")
+    rows = slice(int(0.75 * sizes["H"]), int(0.95 * sizes["H"]))
+    columns = slice(int(0.4 * sizes["W"]), int(0.6 * sizes["W"]))
+    points = backproject(depth, K)[:, :, rows, columns].flatten(2).transpose(1, 2).double()  # (B, N, 3)
+    normal = torch.linalg.lstsq(points, torch.ones_like(points[..., :1])).solution[..., 0]
+    return camera_height * normal.norm(dim=-1)
 
 
 def unpack_video(path: Path, cache: Path, step: int = 1) -> Path:

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from semdepth_lite.common import InputError
-from semdepth_lite.datasets import KINDS, UNDERSTOOD, DataOptions, open_data, truth_batches
+from semdepth_lite.datasets import KINDS, UNDERSTOOD, DataOptions, open_data, truth_batches, write_clip
 from semdepth_lite.evaluation import Protocol, evaluate
 from semdepth_lite.files import read_depth_png, write_depth_png
 from semdepth_lite.frames import FrameFolder
+from semdepth_lite.street import render_frame
 from semdepth_lite.training import Run, TrainSettings, read_log
 
 REAL = os.environ.get("SEMDEPTH_REAL_DATA")
@@ -73,6 +74,7 @@ def test_truth_stays_at_its_own_size(clip):
     assert len(batches) == 4 and batches[2].index.item() == 2
     assert batches[0].target.shape == (1, 3, 32, 64) and batches[0].depth.shape == (1, 1, HEIGHT, WIDTH)
     assert batches[0].labels.shape == (1, HEIGHT, WIDTH)
+    assert torch.equal(batches[1].semantics[:, 0], source.triplet([1]).labels)
     assert np.array_equal(batches[0].depth[0, 0].numpy(), read_depth_png(clip / "depth" / "001.png"))
     assert torch.equal(batches[0].target, source.triplet([0]).target)
     with pytest.raises(InputError, match="opened without depth"):
@@ -92,6 +94,20 @@ def test_sparse_truth_is_judged_where_it_is(clip):
         expected.append(np.mean(np.abs(7 - truth) / truth))
     assert np.allclose(report.values["abs_rel"], expected, rtol=1e-5)
     assert (report.values["pixels"] > 100).all() and report.counts["band_abs_rel"] == 4
+
+
+def test_a_street_becomes_a_plain_clip(tmp_path):
+    images = write_clip(tmp_path / "street", 8, 3, 32, 96)
+    source = open_data(f"frames:{images}", 32, 96, DataOptions(
+        labels=tmp_path / "street" / "labels", depth=str(tmp_path / "street" / "depth"), cache=None))
+    batch, frame = source.triplet([0]), render_frame(8, 1, 32, 96)
+    assert len(source) == 1 and np.array_equal((batch.target[0] * 255).round().byte().permute(1, 2, 0), frame.image)
+    assert np.array_equal(batch.labels[0], frame.labels)
+    assert np.abs(batch.depth[0, 0].numpy() - frame.depth.clip(max=65535 / 256)).max() < 0.01
+    assert np.allclose(batch.K[0], frame.K, atol=1e-4)
+    written = (images / "000000.png").stat().st_mtime_ns
+    assert write_clip(tmp_path / "street", 8, 3, 32, 96) == images
+    assert (images / "000000.png").stat().st_mtime_ns == written
 
 
 @needs_real

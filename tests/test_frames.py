@@ -11,7 +11,8 @@ import torch
 from semdepth_lite.camera import resize_intrinsics
 from semdepth_lite.common import InputError
 from semdepth_lite.files import write_depth_png
-from semdepth_lite.frames import FrameFolder, find_frames, parse_intrinsics, read_intrinsics_file, write_intrinsics
+from semdepth_lite.frames import (FrameFolder, find_frames, parse_intrinsics, read_intrinsics_file, scale_from_height,
+                                  write_intrinsics)
 
 HEIGHT, WIDTH = 16, 32
 LINE = "20 21 15.5 7.5"
@@ -137,6 +138,21 @@ def test_folders_that_are_none_are_named(tmp_path, clip):
 def test_names_without_numbers_are_sorted(tmp_path):
     source = opened(make_folder(tmp_path / "clip", ["one.png", "three.png", "two.png"]))
     assert source.target_file(0).name == "three.png"
+
+
+@pytest.mark.parametrize("pitch", [-0.1, 0.0, 0.08])
+def test_the_height_of_the_camera_gives_the_scale(pitch):
+    K = parse_intrinsics("fov 80", 96, 320)
+    v = torch.arange(96.0)[:, None].expand(96, 320)
+    u = torch.arange(320.0).expand(96, 320)
+    rays = torch.einsum("ij,jhw->ihw", torch.linalg.inv(K), torch.stack((u, v, torch.ones_like(u))))
+    normal = torch.tensor([0.0, math.cos(pitch), math.sin(pitch)])  # the ground lies 1.6 m below, along the normal
+    depth = 1.6 / torch.einsum("i,ihw->hw", normal, rays)
+    depth = torch.where((depth > 0) & (depth < 80), depth, 80.0)[None, None]
+    factor = scale_from_height(depth.repeat(2, 1, 1, 1) / 7, K.expand(2, 3, 3), 1.6)
+    assert torch.allclose(factor, torch.full((2,), 7.0, dtype=torch.float64), rtol=1e-4)
+    with pytest.raises(InputError, match="camera height 0 is not positive"):
+        scale_from_height(depth, K[None], 0)
 
 
 def test_a_video_becomes_frames(tmp_path):
