@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from .common import Failure, InputError
-from .evaluation import Predictor, Report, constant_baseline, evaluate, pixel_median_baseline
+from .evaluation import Predictor, Protocol, Report, constant_baseline, evaluate, pixel_median_baseline
 from .notebooks import RESULTS
 from .prediction import batches
 from .presets import PRESETS, evaluate_model, find_preset, recipe, street
@@ -103,7 +103,8 @@ def execute(single: Single, work: Path, results: Path, progress: bool = True) ->
     else:
         run = Run(source, single.settings, work / single.file)
         validation = street("validation", single.preset, progress=progress)
-        model = run.train(progress, watch=lambda m: brief(evaluate_model(m, validation)),
+        quick = Protocol(dense=False)  # a learning curve needs no edges, which take most of an evaluation's time
+        model = run.train(progress, watch=lambda m: brief(evaluate_model(m, validation, quick)),
                           watch_every=max(1, single.settings.steps // 8))
         report = evaluate_model(model, judged)
         content |= {"settings": asdict(single.settings), "seed": single.settings.seed, "cost": run.cost(),
