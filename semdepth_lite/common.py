@@ -1,11 +1,17 @@
-"""Shape contract, bad input, seeding and device choice: what every room needs.
+"""Shape contract, bad input, seeds, devices, files written whole, Ctrl-C: what every room needs.
 
 Fixed letters in shape contracts: B batch, C channels, H height, W width, N points, S source frames.
 """
 from __future__ import annotations
 
+import json
 import os
 import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +93,17 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def peak_mib(device: torch.device) -> float:
+    """Return the peak memory of this process so far, MiB: of the device, or resident; 0 where nobody counts it."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
 def write_atomically(path: Path, write) -> None:
     """Give `write` a temporary path beside `path` and move it into place when it is complete.
 
@@ -100,3 +117,59 @@ def write_atomically(path: Path, write) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object.
+
+    Raises:
+        InputError: if the file does not hold one.
+    """
+    try:
+        value = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error}); delete it to start again.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds {type(value).__name__}, expected a JSON object; delete it to start again.")
+    return value
+
+
+def write_json(path: Path, value: dict, indent: int | None = 1) -> None:
+    """Write a JSON object atomically."""
+    write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(value, indent=indent) + "\n"))
+
+
+def read_log(path: Path) -> Iterator[dict]:
+    """Yield the rows of a JSONL log, leaving out a last line that was cut off."""
+    for line in Path(path).read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+@contextmanager
+def interrupt_between_steps(enabled: bool = True) -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C wait for the end of a step; a second one does not wait.
+
+    Args:
+        enabled: False leaves Ctrl-C as it is, which happens outside the main thread too.
+
+    Returns:
+        A function that tells whether Ctrl-C was pressed.
+    """
+    if not enabled or threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    pressed = []
+    before = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+
+    def remember(number, frame) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

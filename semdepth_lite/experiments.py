@@ -82,8 +82,11 @@ def is_done(single: Single, results: Path) -> bool:
     if not path.exists():
         return False
     known = read_json(path)
-    wanted = None if single.settings is None else asdict(single.settings)
-    return known.get("settings") == wanted and known.get("preset") == single.preset and known.get("split") == single.split
+    about = known.get("preset"), known.get("split"), known.get("settings") is None
+    if about != (single.preset, single.split, single.settings is None):
+        return False
+    # a setting that was added since had its default then
+    return single.settings is None or asdict(single.settings) == {**asdict(TrainSettings()), **known["settings"]}
 
 
 def execute(single: Single, work: Path, results: Path, progress: bool = True) -> dict:
