@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 
 import numpy as np
@@ -19,7 +19,8 @@ from .common import InputError, check_sizes
 from .data import Triplet
 from .labels import dilate, group_mask, label_borders
 from .losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
-from .metrics import evaluation_mask, masked_mean, median_scale
+from .metrics import evaluation_mask, masked_mean, median_scale, pair_errors
+from .model import Model
 from .sources import to_image
 from .street import Frame
 from .warp import warp
@@ -103,6 +104,14 @@ def pick_pixel(score: torch.Tensor, where: torch.Tensor) -> tuple[int, int]:
     return place % score.shape[-1], place // score.shape[-1]
 
 
+def ring_mask(pixel: tuple[int, int], height: int, width: int, radius: float = 6.0, thickness: float = 2.0
+              ) -> torch.Tensor:
+    """Mark a ring around a pixel (u, v), to be drawn over an image: (H, W) bool; `radius` and `thickness` in pixels."""
+    spot = torch.zeros(1, height, width, dtype=torch.bool)
+    spot[0, pixel[1], pixel[0]] = True
+    return (dilate(spot, radius) & ~dilate(spot, radius - thickness))[0]
+
+
 def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = LossSettings()) -> torch.Tensor:
     """Return what each pixel adds to the photometric loss at full resolution, (B, H, W), for a given depth.
 
@@ -171,6 +180,31 @@ def to_scale(depth: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Multiply each predicted depth (B, 1, H, W) by median(truth) / median(depth) over the pixels with truth."""
     scale = median_scale(depth[:, 0], truth[:, 0], evaluation_mask(truth[:, 0]))
     return depth * scale[:, None, None, None]
+
+
+@torch.no_grad()
+def motion_errors(model: Model, batches: Iterable[Triplet]) -> dict[str, float]:
+    """Compare the predicted motion to the next frame with the true one, over batches with truth.
+
+    Args:
+        model: with a pose network, in evaluation mode.
+        batches: with true depth, which gives each prediction its scale, and motion.
+
+    Returns:
+        Medians over the frames: direction_deg, rotation_deg and length_ratio as `metrics.pair_errors` has them, and
+        rotation_deg_without, the rotation error of "the camera never turns".
+    """
+    device = next(model.parameters()).device
+    rows = []
+    for batch in batches:
+        here = batch.to(device)
+        depth = model.predict(here.target).depth
+        scale = (to_scale(depth, here.depth) / depth)[:, 0, 0, 0]
+        true = here.T_source_target[:, 1]
+        found = pair_errors(model.motion(here.target, here.sources)[:, 1], true, scale)
+        still = pair_errors(torch.eye(4, device=device).expand_as(true), true)
+        rows.append({**found, "rotation_deg_without": still["rotation_deg"]})
+    return {name: float(torch.cat([row[name] for row in rows]).nanmedian()) for name in rows[0]}
 
 
 def misread_pixels(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:

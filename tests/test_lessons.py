@@ -11,6 +11,7 @@ from semdepth_lite.camera import intrinsics
 from semdepth_lite.common import InputError
 from semdepth_lite.data import Triplet
 from semdepth_lite.losses import LossSettings, reference_reprojection
+from semdepth_lite.model import Prediction
 from semdepth_lite.sources import street_source
 from semdepth_lite.street import render_frame, scene_seeds
 
@@ -85,6 +86,13 @@ def test_pick_pixel():
         lessons.pick_pixel(score, score > 99)
 
 
+def test_ring_mask_against_distances():
+    ring = lessons.ring_mask((7, 3), 12, 20, radius=5, thickness=2)
+    for v in range(12):
+        for u in range(20):
+            assert bool(ring[v, u]) == (9 < (u - 7) ** 2 + (v - 3) ** 2 <= 25)
+
+
 @pytest.mark.parametrize("switches", [{}, {"automask": False}, {"minimum": False}, {"mask_outside": True},
                                       {"gray": True, "ssim": 0.0}])
 def test_pixel_loss_averages_to_the_loss(frames, switches):
@@ -140,6 +148,28 @@ def test_to_scale_gives_the_median_of_the_truth():
     truth = torch.tensor([2.0, 4.0, 10.0, 0.0]).view(1, 1, 2, 2)
     scaled = lessons.to_scale(torch.tensor([1.0, 0.5, 3.0, 99.0]).view(1, 1, 2, 2), truth)
     assert scaled.flatten().tolist() == [4.0, 2.0, 12.0, 396.0]
+
+
+def test_motion_errors_know_the_truth(frames):
+    class Truthful(torch.nn.Module):
+        """Says twice the true depth and twice the true way, and forgets to turn."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def predict(self, images):
+            return Prediction([], 2 * lessons.far_sky(batch.depth))
+
+        def motion(self, target, sources):
+            T = torch.eye(4).repeat(1, 2, 1, 1)
+            T[..., :3, 3] = 2 * batch.T_source_target[..., :3, 3]
+            return T
+
+    batch = lessons.triplet_of(frames[1:])
+    found = lessons.motion_errors(Truthful(), [batch, batch])
+    assert found["direction_deg"] == pytest.approx(0, abs=0.05) and found["length_ratio"] == pytest.approx(1)
+    assert found["rotation_deg"] == found["rotation_deg_without"] > 0
 
 
 def test_misread_pixels_are_what_torch_reads():
