@@ -5,16 +5,18 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from ..common import InputError
+from ..common import Failure, InputError
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
 
@@ -170,27 +172,47 @@ def _install(temporary: Path, folder: Path, settings: StreetSettings) -> None:
 def _render_scenes(folder: Path, settings: StreetSettings, workers: int, progress: bool) -> None:
     """Render all scenes, in this process or in several; each writes its own rows of the memory-mapped files."""
     seeds = scene_seeds(settings.split, settings.scenes)
-    jobs = [(str(folder), settings, k, seed) for k, seed in enumerate(seeds)]
-    workers = min(workers, len(jobs))
-    with tqdm(total=len(jobs) * settings.frames_per_scene, unit="frame", desc=f"render {settings.split} street",
+    workers = min(workers, len(seeds))
+    with tqdm(total=len(seeds) * settings.frames_per_scene, unit="frame", desc=f"render {settings.split} street",
               disable=not progress) as bar:
         if workers == 1:
-            for job in jobs:
-                bar.update(_render_one(job))
-            return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            try:
-                for done in pool.map(_render_one, jobs):
-                    bar.update(done)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+            for k, seed in enumerate(seeds):
+                bar.update(_render_scene(folder, settings, k, seed))
+        else:
+            _share_out(folder, settings, seeds, workers, bar)
 
 
-def _render_one(job: tuple[str, StreetSettings, int, int]) -> int:
+def _share_out(folder: Path, settings: StreetSettings, seeds: list[int], workers: int, bar: tqdm) -> None:
+    """Render scenes in processes of their own, which are commands: unlike `multiprocessing`, they never import the
+    caller's script, so a script needs no `if __name__ == "__main__"` on any system."""
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "semdepth_lite.street.cache"]
+    shares = [json.dumps([str(folder), asdict(settings), list(enumerate(seeds))[i::workers]]) for i in range(workers)]
+    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+    def follow(process: subprocess.Popen, share: str) -> None:
+        with process.stdin as entry:
+            entry.write(share)
+        for line in process.stdout:
+            bar.update(int(line))
+        error = process.stderr.read().strip()
+        if process.wait():
+            raise Failure(f"rendering the street failed: {error.splitlines()[-1] if error else process.returncode}.")
+
+    with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
+        running = [stack.enter_context(subprocess.Popen(command, env=environment, **pipe)) for _ in shares]
+        try:
+            list(pool.map(follow, running, shares))
+        except BaseException:
+            for process in running:
+                process.kill()
+            raise
+
+
+def _render_scene(folder: Path, settings: StreetSettings, k: int, seed: int) -> int:
     """Render one scene into its rows of the set and return the number of frames."""
-    folder, settings, k, seed = job
-    arrays = {name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r+") for name in _layout(settings)}
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in _layout(settings)}
     for index in range(settings.frames_per_scene):
         frame = render_frame(seed, index, settings.height, settings.width)
         row = k * settings.frames_per_scene + index
@@ -200,3 +222,14 @@ def _render_one(job: tuple[str, StreetSettings, int, int]) -> int:
     for array in arrays.values():
         array.flush()
     return settings.frames_per_scene
+
+
+def main() -> None:
+    """Render the share of scenes that stands on standard input, and print the frames of each when it is done."""
+    folder, settings, share = json.load(sys.stdin)
+    for k, seed in share:
+        print(_render_scene(Path(folder), StreetSettings(**settings), k, seed), flush=True)
+
+
+if __name__ == "__main__":
+    main()
