@@ -13,7 +13,10 @@ from ..common import InputError
 from .guidance import Guidance
 
 ATTENTION_LEVELS = (4, 3, 2)  # at levels 1 and 0 concatenation and convolution take over [figure: FIG1]
-KEY_POOLING = {4: 1, 3: 2, 2: 4}  # keys and values averaged over cells of this size: 120 of them at 96x320, 480 at 2x
+# Keys and values are averaged over cells of so many pixels a side [inferred]: at every level, 480 cells at 192x640.
+# All pixels with all would be 7,680^2 scores at level 2, 236 MB an image. Measured with Monodepth2's channels, training
+# on two images of 192x640: 128 MiB for the three levels, 1.4 GiB and ten times the time without pooling.
+KEY_POOLING = {4: 1, 3: 2, 2: 4}
 
 
 class SemanticGuidedAttention(nn.Module):
