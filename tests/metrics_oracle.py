@@ -119,3 +119,36 @@ def evaluate_image(pred, gt, labels, moving, protocol, names):
         result |= edge_errors(depth_edges(pred, known, p.jump), depth_edges(capped, known, p.jump),
                               p.match_radius, p.edge_limit)
     return result
+
+
+def compare_speed(batch=16, height=96, width=320, repeats=15):
+    """Print milliseconds an image of this loop and of `evaluate_batch`, on frames of the street."""
+    import time
+
+    import torch
+    from semdepth_lite.evaluation import Protocol, evaluate_batch
+    from semdepth_lite.labels import NAMES
+    from semdepth_lite.street import render_frame, scene_seeds
+
+    frames = [render_frame(seed, 3, height, width) for seed in scene_seeds("validation", batch)]
+    depth = torch.from_numpy(np.stack([frame.depth for frame in frames]))[:, None]
+    labels, moving = (torch.from_numpy(np.stack([getattr(frame, name) for frame in frames]))
+                      for name in ("labels", "moving"))
+    noise = torch.rand(depth.shape, generator=torch.Generator().manual_seed(0))
+    pred, protocol = torch.where(depth > 0, depth, 80.0) * (0.9 + 0.2 * noise), Protocol()
+    arrays = [tuple(x[b].numpy() for x in (pred[:, 0], depth[:, 0], labels, moving)) for b in range(batch)]
+    runs = {"loop": lambda: [evaluate_image(*one, protocol, NAMES) for one in arrays],
+            "batch": lambda: evaluate_batch(pred, depth, labels, moving, protocol)}
+    times = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(1000 * (time.perf_counter() - start) / batch)
+    loop, fast = (float(np.median(times[name])) for name in ("loop", "batch"))
+    print(f"{torch.get_num_threads()} threads, batch {batch} at {height}x{width}: loop {loop:.2f} ms an image, "
+          f"evaluate_batch {fast:.2f} ms, ratio {loop / fast:.1f}")
+
+
+if __name__ == "__main__":
+    compare_speed()
