@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from made_up import TinySource
-from semdepth_lite.common import InputError, seed_everything
+from semdepth_lite.common import InputError, read_json, read_log, seed_everything
 from semdepth_lite.data import Triplet
 from semdepth_lite.labels import IGNORE, TRAIN_ID
 from semdepth_lite.model import VARIANTS, Model, Variant, find_variant
@@ -16,7 +16,7 @@ from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.prediction import batches, depth_predictor
 from semdepth_lite.presets import evaluate_model
 from semdepth_lite.semantics import class_probabilities, pack_labels
-from semdepth_lite.training import Run, TrainSettings, load_run, read_json, read_log
+from semdepth_lite.training import Run, TrainSettings, load_run
 
 LITE = NetworkSettings(width=8)
 FUSED = [name for name, variant in VARIANTS.items() if variant.fusion != "none"]
