@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -407,6 +408,20 @@ def test_prefetch_keeps_order_and_passes_errors_on(raw, tmp_path):
         assert [t.index.tolist() for t in prefetch(source, batches, workers)] == batches
     with pytest.raises(InputError, match="indices"):
         list(prefetch(source, [[0], [9], [1]], workers=2))
+
+
+def test_memory_stays_flat_over_many_batches(raw, tmp_path):
+    resource = pytest.importorskip("resource", reason="this system does not tell a process's peak memory")
+    source = kitti.KittiRaw(raw, 96, 320, cache=tmp_path / "cache")
+    unit = 1 if sys.platform == "darwin" else 1024
+
+    def peak(batches: int) -> int:
+        for _ in prefetch(source, [[0, 1, 2]] * batches, workers=2):
+            pass
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    warm = peak(20)
+    assert peak(80) - warm < 30e6  # a batch is 3.3 MB: keeping every batch would take 265 MB
 
 
 def test_a_store_checks_what_its_reader_returns(tmp_path):
