@@ -57,14 +57,15 @@ def sun_view(way: np.ndarray, x_range: tuple[float, float], z_range: tuple[float
 def draw(things: Things, view: View) -> None:
     """Draw all things into `view`, keeping the largest x at each sample: large ones one by one, small ones at once."""
     rects, best = _rectangles(things, view)
+    solids = _solids(things, view)
+    quadrics = _quadrics(things, view, rects)
+    _crop_to_outlines(rects, quadrics, view)
     seen = (rects[:, 0] < rects[:, 1]) & (rects[:, 2] < rects[:, 3]) & (best > 0)
     if view.ids is None:
         seen &= things.casts
     area = (rects[:, 1] - rects[:, 0]) * (rects[:, 3] - rects[:, 2]) * len(view.x)
     large = np.flatnonzero(seen & (area > SMALL))
     large = large[np.argsort(-best[large], kind="stable")]
-    solids = _solids(things, view)
-    quadrics = _quadrics(things, view, rects)
     limits, boxes, kinds = best.tolist(), rects.tolist(), things.kind.tolist()
     for i in large.tolist():
         u0, u1, v0, v1 = boxes[i]
@@ -128,17 +129,28 @@ def _rectangles(things: Things, view: View) -> tuple[np.ndarray, np.ndarray]:
         low_u, high_u, low_v, high_v = low[:, 0], high[:, 0], low[:, 1], high[:, 1]
         best = 1 / np.maximum(z.min(1), near)
         best[z.max(1) <= near] = 0
-        for i in np.flatnonzero((z.min(1) < near) & (z.max(1) > near)):
-            front, back = local[i][z[i] > near], local[i][z[i] <= near]
-            share = ((front[:, None, 2] - near) / (front[:, None, 2] - back[None, :, 2]))[..., None]
-            cut = (front[:, None] + share * (back[None] - front[:, None])).reshape(-1, 3)
-            points = np.concatenate([front, cut])[:, :2] / np.concatenate([front, cut])[:, 2:]
-            (low_u[i], low_v[i]), (high_u[i], high_v[i]) = points.min(0), points.max(0)
+        half = np.flatnonzero((z.min(1) < near) & (z.max(1) > near))  # partly behind the camera: cut all diagonals
+        cut = _cut_at(local[half], near)
+        low_u[half], low_v[half] = cut.min(1, initial=np.inf, where=np.isfinite(cut)).T
+        high_u[half], high_v[half] = cut.max(1, initial=-np.inf, where=np.isfinite(cut)).T
         small = np.maximum(high_u - low_u, high_v - low_v) < .7
         best[small] = 0
     rects = np.stack([np.clip(np.floor(low_u), 0, width), np.clip(np.ceil(high_u) + 2, 0, width),
                       np.clip(np.floor(low_v), 0, height), np.clip(np.ceil(high_v) + 2, 0, height)], axis=1)
     return rects.astype(np.int64), best
+
+
+def _cut_at(local: np.ndarray, near: float) -> np.ndarray:
+    """Return picture points (M, 72, 2) that enclose what boxes (M, 8, 3) show beyond `near`; infinite = no point."""
+    z = local[..., 2]
+    front = z > near
+    crosses = front[:, :, None] & ~front[:, None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = ((z[:, :, None] - near) / (z[:, :, None] - z[:, None, :]))[..., None]
+        points = local[:, :, None] + share * (local[:, None] - local[:, :, None])
+        points = np.where(crosses[..., None], points, np.nan).reshape(len(local), 64, 3)
+        points = np.concatenate([np.where(front[..., None], local, np.nan), points], axis=1)
+        return np.where(np.isnan(points[..., :2]), np.inf, points[..., :2] / points[..., 2:])
 
 
 @dataclass
@@ -226,6 +238,7 @@ class _Quadrics:
     """Per-thing coefficients of balls and posts, relative to the middle of their rectangles; the last axis is T."""
 
     middle: np.ndarray  # (2, T)
+    center: np.ndarray  # (2, T) middle of the outline
     linear: np.ndarray  # (3, T) -b / a
     conic: np.ndarray  # (6, T) of u^2, uv, v^2, u, v, 1: discriminant / a^2
     peak: np.ndarray  # (T,) largest discriminant / a^2, in the middle of the outline
@@ -275,17 +288,33 @@ def _quadrics(things: Things, view: View, rects: np.ndarray) -> _Quadrics:
                       disc[:, 2, 2]])
     det = 4 * conic[0] * conic[2] - conic[1] ** 2
     det = np.where(np.abs(det) < 1e-30, 1e-30, det)
+    center = np.stack([conic[1] * conic[4] - 2 * conic[2] * conic[3], conic[1] * conic[3] - 2 * conic[0] * conic[4]])
     peak = conic[5] - (conic[2] * conic[3] ** 2 - conic[1] * conic[3] * conic[4] + conic[0] * conic[4] ** 2) / det
     axis_linear, axis_slope = lift(things.axes[:, 1:2])
     along = np.concatenate([axis_linear[:, 0], axis_slope], axis=1)
     unit = np.concatenate([q, p[..., None]], axis=2)
     single = np.float32
-    return _Quadrics(middle.T.astype(single), (-b / safe[:, None]).T.astype(single), conic.astype(single),
+    return _Quadrics(middle.T.astype(single), middle.T + center / det, (-b / safe[:, None]).T.astype(single), conic.astype(single),
                      np.maximum(peak, 1e-20).astype(single), valid, along.T.astype(single),
                      things.size[:, 1].astype(single), unit.transpose(1, 2, 0).astype(single),
                      (things.seed * 4096).astype(np.int32), things.params[:, 0].astype(single),
                      things.params[:, 2].astype(single), post, things.material == MATERIAL["leaves"],
                      (FIRST + len(things.planes) + np.arange(len(things))).astype(np.int32), view.perspective)
+
+
+def _crop_to_outlines(rects: np.ndarray, quadrics: _Quadrics, view: View) -> None:
+    """Shrink the rectangles of balls whose outline is an ellipse to that ellipse and a sample more."""
+    uu, uv, vv = (quadrics.conic[k].astype(np.float64) for k in range(3))
+    det = 4 * uu * vv - uv**2
+    chosen = np.flatnonzero(quadrics.valid & ~quadrics.post & (uu < 0) & (vv < 0) & (det > 1e-3 * uu * vv))
+    peak = quadrics.peak[chosen].astype(np.float64)
+    for k, (center, other, start) in enumerate(((quadrics.center[0], vv, view.u[0, 0, 0]),
+                                                (quadrics.center[1], uu, view.v[0, 0, 0]))):
+        reach = np.sqrt(-4 * other[chosen] * peak / det[chosen]) / view.step
+        at = (center[chosen] - start) / view.step
+        low, high = np.floor(at - reach) - 1, np.ceil(at + reach) + 3
+        rects[chosen, 2 * k] = np.maximum(rects[chosen, 2 * k], low)
+        rects[chosen, 2 * k + 1] = np.minimum(rects[chosen, 2 * k + 1], high)
 
 
 def _meet_quadric(quadrics: _Quadrics, i, u, v, window):
