@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from semdepth_lite.common import InputError
+from semdepth_lite.model import Model
 from semdepth_lite.networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
 from semdepth_lite.weights import (NETWORK_FILES, imagenet_state, load_imagenet, load_tensors, read_monodepth2,
                                    write_monodepth2)
@@ -57,6 +58,17 @@ def rewrite(path: Path, change) -> None:
     change(state)
     path.unlink()  # the copy is a link
     torch.save(state, path)
+
+
+def test_a_model_takes_them(published):
+    weights = read_monodepth2(published[0])
+    with torch.device("meta"):
+        model = Model(weights.networks)
+    model = model.to_empty(device="cpu")
+    weights.load_into(model)
+    for name, network in vars(published[1]).items():
+        ours = getattr(model, name).state_dict()
+        assert all(torch.equal(tensor, ours[key]) for key, tensor in network.state_dict().items())
 
 
 @torch.no_grad()
