@@ -147,7 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
                          "experiment's run folders (default: runs)")
     command.add_argument("--only", help="first characters of the notebooks to run, such as 03")
     command.add_argument("--experiment", help="name of an experiment, such as baseline")
-    command.add_argument("--results", type=Path, default=Path("figures/results"), help="folder of an experiment's results")
+    command.add_argument("--results", type=Path, default=Path("figures/results"), help="folder of its results")
     command.add_argument("--processes", type=int, default=2, help="runs of an experiment at a time, one thread each")
 
     command = add("train", run_train, "Train a model on the street; an unfinished run in the folder is continued.")

@@ -190,8 +190,8 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
 
     def one(single: Single) -> str | None:
         began = time.perf_counter()
-        command = [sys.executable, "-m", "semdepth_lite.experiments", name, preset, single.file, str(work), str(results)]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        command = [sys.executable, "-m", "semdepth_lite.experiments", name, preset, single.file, work, results]
+        done = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
         if done.returncode:
             return f"{single.file}: {done.stderr.strip().splitlines()[-1]}"
         say(f"{single.file}: {time.perf_counter() - began:.0f} s", flush=True)

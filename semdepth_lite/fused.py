@@ -7,6 +7,7 @@ of the unmoved sources do not depend on depth and are computed once for all scal
 """
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -226,7 +227,7 @@ class Prepared(NamedTuple):
 
 
 def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ssim: float, minimum: bool,
-                 mask_outside: bool, gradients: bool) -> tuple[torch.Tensor, ...]:
+                 mask_outside: bool, margin: float, gradients: bool) -> tuple[torch.Tensor, ...]:
     """Return the summed photometric error of some images, and its gradients by depth and camera.
 
     Args:
@@ -234,6 +235,7 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ss
         camera: (N, S, 3, 4), see `camera_matrices`.
         images: what was prepared for them.
         ssim, minimum, mask_outside: as in LossSettings.
+        margin: `automask_margin` there.
         gradients: whether gradients are wanted.
     """
     lifted = lift(depth)
@@ -244,8 +246,13 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ss
     errors, parts = view_errors(view, images.target, ssim)
     error, share = join_sources(errors, inside_source(grid.view_as(places), z) if mask_outside else None, minimum)
     floor = images.identity if images.identity is not None else torch.zeros_like(error)
-    lost = torch.isinf(error) if images.identity is None else error >= floor
-    total = torch.where(lost, floor, error).sum()
+    lost = torch.isinf(error) if images.identity is None else error >= floor + margin
+    # A position that is no number reads some pixel, so that nothing would show; and torch's backward pass over it ends
+    # the process on a CPU.
+    trace = places.sum()
+    total = torch.where(lost, floor, error).sum() + 0 * trace
+    if gradients and depth.device.type == "cpu" and not math.isfinite(trace):
+        return total, torch.full_like(depth, torch.nan), torch.full_like(camera, torch.nan)
     if not gradients:
         return (total,)
     by_view = view_gradient(share.masked_fill_(lost[:, None], 0), view, images.target, parts, ssim).flatten(0, 1)
@@ -279,14 +286,14 @@ class FusedReprojection:
     Args:
         target: (B, C, H, W).
         sources: (B, S, C, H, W).
-        ssim, minimum, automask, mask_outside: as in LossSettings.
+        ssim, minimum, automask, mask_outside, automask_margin: as in LossSettings.
     """
 
     CHUNK = 500_000  # numbers in one (N, S, C, H, W) buffer on a CPU
 
     def __init__(self, target: torch.Tensor, sources: torch.Tensor, ssim: float, minimum: bool, automask: bool,
-                 mask_outside: bool) -> None:
-        self.switches = ssim, minimum, mask_outside
+                 mask_outside: bool, automask_margin: float = 0.0) -> None:
+        self.switches = ssim, minimum, mask_outside, automask_margin
         size = max(1, self.CHUNK // sources[0].numel()) if target.device.type == "cpu" else len(target)
         self.chunks: list[tuple[slice, Prepared]] = []
         for start in range(0, len(target), size):

@@ -120,7 +120,7 @@ def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = Los
     Args:
         batch: images, K and `T_source_target`.
         depth: (B, 1, H, W) meters.
-        settings: `ssim`, `minimum`, `automask`, `mask_outside` and `gray` are used.
+        settings: `ssim`, `minimum`, `automask`, `automask_margin`, `mask_outside` and `gray` are used.
     """
     target, sources = (image.mean(-3, keepdim=True) if settings.gray else image
                        for image in (batch.target, batch.sources))
@@ -128,7 +128,7 @@ def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = Los
     if not settings.automask:
         return error
     identity = identity_error(target, sources, settings)
-    return torch.where(automask(error, identity) & usable, error, identity)
+    return torch.where(automask(error, identity, settings.automask_margin) & usable, error, identity)
 
 
 def resize_foreground(depth: torch.Tensor, foreground: torch.Tensor, pixels: int) -> torch.Tensor:

@@ -29,6 +29,9 @@ class LossSettings:
         ssim: share of SSIM beside L1, 0.85 [code: MD2].
         minimum: per pixel, the better of the sources counts; otherwise their mean.
         automask: a pixel that the unmoved source explains at least as well teaches nothing (Godard et al. 2019).
+        automask_margin: by how much the unmoved source must be better before the pixel is left out; 0 in Monodepth2.
+            Beyond some 30 m even the true motion moves a pixel by a fraction of its size, so while depth is still
+            too near there, standing still looks better and a strict mask keeps the pixel from ever learning.
         smoothness: weight of the edge-aware smoothness at scale 0, halved from scale to scale [code: MD2].
         mask_outside: a source counts only where its sample lies inside its frame and in front of the camera; otherwise
             the rim's color stands in (Monodepth2).
@@ -40,6 +43,7 @@ class LossSettings:
     ssim: float = 0.85
     minimum: bool = True
     automask: bool = True
+    automask_margin: float = 0.0
     smoothness: float = 1e-3
     mask_outside: bool = False
     min_depth: float = 0.1
@@ -48,7 +52,7 @@ class LossSettings:
 
 LOSSES = {
     "monodepth2": LossSettings(),
-    "lesson": LossSettings(full_resolution=False, gray=True, mask_outside=True),
+    "lesson": LossSettings(full_resolution=False, gray=True, automask_margin=0.02, mask_outside=True),
 }
 
 
@@ -151,12 +155,12 @@ def reprojection_error(depth: torch.Tensor, T_source_target: torch.Tensor, K: to
     return error.masked_fill(~usable, 0), usable
 
 
-def automask(reprojection: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
-    """Mark pixels (B, H, W) where the warped sources explain the target better than the unmoved ones.
+def automask(reprojection: torch.Tensor, identity: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
+    """Mark pixels (B, H, W) where the warped sources explain the target better than the unmoved ones plus a margin.
 
     Ties go to the unmoved sources, by order instead of by random noise, so that runs repeat.
     """
-    return reprojection < identity
+    return reprojection < identity + margin
 
 
 def reference_reprojection(target: torch.Tensor, sources: torch.Tensor, depth: torch.Tensor,
@@ -169,7 +173,7 @@ def reference_reprojection(target: torch.Tensor, sources: torch.Tensor, depth: t
     error, usable = reprojection_error(depth, T_source_target, K, target, sources, settings)
     if settings.automask:
         identity = identity_error(target, sources, settings)
-        error = torch.where(automask(error, identity) & usable, error, identity)
+        error = torch.where(automask(error, identity, settings.automask_margin) & usable, error, identity)
     return error.mean()
 
 
@@ -256,7 +260,8 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
 def _compare_scales(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
                     T_source_target: torch.Tensor, settings: LossSettings, reference: bool) -> LossTerms:
     """Compare at every scale, and average."""
-    switches = {name: getattr(settings, name) for name in ("ssim", "minimum", "automask", "mask_outside")}
+    shared = "ssim", "minimum", "automask", "automask_margin", "mask_outside"
+    switches = {name: getattr(settings, name) for name in shared}
     if settings.gray:
         target, sources = (image.mean(-3, keepdim=True) for image in (target, sources))
     targets = pyramid(target, len(disps))

@@ -322,7 +322,8 @@ class Model(nn.Module):
         """Improve the motion by direct alignment; the correction itself carries no gradient."""
         motion = motion.float()
         target, sources = (image.mean(-3, keepdim=True) for image in (batch.target, batch.sources))
-        found = align_motion(motion.detach(), prediction.depth.detach().float(), target, sources, batch.K, self.alignment)
+        depth = prediction.depth.detach().float()
+        found = align_motion(motion.detach(), depth, target, sources, batch.K, self.alignment)
         return found @ invert_transform(motion.detach()) @ motion
 
     def _with_classes(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:

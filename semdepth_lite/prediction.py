@@ -108,7 +108,7 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
         if K is not None:
             check_intrinsics(K, *image.shape[:2])
         depth = predict_image(model, image, height, width) * scale
-        row = {"image": str(path), "depth": str(output / f"{name}_depth.png"), "color": str(output / f"{name}_color.png")}
+        row = {"image": str(path), **{kind: str(output / f"{name}_{kind}.png") for kind in ("depth", "color")}}
         write_depth_png(Path(row["depth"]), depth.numpy())
         near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
             float(depth.min()), float(depth.max()))

@@ -5,14 +5,13 @@ not been. A run folder holds settings.json, log.jsonl, checkpoint.pt and, when i
 """
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import platform
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +19,9 @@ import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from .common import Failure, InputError, pick_device, seed_everything, write_atomically
+from .camera import check_intrinsics
+from .common import (Failure, InputError, check_divisible, interrupt_between_steps, peak_mib, pick_device,
+                     read_json, read_log, seed_everything, write_atomically, write_json)
 from .data import Triplet, augment, draw_augmentation
 from .losses import LOSSES, LossTerms
 from .model import Model, Prediction, find_variant
@@ -77,14 +78,15 @@ class TrainSettings:
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
         choices = {"loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
-                   "schedule": ("cosine", "step"),
-                   "precision": ("fp32", "bf16")}
+                   "schedule": ("cosine", "step"), "precision": ("fp32", "bf16")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
         for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed is {self.seed}, expected a whole number from 0 to 2^32 - 1.")
 
     def build(self) -> Model:
         """Build the model with freshly seeded weights."""
@@ -134,7 +136,7 @@ def diagnose(terms: LossTerms, prediction: Prediction) -> str | None:
         return ("depth has collapsed to a constant: lower the learning rate, and check that the camera moves and that "
                 "the intrinsics belong to this image size")
     motion = prediction.T_source_target
-    if motion is not None and float(motion.detach()[..., :3, 3].norm(dim=-1).max()) < 1e-6:
+    if motion is not None and motion.requires_grad and float(motion.detach()[..., :3, 3].norm(dim=-1).max()) < 1e-6:
         return "the pose has collapsed to standing still: lower the learning rate, or raise the frame step"
     return None
 
@@ -156,6 +158,18 @@ def join_processes(device: str = "auto") -> str:
     return device
 
 
+def check_source(source: Source) -> None:
+    """Refuse data that cannot be trained on, by its first triplet.
+
+    Raises:
+        InputError: if it is empty, its size cannot be halved five times, or its intrinsics cannot belong to that size.
+    """
+    if not len(source):
+        raise InputError(f"{source.name} holds no triplet; a triplet is three frames in a row.")
+    check_divisible(source.height, source.width)
+    check_intrinsics(source.triplet(np.arange(1)).K, source.height, source.width)
+
+
 class Run:
     """A training run in its folder.
 
@@ -166,11 +180,13 @@ class Run:
         device: where to compute, `auto` for the best there is.
 
     Raises:
-        InputError: if the folder holds a run with other settings, or a checkpoint that cannot be read.
+        InputError: if the folder holds a run with other settings or a checkpoint that cannot be read, or the data
+            cannot be trained on.
     """
 
     def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto") -> None:
         self.settings, self.folder = settings, Path(folder)
+        check_source(source)
         check_labels(source, find_variant(settings.variant, settings.switches))
         self.source = with_noise(source, settings.label_noise, settings.seed)
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -200,13 +216,20 @@ class Run:
             write_json(path, about)
         if (self.folder / "checkpoint.pt").exists():
             self._resume()
+        self._trim_log()
 
     def _resume(self) -> None:
-        """Load the checkpoint and drop log lines that were written after it."""
+        """Load the checkpoint."""
         state = load_checkpoint(self.folder / "checkpoint.pt", self.device)
+        if state["settings"] != asdict(self.settings):
+            raise InputError(f"{self.folder / 'checkpoint.pt'} is of a run with other settings; use another folder, or "
+                             "delete this one.")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.cpu_seconds = state["step"], state["seconds"], state["cpu_seconds"]
+
+    def _trim_log(self) -> None:
+        """Drop log lines that were written after the checkpoint; their steps will be taken again."""
         log = self.folder / "log.jsonl"
         if self.rank == 0 and log.exists():
             rows = [row for row in read_log(log) if row["step"] <= self.step]
@@ -216,7 +239,9 @@ class Run:
         """Write the checkpoint atomically, so that at every moment the last good one is there."""
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step,
                  "seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "settings": asdict(self.settings)}
-        write_atomically(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))
+        whole = io.BytesIO()  # torch would tell a full disk in its own words
+        torch.save(state, whole)
+        write_atomically(self.folder / "checkpoint.pt", lambda path: path.write_bytes(whole.getbuffer()))
 
     def train_step(self, batch: Triplet, forward: torch.nn.Module | None = None) -> tuple[LossTerms, Prediction]:
         """Take one optimizer step. Nothing in here waits for a GPU."""
@@ -240,7 +265,7 @@ class Run:
         Args:
             progress: show a bar with the remaining time.
             log_every: steps between log lines.
-            save_every: steps between checkpoints.
+            save_every: steps between checkpoints; Ctrl-C lets the step end and writes one more.
             watch: judges the model on the way; its numbers go to the log, its time is not counted.
             watch_every: steps between such looks, 0 = none.
 
@@ -256,19 +281,24 @@ class Run:
         forward = DistributedDataParallel(self.model) if self.world > 1 else self.model
         bar = tqdm(total=self.settings.steps, initial=self.step, disable=not progress or self.rank > 0,
                    desc=f"train {self.settings.variant}", unit="step")
-        with bar:
+        with bar, interrupt_between_steps(enabled=self.world == 1) as stopped:
             while self.step < self.settings.steps:
                 batch = load_batch(self.source, self.settings, self.step, self.device, self.rank, self.world)
                 terms, prediction = self.train_step(batch, forward)
-                last = self.step == self.settings.steps
-                if self.step % log_every == 0 or last:
-                    self._log(terms, prediction, bar, clock)
-                if self.rank == 0 and (self.step % save_every == 0 or last):
+                last, stop = self.step == self.settings.steps, stopped()
+                logged, saved = (self.step % every == 0 or last for every in (log_every, save_every))
+                if logged or saved or stop:
+                    self._check(terms, prediction)
+                if logged and self.rank == 0:
+                    self._log(terms, bar, clock)
+                if (saved or stop) and self.rank == 0:
                     clock.update()
                     self.save()
                 if watch and watch_every and self.rank == 0 and (self.step % watch_every == 0 or last):
                     self._watch(watch, clock)
                 bar.update()
+                if stop:
+                    raise KeyboardInterrupt
         clean_up(self.folder)
         return self.model.eval()
 
@@ -294,13 +324,14 @@ class Run:
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
 
-    def _log(self, terms: LossTerms, prediction: Prediction, bar, clock: Clock) -> None:
-        """Append a line to the log; stop if something broke."""
-        trouble = diagnose(terms, prediction)
-        if trouble:
-            raise TrainingError(f"step {self.step}: {trouble}. The last good checkpoint is in {self.folder}.")
-        if self.rank:
-            return
+    def _check(self, terms: LossTerms, prediction: Prediction) -> None:
+        """Stop if something broke, before it gets into a checkpoint."""
+        if trouble := diagnose(terms, prediction):
+            kept = (self.folder / "checkpoint.pt").exists()
+            raise TrainingError(f"step {self.step}: {trouble}{f'; {self.folder} holds a good checkpoint' * kept}.")
+
+    def _log(self, terms: LossTerms, bar, clock: Clock) -> None:
+        """Append a line to the log."""
         clock.update()
         row = {"step": self.step, "loss": float(terms.total.detach()), "photometric": float(terms.photometric.detach()),
                "smoothness": float(terms.smoothness.detach())}
@@ -311,10 +342,8 @@ class Run:
 
     def cost(self) -> dict[str, float]:
         """Return what the run has cost so far: wall and processor seconds of this process, and peak memory in MiB."""
-        peak = (torch.cuda.max_memory_allocated(self.device) / 2**20 if self.device.type == "cuda"
-                else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
         return {"seconds": round(self.seconds, 1), "cpu_seconds": round(self.cpu_seconds, 1),
-                "peak_mib": round(peak), "parameters": sum(p.numel() for p in self.parameters)}
+                "peak_mib": round(peak_mib(self.device)), "parameters": sum(p.numel() for p in self.parameters)}
 
 
 class Clock:
@@ -356,39 +385,15 @@ def load_run(folder: Path, device: str = "auto") -> Model:
     """Load the trained model of a run folder, in evaluation mode.
 
     Raises:
-        InputError: if there is no readable checkpoint.
+        InputError: if there is no readable checkpoint of this version.
     """
     where = pick_device(device)
     state = load_checkpoint(Path(folder) / "checkpoint.pt", where)
-    model = TrainSettings(**state["settings"]).build()
-    model.load_state_dict(state["model"])
-    return model.to(where).eval()
-
-
-def read_json(path: Path) -> dict:
-    """Read a JSON object.
-
-    Raises:
-        InputError: if the file does not hold one.
-    """
     try:
-        value = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}); delete it to start again.") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds {type(value).__name__}, expected a JSON object; delete it to start again.")
-    return value
-
-
-def write_json(path: Path, value: dict, indent: int | None = 1) -> None:
-    """Write a JSON object atomically."""
-    write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(value, indent=indent) + "\n"))
-
-
-def read_log(path: Path) -> Iterator[dict]:
-    """Yield the rows of a JSONL log, leaving out a last line that was cut off."""
-    for line in Path(path).read_text().splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
+        model = TrainSettings(**state["settings"]).build()
+        model.load_state_dict(state["model"])
+    except (TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".:")
+        raise InputError(f"{folder} holds a run of another version of semdepth_lite ({reason}); train it "
+                         "again.") from error
+    return model.to(where).eval()

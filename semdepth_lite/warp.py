@@ -15,6 +15,9 @@ from .common import check_sizes
 def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     """Read an image at real-valued pixel positions, bilinearly; outside, the nearest rim pixel answers.
 
+    A position that is no number reads no number. (torch would read some pixel, and end the process in its backward
+    pass on a CPU.)
+
     Args:
         image: (B, C, H, W).
         pixels: (B, 2, h, w) as (u, v).
@@ -25,7 +28,10 @@ def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     height, width = image.shape[-2:]
     size = torch.tensor([width - 1, height - 1], dtype=pixels.dtype, device=pixels.device)
     grid = pixels.permute(0, 2, 3, 1) * (2 / size) - 1
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    lost = grid.isnan().any(-1)
+    view = F.grid_sample(image, grid.masked_fill(lost[..., None], 0), mode="bilinear", padding_mode="border",
+                         align_corners=True)
+    return view.masked_fill(lost[:, None], torch.nan)
 
 
 def inside(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -303,6 +303,19 @@ def test_the_fused_loss_without_gradients_is_the_same_number():
     assert torch.allclose(quiet, evaluate(problem, LossSettings(), False)[0], atol=1e-12)
 
 
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("broken", ["depth", "motion"])
+def test_what_is_no_number_shows_in_the_loss_and_in_its_gradient(name, broken):
+    """torch reads some pixel at such a position, and its backward pass ends the process."""
+    problem = random_problem(2, 2)
+    if broken == "depth":
+        problem[3][0][1, 0, 5, 6] = torch.nan
+    else:
+        problem[5][0, 0] = torch.nan
+    total, gradients = evaluate(problem, LOSSES[name], reference=False)
+    assert total.isnan() and any(gradient.isnan().any() for gradient in gradients)
+
+
 @pytest.mark.parametrize("ssim", [0.85, 0.0])
 @pytest.mark.parametrize("minimum, masked, mask_outside", list(product([True, False], repeat=3)))
 def test_gradient_of_the_fused_loss(ssim, minimum, masked, mask_outside):
@@ -441,8 +454,18 @@ def test_a_pyramid_holds_means_of_blocks():
 
 # Settings, shapes, supervision
 
+@pytest.mark.parametrize("margin", [0.0, 0.01, 0.05])
+def test_fused_equals_readable_with_a_margin_in_the_automask(margin):
+    assert_forms_agree(random_problem(2, 2), LossSettings(automask_margin=margin))
+    assert_forms_agree(random_problem(2, 2), LossSettings(automask_margin=margin, mask_outside=True))
+
+
+def test_a_margin_lets_a_pixel_learn_that_the_unmoved_source_explains_a_little_better():
+    assert automask(torch.tensor([0.30, 0.33]), torch.tensor([0.29, 0.29]), 0.02).tolist() == [True, False]
+
+
 def test_settings_of_the_two_losses():
-    assert LOSSES["monodepth2"] == LossSettings(True, False, 0.85, True, True, 1e-3, False, 0.1, 100.0)
+    assert LOSSES["monodepth2"] == LossSettings(True, False, 0.85, True, True, 0.0, 1e-3, False, 0.1, 100.0)
     lesson = LOSSES["lesson"]
     assert lesson.gray and lesson.mask_outside and not lesson.full_resolution and lesson.minimum and lesson.automask
 

@@ -118,6 +118,19 @@ def test_true_depth_and_motion_paint_the_target():
         assert valid.float().mean() > 0.7 and error < 0.05 * unmoved
 
 
+@BOTH
+def test_what_is_no_number_paints_no_number(reference):
+    """torch reads some pixel at such a position, and its backward pass over it ends the process."""
+    depth = torch.full((2, 1, 16, 24), 5.0)
+    depth[1, 0, 3, 4] = torch.nan
+    depth.requires_grad_()
+    T, K = identity(2, torch.float32), camera(16, 24, torch.float32).expand(2, 3, 3)
+    warped, valid = warp(torch.rand(2, 3, 16, 24), depth, T, K, reference)
+    lost = depth.isnan()
+    assert torch.equal(warped.isnan(), lost.expand_as(warped)) and torch.equal(valid, ~lost)
+    warped.sum().backward()
+
+
 # The two forms, and laws
 
 @given(st.integers(0, 2**20), st.floats(0, 6))

@@ -116,7 +116,8 @@ def damage(folder: Path, settings: StreetSettings) -> str:
         path = folder / name
         if not path.is_file() or path.stat().st_size != size:
             return f"{name} does not have its {size} bytes"
-    return "" if set(manifest.get("bytes", {})) == {f"{name}.npy" for name in _layout(settings)} else "files are missing"
+    expected = {f"{name}.npy" for name in _layout(settings)}
+    return "" if set(manifest.get("bytes", {})) == expected else "files are missing"
 
 
 def _layout(settings: StreetSettings) -> dict[str, tuple[tuple[int, ...], type]]:
@@ -127,6 +128,7 @@ def _layout(settings: StreetSettings) -> dict[str, tuple[tuple[int, ...], type]]
 
 
 def _open(folder: Path, settings: StreetSettings) -> StreetSet:
+    """Map the arrays of a sound set, read-only."""
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _layout(settings)}
     return StreetSet(settings, **arrays, K=default_intrinsics(settings.height, settings.width))
 
@@ -143,6 +145,7 @@ def _render_into(folder: Path, settings: StreetSettings, workers: int | None, pr
             raise OSError(28, f"{need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
         for name, (shape, kind) in _layout(settings).items():
             np.lib.format.open_memmap(temporary / f"{name}.npy", mode="w+", dtype=kind, shape=shape).flush()
+            _reserve(temporary / f"{name}.npy")
         _render_scenes(temporary, settings, workers or os.cpu_count() or 1, progress)
         sizes = {f"{name}.npy": (temporary / f"{name}.npy").stat().st_size for name in _layout(settings)}
         manifest = {"settings": asdict(settings), "renderer": RENDERER_VERSION, "bytes": sizes}
@@ -154,6 +157,13 @@ def _render_into(folder: Path, settings: StreetSettings, workers: int | None, pr
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _reserve(path: Path) -> None:
+    """Claim the disk space of a sparse file now, where the system can: writing to a full disk through memory kills."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _install(temporary: Path, folder: Path, settings: StreetSettings) -> None:
