@@ -1,0 +1,35 @@
+"""Semantic-guided self-supervised monocular depth: a package to learn from, to run and to reuse.
+
+The names below are the short public surface; they are loaded when first used, so that `import semdepth_lite` costs
+nothing. Everything else lies in the rooms, such as `semdepth_lite.warp` or `semdepth_lite.losses`.
+"""
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "InputError": "common", "Failure": "common", "Triplet": "data", "self_supervised_loss": "losses",
+    "LOSSES": "losses", "Model": "model", "Prediction": "model", "VARIANTS": "model", "Protocol": "evaluation",
+    "evaluate": "evaluation", "predict_image": "prediction", "TrainSettings": "training", "Run": "training",
+    "load_run": "training", "PRESETS": "presets", "recipe": "presets", "evaluate_model": "presets",
+}
+__all__ = [
+    "Failure", "InputError", "LOSSES", "Model", "PRESETS", "Prediction", "Protocol", "Run", "TrainSettings",
+    "Triplet", "VARIANTS", "evaluate", "evaluate_model", "load_run", "predict_image", "recipe",
+    "self_supervised_loss",
+]
+
+
+def __getattr__(name: str):
+    """Load a public name from its room at first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

@@ -26,7 +26,7 @@ from .training import TrainSettings
 
 @dataclass(frozen=True)
 class Shape:
-    """What is timed: image size in pixels, triplets in a batch, encoder, loss, variant, precision."""
+    """What is timed: image size in pixels, triplets in a batch, encoder, loss, variant, precision, alignment steps."""
 
     height: int = 192
     width: int = 640
@@ -35,6 +35,7 @@ class Shape:
     loss: str = "monodepth2"
     variant: str = "baseline"
     precision: str = "fp32"
+    alignment: int = 0
 
 
 def made_up_batch(shape: Shape, device: torch.device) -> Triplet:
@@ -128,7 +129,7 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
         raise InputError(f"repeats {repeats} is below 1; use 5, for instance.")
     where = pick_device(device)
     settings = TrainSettings(variant=shape.variant, encoder=shape.encoder, loss=shape.loss, batch=shape.batch,
-                             precision=shape.precision)
+                             precision=shape.precision, alignment=shape.alignment)
     model = settings.build().to(where).train()
     batch = made_up_batch(shape, where)
     before = peak_mib(where)

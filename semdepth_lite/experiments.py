@@ -122,7 +122,7 @@ def execute(single: Single, work: Path, results: Path, progress: bool = True) ->
 def judge_trivial(single: Single, source: StreetSource, judged: StreetSource) -> Report:
     """Fit a predictor that needs no training, and judge it."""
     fit = next(fit for name, fit in TRIVIAL.items() if single.name.startswith(name))
-    depths = [torch.from_numpy(np.asarray(source.street.depth))[:, None]]
+    depths = [torch.from_numpy(np.array(source.street.depth))[:, None]]  # a copy: torch wants arrays it may write to
     return evaluate(fit(depths), batches(judged))
 
 
@@ -191,7 +191,8 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
     def one(single: Single) -> str | None:
         began = time.perf_counter()
         command = [sys.executable, "-m", "semdepth_lite.experiments", name, preset, single.file, work, results]
-        done = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        done = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"},
+                              capture_output=True, text=True)
         if done.returncode:
             return f"{single.file}: {done.stderr.strip().splitlines()[-1]}"
         say(f"{single.file}: {time.perf_counter() - began:.0f} s", flush=True)

@@ -1,0 +1,189 @@
+"""What the commands of the command line do, each a function of the parsed arguments that returns its result.
+
+A result is a dictionary for `--json`; its entry `text` is what a person is shown instead.
+"""
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from .common import InputError, pick_device, read_json, write_json
+
+TRAINING = ("variant", "switches", "steps", "batch", "encoder", "loss", "pose", "supervision", "learning_rate",
+            "precision", "seed")
+
+
+def training_source(args: argparse.Namespace):
+    """Open what is trained on: the street, or real data by name."""
+    from .datasets import open_data
+    from .presets import find_preset, street
+
+    preset = find_preset(args.preset)
+    if args.data == "street":
+        return street("train", preset, progress=not args.quiet)
+    return open_data(args.data, args.height or preset.height, args.width or preset.width, data_options(args))
+
+
+def data_options(args: argparse.Namespace, **changes):
+    """Gather what was said about real data."""
+    from .datasets import DataOptions
+
+    options = DataOptions(frames=args.frames, intrinsics=args.intrinsics, step=args.frame_step, labels=args.labels,
+                          label_ids=args.label_ids, depth=args.depth, improved_root=args.improved_depth,
+                          sequences=tuple(args.sequences or ()))
+    return replace(options, **changes)
+
+
+def open_model(args: argparse.Namespace):
+    """Load the model of a run folder, or Monodepth2's published weights; return it with its image size.
+
+    Raises:
+        InputError: if neither or both are named.
+    """
+    from .training import load_run
+    from .weights import STEREO_SCALE, read_monodepth2
+
+    if bool(args.run) == bool(args.weights):
+        raise InputError("name either a run folder or --weights with a folder of Monodepth2's files.")
+    if args.run:
+        about = read_json(args.run / "settings.json")
+        return load_run(args.run, args.device), about["height"], about["width"], 1.0
+    from .model import Model
+
+    published = read_monodepth2(args.weights)
+    pose = "learned" if "pose" in published.states else "given"
+    model = Model(published.networks, pose=pose)
+    published.load_into(model)
+    model = model.to(pick_device(args.device)).eval()
+    return model, published.height, published.width, STEREO_SCALE if published.stereo else 1.0
+
+
+def run_train(args: argparse.Namespace) -> dict:
+    """Train a run, judge it on validation scenes where there is truth, and keep both in the run folder."""
+    from .presets import evaluate_model, recipe, street
+    from .training import Run
+
+    settings = recipe(args.preset, **{name: getattr(args, name) for name in TRAINING})
+    run = Run(training_source(args), settings, args.run, args.device)
+    model = run.train(progress=not args.quiet)
+    found = {"run": str(args.run), "steps": run.step, "cost": run.cost()}
+    if run.rank == 0:
+        found["text"] = f"trained {run.step} steps; the model is in {args.run}"
+        if args.data == "street":
+            report = evaluate_model(model, street("validation", args.preset, progress=not args.quiet))
+            found |= {"validation": report.summary(), "text": report.table()}
+        write_json(args.run / "metrics.json", {name: value for name, value in found.items() if name != "text"})
+    return found
+
+
+def run_evaluate(args: argparse.Namespace) -> dict:
+    """Judge a model on a split of the street, or on real data with ground truth."""
+    from .datasets import open_data, truth_batches
+    from .evaluation import Protocol, evaluate
+    from .prediction import depth_predictor
+    from .presets import evaluate_model, street
+
+    model, height, width, factor = open_model(args)
+    protocol = Protocol(crop=args.crop, max_depth=args.max_depth, scaling="median" if factor == 1 else factor,
+                        dense=args.data == "street")
+    if args.data == "street":
+        report = evaluate_model(model, street(args.split, args.preset, progress=not args.quiet), protocol)
+    else:
+        source = open_data(args.data, height, width, data_options(args, neighbors=False))
+        report = evaluate(depth_predictor(model), truth_batches(source), protocol)
+    output = args.output or (args.run or Path()) / f"evaluation_{args.split if args.data == 'street' else 'data'}.json"
+    report.save(output)
+    return {"report": str(output), **report.summary(), "text": f"{report.table()}\nper-image values are in {output}"}
+
+
+def run_predict(args: argparse.Namespace) -> dict:
+    """Predict depth for image files."""
+    from .camera import intrinsics
+    from .prediction import predict_files
+
+    model, height, width, factor = open_model(args)
+    scale = args.scale or (factor if factor != 1 else None)
+    K = intrinsics(*args.intrinsics) if args.intrinsics else None
+    written = predict_files(model, args.images, args.output, height, width, scale or 1.0, K, progress=not args.quiet)
+    unit = "meters" if scale else "unknown scale: multiply by meters per unit, or pass --scale"
+    return {"written": written, "unit": unit, "text": f"{len(written)} images to {args.output} ({unit})"}
+
+
+def run_render(args: argparse.Namespace) -> dict:
+    """Write a street video in the layout of KITTI raw."""
+    from .street import export_kitti
+
+    drive = export_kitti(args.seed, args.frames, args.height, args.width, args.folder, progress=not args.quiet)
+    return {"drive": str(drive), "frames": args.frames,
+            "text": f"{args.frames} frames in {drive}; look at {args.folder / 'preview.png'} and preview.gif"}
+
+
+def run_reproduce(args: argparse.Namespace) -> dict:
+    """Run the notebooks, or an experiment."""
+    if args.experiment:
+        from .experiments import run_experiment
+
+        files = run_experiment(args.experiment, args.preset or "lesson", args.output or Path("runs"), args.results,
+                               args.processes, not args.quiet)
+        return {"results": [str(file) for file in files], "text": f"{len(files)} results in {args.results}"}
+    from .reproduce import reproduce
+
+    output = args.output or Path("reproduced")
+    rows = reproduce(args.preset or "quick", output, args.only, progress=not args.quiet)
+    text = "\n".join(f"{row['notebook']:<40} {row['seconds']:7.1f} s" for row in rows)
+    return {"notebooks": rows, "text": f"{text}\nexecuted notebooks and results are in {output}"}
+
+
+def run_benchmark(args: argparse.Namespace) -> dict:
+    """Time a training step and its parts."""
+    from .benchmark import Shape, benchmark, table
+
+    other = read_json(args.compare) if args.compare else None
+    shape = Shape(args.height, args.width, args.batch, args.encoder, args.loss, args.variant, args.precision,
+                  args.alignment)
+    found = benchmark(shape, args.device, args.repeats)
+    if args.output:
+        write_json(args.output, found)
+    return {**found, "text": table(found, other)}
+
+
+def run_doctor(args: argparse.Namespace) -> dict:
+    """Look at a clip before training."""
+    from .datasets import open_data
+    from .doctor import examine, overall, report
+    from .files import write_image
+
+    data = args.folder if ":" in args.folder else f"frames:{args.folder}"
+    source = open_data(data, args.height, args.width, data_options(args))
+    findings = examine(source, args.pairs, progress=not args.quiet)
+    for finding in findings:
+        if args.output and finding.picture is not None:
+            write_image(args.output / f"{finding.name}.png", finding.picture)
+    return {"verdict": overall(findings), "findings": [finding.to_json() for finding in findings],
+            "text": report(findings)}
+
+
+def run_download(args: argparse.Namespace) -> dict:
+    """Fetch parts of KITTI."""
+    from .kitti.download import BASE_URL, download_kitti
+
+    say = (lambda _: None) if args.quiet or args.json else print
+    markers = download_kitti(args.parts, args.root, args.base_url or BASE_URL, report=say)
+    return {"root": str(args.root), "parts": args.parts, "text": f"{len(markers)} parts are in {args.root}"}
+
+
+def run_label(args: argparse.Namespace) -> dict:
+    """Write trainId PNGs for a folder of images, or convert labelId PNGs."""
+    from .labeling import convert_labels, label_folder, torchvision_segmenter, user_segmenter
+
+    if args.convert:
+        files = convert_labels(args.folder, args.output, args.convert)
+    else:
+        device = pick_device(args.device)
+        segmenter = (user_segmenter(args.model, device) if args.model
+                     else torchvision_segmenter(args.segmenter, args.weights, device))
+        files = label_folder(args.folder, args.output, segmenter, args.pattern, args.confidence, device=device,
+                             progress=not args.quiet)
+    return {"labels": [str(file) for file in files],
+            "text": f"{len(files)} label maps in {args.output}; look at {args.output / 'preview'}"}
