@@ -31,7 +31,8 @@ class LossSettings:
         automask: a pixel that the unmoved source explains at least as well teaches nothing (Godard et al. 2019).
         automask_margin: by how much the unmoved source must be better before the pixel is left out; 0 in Monodepth2.
             Beyond some 30 m even the true motion moves a pixel by a fraction of its size, so while depth is still
-            too near there, standing still looks better and a strict mask keeps the pixel from ever learning.
+            too near there, standing still looks better and a strict mask keeps the pixel from ever learning. Training
+            drops the margin after a while, see `TrainSettings.margin_until`.
         smoothness: weight of the edge-aware smoothness at scale 0, halved from scale to scale [code: MD2].
         mask_outside: a source counts only where its sample lies inside its frame and in front of the camera; otherwise
             the rim's color stands in (Monodepth2).

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from .camera import check_intrinsics
 from .common import (Failure, InputError, check_divisible, interrupt_between_steps, peak_mib, pick_device,
                      read_json, read_log, seed_everything, write_atomically, write_json)
 from .data import Triplet, augment, draw_augmentation
-from .losses import LOSSES, LossTerms
+from .losses import LOSSES, LossSettings, LossTerms
 from .model import Model, Prediction, find_variant
 from .networks import NetworkSettings
 from .pretraining import check_labels, clean_up, prepare, with_noise
@@ -43,6 +43,8 @@ class TrainSettings:
         loss: name of the photometric loss, a key of `LOSSES`.
         pose: learned, or given by the data.
         supervision: video, or depth (the truth, as an upper bound).
+        margin_until: share of the steps in which the automask has its margin; later it would open holes on cars that
+            keep pace, which stand still in the image as far things do.
         alignment: Gauss-Newton steps that improve the learned motion, see `alignment.py`; Monodepth2 has none.
         steps: optimizer steps.
         batch: triplets in a step, over all processes together.
@@ -63,6 +65,7 @@ class TrainSettings:
     loss: str = "lesson"
     pose: str = "learned"
     supervision: str = "video"
+    margin_until: float = 0.25
     alignment: int = 0
     steps: int = 1000
     batch: int = 8
@@ -87,6 +90,11 @@ class TrainSettings:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, expected a whole number from 0 to 2^32 - 1.")
+
+    def loss_at(self, step: int) -> LossSettings:
+        """Return the photometric loss of a step."""
+        loss = LOSSES[self.loss]
+        return loss if step < self.margin_until * self.steps else replace(loss, automask_margin=0.0)
 
     def build(self) -> Model:
         """Build the model with freshly seeded weights."""
@@ -245,6 +253,7 @@ class Run:
 
     def train_step(self, batch: Triplet, forward: torch.nn.Module | None = None) -> tuple[LossTerms, Prediction]:
         """Take one optimizer step. Nothing in here waits for a GPU."""
+        self.model.loss = self.settings.loss_at(self.step)
         rate = learning_rate(self.settings, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
