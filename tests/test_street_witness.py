@@ -1,6 +1,8 @@
 """The street as an independent witness: with true depth and pose, a warp explains what the camera sees next."""
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
@@ -63,14 +65,19 @@ def rim_distance(frame: Frame, most: int = 6) -> np.ndarray:
     return distance
 
 
+@lru_cache(maxsize=64)
+def frame_of(seed: int, index: int, height: int, width: int) -> Frame:
+    return render_frame(seed, index, height, width)
+
+
 def witness(seeds: list[int], index: int = 2, height: int = HEIGHT, width: int = WIDTH, factor: float = 1.) -> dict:
     """Compare warped and unwarped L1 errors (0 to 1) over static, visible pixels, the depth scaled by `factor`."""
     rows: dict[str, list[np.ndarray]] = {"warped": [], "still": [], "label": [], "rim": []}
     for seed in seeds:
-        target = render_frame(seed, index, height, width)
+        target = frame_of(seed, index, height, width)
         image, rim = target.image.astype(np.float64), rim_distance(target)
         for other in (index - 1, index + 1):
-            source = render_frame(seed, other, height, width)
+            source = frame_of(seed, other, height, width)
             colors, near, z, inside = warp(target, source, target.depth)
             visible = inside & (np.abs(near - z).max(0) < .04 * z + .05) & ~target.moving & (target.depth > 0)
             if factor != 1:
@@ -134,7 +141,7 @@ def test_halved_or_doubled_depth_is_worse(found, factor, worse):
 
 def test_the_helper_sees_a_wrong_pose():
     """The witness would notice: with the source's pose turned by half a degree the error grows."""
-    target, source = (render_frame(SEEDS[0], k, HEIGHT, WIDTH) for k in (2, 3))
+    target, source = (frame_of(SEEDS[0], k, HEIGHT, WIDTH) for k in (2, 3))
     right, _, _, inside = warp(target, source, target.depth)
     angle = np.radians(.5)
     turn = np.eye(4)

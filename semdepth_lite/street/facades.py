@@ -21,20 +21,28 @@ def masonry(u, h, fu, fv, style, seed) -> np.ndarray:
     streak = fractal(u * 3.1 + shift, h * .35, np.maximum(fu * 3.1, fv * .35))
     rough = grain(u * 11 + shift, h * 11, mean * 11)
     tone = 1 + .05 * stain + .045 * streak + .035 * rough
-    brick = style == 1
-    if brick.any():
-        course = np.floor(h / .12)
-        cell = np.floor(u / .36 + .5 * (course % 2))
-        tint = (cell_hash(cell, course, .7) - .5) * fade(fu, .3) * fade(fv, .12)
-        joint = np.maximum(stripes(h, .12, 0., .011, fv), stripes(u + .18 * (course % 2), .36, 0., .012, fu))
-        tone = np.where(brick, (tone + .06 * stain + .42 * tint) * (1 + .30 * joint), tone)
-    stone = style == 2
-    if stone.any():
-        course = np.floor(h / .55)
-        joint = np.maximum(stripes(h, .55, 0., .02, fv), stripes(u + .6 * (course % 2), 1.2, 0., .02, fu))
-        tint = (cell_hash(np.floor(u / 1.2 + .5 * (course % 2)), course, .2) - .5) * fade(fu, 1.)
-        tone = np.where(stone, (tone + .05 * stain + .14 * tint) * (1 - .30 * joint), tone)
+    for number, pattern in ((1, _bricks), (2, _blocks)):
+        rows = np.flatnonzero(style == number)
+        if len(rows):
+            tone[rows] = pattern(tone[rows], stain[rows], u[rows], h[rows], fu[rows], fv[rows])
     return tone
+
+
+def _bricks(tone, stain, u, h, fu, fv) -> np.ndarray:
+    """Lay bricks of 36 x 12 cm, each of its own tint, with pale joints."""
+    course = np.floor(h / .12)
+    cell = np.floor(u / .36 + .5 * (course % 2))
+    tint = (cell_hash(cell, course, .7) - .5) * fade(fu, .3) * fade(fv, .12)
+    joint = np.maximum(stripes(h, .12, 0., .011, fv), stripes(u + .18 * (course % 2), .36, 0., .012, fu))
+    return (tone + .06 * stain + .42 * tint) * (1 + .30 * joint)
+
+
+def _blocks(tone, stain, u, h, fu, fv) -> np.ndarray:
+    """Lay blocks of stone of 120 x 55 cm with dark joints."""
+    course = np.floor(h / .55)
+    joint = np.maximum(stripes(h, .55, 0., .02, fv), stripes(u + .6 * (course % 2), 1.2, 0., .02, fu))
+    tint = (cell_hash(np.floor(u / 1.2 + .5 * (course % 2)), course, .2) - .5) * fade(fu, 1.)
+    return (tone + .05 * stain + .14 * tint) * (1 - .30 * joint)
 
 
 @dataclass

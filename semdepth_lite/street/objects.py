@@ -72,7 +72,8 @@ def person(stage: Stage, rng: np.random.Generator, x: float, z: float, heading: 
     axes = ((c, 0., -s), (0., -1., 0.), (s, 0., c))
     stage.ball((x, 1.14 * k, z), (.20 * k, .37 * k, .135 * k), "cloth", "person", top, axes=axes, contact=.35, **looks)
     stage.ball((x, .93 * k, z), (.165 * k, .16 * k, .13 * k), "cloth", "person", trousers, axes=axes, **looks)
-    stage.ball((x, 1.62 * k, z), (.095 * k, .135 * k, .115 * k), "skin", "person", skin, color2=hair, axes=axes, **looks)
+    stage.ball((x, 1.62 * k, z), (.095 * k, .135 * k, .115 * k), "skin", "person", skin, color2=hair, axes=axes,
+               **looks)
 
 
 def tree(stage: Stage, rng: np.random.Generator, x: float, z: float, species: int) -> None:

@@ -294,8 +294,8 @@ def _quadrics(things: Things, view: View, rects: np.ndarray) -> _Quadrics:
     along = np.concatenate([axis_linear[:, 0], axis_slope], axis=1)
     unit = np.concatenate([q, p[..., None]], axis=2)
     single = np.float32
-    return _Quadrics(middle.T.astype(single), middle.T + center / det, (-b / safe[:, None]).T.astype(single), conic.astype(single),
-                     np.maximum(peak, 1e-20).astype(single), valid, along.T.astype(single),
+    return _Quadrics(middle.T.astype(single), middle.T + center / det, (-b / safe[:, None]).T.astype(single),
+                     conic.astype(single), np.maximum(peak, 1e-20).astype(single), valid, along.T.astype(single),
                      things.size[:, 1].astype(single), unit.transpose(1, 2, 0).astype(single),
                      (things.seed * 4096).astype(np.int32), things.params[:, 0].astype(single),
                      things.params[:, 2].astype(single), post, things.material == MATERIAL["leaves"],

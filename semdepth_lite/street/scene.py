@@ -190,10 +190,9 @@ def _light(rng: np.random.Generator) -> Light:
     haze = {"noon": .0013, "afternoon": .0016, "golden": .0024, "overcast": .0028, "morning": .0042}[name]
     exposure = {"noon": .78, "afternoon": .86, "golden": 1.12, "overcast": 1.06, "morning": 1.0}[name]
     clouds = .97 if name == "overcast" else float(rng.uniform(.15, .6))
-    return Light(way, np.array(sun) * rng.uniform(1.1, 1.3), np.array(zenith), np.array(horizon), np.array(ambient) * .9,
-                 haze * float(rng.uniform(.8, 1.3)), clouds,
-                 exposure * float(rng.uniform(.94, 1.06)),
-                 float(rng.uniform(.004, .011)))
+    return Light(way, np.array(sun) * rng.uniform(1.1, 1.3), np.array(zenith), np.array(horizon),
+                 np.array(ambient) * .9, haze * float(rng.uniform(.8, 1.3)), clouds,
+                 exposure * float(rng.uniform(.94, 1.06)), float(rng.uniform(.004, .011)))
 
 
 def _street(rng: np.random.Generator) -> Street:

@@ -61,16 +61,19 @@ def stamp_contacts(shade: Shade, things: Things) -> None:
         half = things.size[i] * (1. if things.kind[i] < 0 else .5)
         extent_x = abs(right[0]) * half[0] + abs(ahead[0]) * half[2] + reach
         extent_z = abs(right[2]) * half[0] + abs(ahead[2]) * half[2] + reach
-        c0, c1 = (int(np.clip((x + s * extent_x + SIDE) / CONTACT_STEP, 0, columns)) for s in (-1, 1))
-        r0, r1 = (int(np.clip((z + s * extent_z - shade.z0) / CONTACT_STEP, 0, rows)) for s in (-1, 1))
+        c0, c1 = (min(max(int((x + s * extent_x + SIDE) / CONTACT_STEP), 0), columns) for s in (-1, 1))
+        r0, r1 = (min(max(int((z + s * extent_z - shade.z0) / CONTACT_STEP), 0), rows) for s in (-1, 1))
         if c0 >= c1 or r0 >= r1:
             continue
         dx = ((np.arange(c0, c1) + .5) * CONTACT_STEP - SIDE - x)[None, :]
         dz = ((np.arange(r0, r1) + .5) * CONTACT_STEP + shade.z0 - z)[:, None]
-        across = np.maximum(np.abs(dx * right[0] + dz * right[2]) - half[0], 0)
-        along = np.maximum(np.abs(dx * ahead[0] + dz * ahead[2]) - half[2], 0)
+        if right[2] == 0 and ahead[0] == 0:  # not turned: each distance depends on one coordinate
+            across, along = np.abs(dx * right[0]), np.abs(dz * ahead[2])
+        else:
+            across, along = np.abs(dx * right[0] + dz * right[2]), np.abs(dx * ahead[0] + dz * ahead[2])
+        across, along = np.maximum(across - half[0], 0), np.maximum(along - half[2], 0)
         away = np.sqrt(across**2 + along**2)
-        shade.contact[r0:r1, c0:c1] *= (1 - things.contact[i] * np.clip(1 - away / reach, 0, 1) ** 2)
+        shade.contact[r0:r1, c0:c1] *= 1 - things.contact[i] * np.maximum(1 - away / reach, 0) ** 2
 
 
 def _bilinear(x: np.ndarray, z: np.ndarray, shade_z0: float, step: float, shape: tuple[int, int]):
