@@ -4,12 +4,16 @@ Nothing here trains; each function asks the loss or the warp of the package a qu
 """
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,8 +25,8 @@ from .labels import dilate, group_mask, label_borders
 from .losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
 from .metrics import evaluation_mask, masked_mean, median_scale, pair_errors
 from .model import Model
-from .sources import to_image
-from .street import Frame
+from .sources import Source, to_image
+from .street import RENDERER_VERSION, Frame
 from .warp import warp
 
 FAR = 1000.0  # meters; where the sky is put for a warp, so that it moves like something far away
@@ -205,6 +209,18 @@ def motion_errors(model: Model, batches: Iterable[Triplet]) -> dict[str, float]:
         still = pair_errors(torch.eye(4, device=device).expand_as(true), true)
         rows.append({**found, "rotation_deg_without": still["rotation_deg"]})
     return {name: float(torch.cat([row[name] for row in rows]).nanmedian()) for name in rows[0]}
+
+
+def run_folder(lesson: str, settings: object, source: Source) -> Path:
+    """Name the folder in which a lesson trains, so that other settings or another street never meet an old run.
+
+    Args:
+        lesson: its number.
+        settings: dataclass of the training.
+        source: what it trains on.
+    """
+    known = [asdict(settings), source.name, len(source), source.height, source.width, RENDERER_VERSION]
+    return Path("runs") / f"{lesson}-{hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:8]}"
 
 
 def misread_pixels(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:

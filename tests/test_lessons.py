@@ -172,6 +172,14 @@ def test_motion_errors_know_the_truth(frames):
     assert found["rotation_deg"] == found["rotation_deg_without"] > 0
 
 
+def test_each_run_has_a_folder_of_its_own(tmp_path):
+    sources = [street_source("test", scenes, 8, 8, cache=tmp_path, workers=1, progress=False) for scenes in (1, 2)]
+    folders = {lessons.run_folder(lesson, LossSettings(ssim=ssim), source)
+               for lesson in ("00", "03") for ssim in (0.0, 1.0) for source in sources}
+    assert len(folders) == 8 and all(folder.parts[0] == "runs" for folder in folders)
+    assert lessons.run_folder("00", LossSettings(ssim=0.0), sources[0]) in folders
+
+
 def test_misread_pixels_are_what_torch_reads():
     image = torch.rand(1, 2, 9, 13, dtype=torch.float64)
     pixels = torch.rand(1, 2, 9, 13, dtype=torch.float64) * torch.tensor([8.0, 5.0]).view(1, 2, 1, 1) + 2
