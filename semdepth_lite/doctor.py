@@ -212,8 +212,10 @@ def judge_texture(looked: list[Pair]) -> Finding:
     shares = [float(1 - p.tracks.textured.mean()) for p in looked]
     value, worst = float(np.mean(shares)), looked[int(np.argmax(shares))]
     picture = np.array(to_picture(worst.first))
+    blank = np.zeros(picture.shape[:2], dtype=bool)
     for u, v in worst.tracks.points[~worst.tracks.textured].astype(int):
-        picture[v - RADIUS:v + RADIUS + 1, u - RADIUS:u + RADIUS + 1] //= 3
+        blank[v - RADIUS:v + RADIUS + 1, u - RADIUS:u + RADIUS + 1] = True
+    picture[blank] //= 3
     return _finding("texture", value, f"{value:.0%} of the windows of {2 * RADIUS + 1} px have no texture",
                     "walls, sky or darkness fill the view: train longer with smoothness on, or film where and "
                     "when there is more to see",

@@ -16,7 +16,7 @@ from .camera import axis_angle_to_matrix
 from .warp import sample
 
 RADIUS = 7  # half the window of a tracked point, pixels
-SPACING = 16  # between the points of the grid, pixels
+POINTS = 300  # about as many points make the grid, whatever the image size
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Tracks:
 
 def grid_points(height: int, width: int) -> np.ndarray:
     """Return (N, 2) u, v of a grid that stays a window away from the rim, pixels."""
-    v = np.arange(RADIUS + 1, height - RADIUS - 1, SPACING)
-    u = np.arange(RADIUS + 1, width - RADIUS - 1, SPACING)
+    spacing = max(int((height * width / POINTS) ** 0.5), 4)
+    v = np.arange(RADIUS + 1, height - RADIUS - 1, spacing)
+    u = np.arange(RADIUS + 1, width - RADIUS - 1, spacing)
     return np.stack(np.meshgrid(u, v, indexing="xy"), -1).reshape(-1, 2).astype(np.float32)
 
 

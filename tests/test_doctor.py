@@ -12,7 +12,7 @@ from semdepth_lite.camera import axis_angle_to_matrix, intrinsics, rigid_transfo
 from semdepth_lite.common import InputError
 from semdepth_lite.data import Triplet
 from semdepth_lite.doctor import LIMITS, blur_of, examine, overall, report
-from semdepth_lite.flow import find_motion, track
+from semdepth_lite.flow import find_motion, grid_points, track
 from semdepth_lite.warp import warp
 
 HEIGHT, WIDTH = 96, 192
@@ -79,6 +79,12 @@ def test_points_are_tracked_to_a_tenth_of_a_pixel():
     flow = (tracks.moved - tracks.points)[tracks.found]
     assert np.abs(np.median(flow, 0) - (-5.3, 3.7)).max() < 0.02
     assert np.quantile(np.abs(flow - (-5.3, 3.7)).max(1), 0.9) < 0.1
+
+
+@pytest.mark.parametrize("size", [(64, 192), (96, 320), (192, 640), (375, 1242)])
+def test_every_image_size_has_enough_points(size):
+    points = grid_points(*size)
+    assert 130 <= len(points) <= 420 and (points.max(0) < (size[1] - 8, size[0] - 8)).all() and points.min() >= 8
 
 
 @pytest.fixture
