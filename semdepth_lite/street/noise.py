@@ -38,6 +38,7 @@ def _build_mips(seed: int, octaves: tuple[int, ...], slope: float) -> tuple[np.n
 _FRACTAL, _OFFSET = _build_mips(21, (4, 8, 16, 32, 64, 128, 256), .55)
 _GRAIN, _ = _build_mips(24, (64, 128, 256), .2)
 _SHIFT = np.array([8 - level for level in range(LEVELS)], dtype=np.int32)
+_MASK = (1 << _SHIFT) - np.int32(1)
 _SCALE = (2. ** -np.arange(LEVELS)).astype(np.float32)
 
 
@@ -73,13 +74,12 @@ def _look_up(tile: np.ndarray, u: np.ndarray, v: np.ndarray, footprint: np.ndarr
     """Interpolate a tile bilinearly at the mip level of `footprint`."""
     level = np.log2(np.minimum(np.maximum(footprint, 1), 120.)) + np.float32(.5)
     level = level.astype(np.int32)
-    scale, shift = _SCALE[level], _SHIFT[level]
-    mask = (np.int32(1) << shift) - np.int32(1)
+    scale, shift, mask = _SCALE.take(level), _SHIFT.take(level), _MASK.take(level)
     u, v = u * scale - .5, v * scale - .5
     fu, fv = np.floor(u), np.floor(v)
     iu, iv = fu.astype(np.int32), fv.astype(np.int32)
     fu, fv = u - fu, v - fv
-    base = _OFFSET[level]
+    base = _OFFSET.take(level)
     row0, row1 = base + ((iv & mask) << shift), base + (((iv + 1) & mask) << shift)
     iu, right = iu & mask, (iu + 1) & mask
     top = tile.take(row0 + iu)

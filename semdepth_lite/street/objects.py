@@ -87,29 +87,37 @@ def tree(stage: Stage, rng: np.random.Generator, x: float, z: float, species: in
         green = np.array((.030, .075, .035)) * rng.uniform(.8, 1.3)
     trunk = rng.uniform(.10, .2)
     bole = height * (.42 if species != 3 else .2)
-    lean = rng.normal(0, .12, 2)
-    crown = np.array((x + lean[0], height * .66, z + lean[1]))
+    lean = rng.normal(0, .12, 2).tolist()
+    crown = (x + lean[0], height * .66, z + lean[1])
     stage.post((x, 0, z), (x + lean[0] * .6, bole + .8, z + lean[1] * .6), trunk, "bark", "vegetation",
                (.085, .062, .045), contact=.45, seed=float(rng.random()))
     if species == 3:
         puffs = [((x, height * f, z), (1.5 * (1.08 - f) + .25, height * .17, 1.5 * (1.08 - f) + .25))
                  for f in (.3, .48, .66, .83)]
     else:
-        wide = {0: 1.75, 1: 1.25, 2: 1.6}[species] * rng.uniform(.85, 1.15)
-        tall = {0: .85, 1: 1.55, 2: .95}[species] * wide
-        count = 8
-        puffs = [(tuple(crown), (wide * .78, tall * .82, wide * .78))]
-        for turn in np.arange(count) * 2 * np.pi / count + rng.uniform(0, 6):
-            out = wide * rng.uniform(.42, .78)
-            lift = tall * rng.uniform(-.55, .8)
-            puffs.append(((crown[0] + out * np.cos(turn), crown[1] + lift, crown[2] + out * np.sin(turn)),
-                          tuple(wide * rng.uniform(.36, .60) * np.array((1., .8, 1.)))))
+        puffs = _round_crown(rng, crown, species)
         for side in puffs[1:4]:
             stage.post((x + lean[0] * .4, bole * .85, z + lean[1] * .4), side[0], trunk * .35, "bark", "vegetation",
                        (.07, .05, .038), casts=False)
     for center, radii in puffs:
-        stage.ball(center, radii, "leaves", "vegetation", green * rng.uniform(.85, 1.15), color2=tuple(crown),
+        stage.ball(center, radii, "leaves", "vegetation", green * rng.uniform(.85, 1.15), color2=crown,
                    params=(max(radii), height * .35, (.38, .36, .46, .30)[species], 0.), seed=float(rng.random()))
+
+
+def _round_crown(rng: np.random.Generator, crown, species: int) -> list[tuple[tuple, tuple]]:
+    """Return centers and radii of the puffs of a crown: one in the middle, eight around it."""
+    wide = (1.75, 1.25, 1.6)[species] * float(rng.uniform(.85, 1.15))
+    tall = (.85, 1.55, .95)[species] * wide
+    count = 8
+    puffs = [(crown, (wide * .78, tall * .82, wide * .78))]
+    start = float(rng.uniform(0, 6))
+    for k in range(count):
+        turn = k * 2 * math.pi / count + start
+        out, lift = wide * float(rng.uniform(.42, .78)), tall * float(rng.uniform(-.55, .8))
+        size = wide * float(rng.uniform(.36, .60))
+        puffs.append(((crown[0] + out * math.cos(turn), crown[1] + lift, crown[2] + out * math.sin(turn)),
+                      (size, size * .8, size)))
+    return puffs
 
 
 def lamp(stage: Stage, x: float, z: float, side: float, tall: float) -> None:

@@ -57,12 +57,16 @@ def sun_view(way: np.ndarray, x_range: tuple[float, float], z_range: tuple[float
 def draw(things: Things, view: View) -> None:
     """Draw all things into `view`, keeping the largest x at each sample: large ones one by one, small ones at once."""
     rects, best = _rectangles(things, view)
-    solids = _solids(things, view)
-    quadrics = _quadrics(things, view, rects)
-    _crop_to_outlines(rects, quadrics, view)
     seen = (rects[:, 0] < rects[:, 1]) & (rects[:, 2] < rects[:, 3]) & (best > 0)
     if view.ids is None:
         seen &= things.casts
+    solids = _solids(things, view)
+    curved = np.flatnonzero(seen & (things.kind < 0))
+    quadrics = _quadrics(things, view, rects, curved)
+    _crop_to_outlines(rects, quadrics, curved, view)
+    seen &= (rects[:, 0] < rects[:, 1]) & (rects[:, 2] < rects[:, 3])
+    row = np.zeros(len(things), np.int64)  # of a ball or post in `quadrics`
+    row[curved] = np.arange(len(curved))
     area = (rects[:, 1] - rects[:, 0]) * (rects[:, 3] - rects[:, 2]) * len(view.x)
     large = np.flatnonzero(seen & (area > SMALL))
     large = large[np.argsort(-best[large], kind="stable")]
@@ -76,28 +80,30 @@ def draw(things: Things, view: View) -> None:
         if kinds[i] >= 0:
             x, face, hit = _meet_solid(solids, i, u, v, window)
         else:
-            x, face, hit = _meet_quadric(quadrics, i, u, v, window)
+            x, face, hit = _meet_quadric(quadrics, int(row[i]), u, v, window)
         np.copyto(window, x, where=hit)
         if view.ids is not None:
             np.copyto(view.ids[:, v0:v1, u0:u1], face, where=hit)
     small = np.flatnonzero(seen & (area <= SMALL))
     is_solid = things.kind[small] >= 0
     _draw_small(view, rects, small[is_solid], lambda i, u, v, x: _meet_many_solids(solids, i, u, v, x))
-    posts, balls = things.kind[small] == POST, (things.kind[small] == BALL) & ~quadrics.leafy[small]
-    for chosen in (posts, balls, ~is_solid & ~posts & ~balls):
-        _draw_small(view, rects, small[chosen], lambda i, u, v, x: _meet_quadric(quadrics, i, u, v, x))
+    leafy = (things.kind[small] == BALL) & (things.material[small] == MATERIAL["leaves"])
+    posts, balls = things.kind[small] == POST, (things.kind[small] == BALL) & ~leafy
+    for chosen in (posts, balls, leafy):
+        _draw_small(view, rects, small[chosen], lambda i, u, v, x: _meet_quadric(quadrics, row[i], u, v, x))
 
 
 def _draw_small(view: View, rects: np.ndarray, things: np.ndarray, meet) -> None:
     """Draw many small things at once: all pairs of a thing and a sample of its rectangle in flat arrays."""
     if not len(things):
         return
-    width = rects[things, 1] - rects[things, 0]
-    count = width * (rects[things, 3] - rects[things, 2])
-    row = np.repeat(np.arange(len(things)), count)
-    local = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    dv = local // width[row]
-    i, iu, iv = things[row], rects[things, 0][row] + local - dv * width[row], rects[things, 2][row] + dv
+    u0, u1, v0, v1 = rects[things].T
+    lines = v1 - v0
+    line_of = np.repeat(np.arange(len(things)), lines)  # one entry for each line of each rectangle
+    width = (u1 - u0)[line_of]
+    v = _ramps(lines) + v0[line_of]
+    iu = _ramps(width) + np.repeat(u0[line_of], width)
+    i, iv = np.repeat(things[line_of], width), np.repeat(v, width)
     layers, height, columns = view.x.shape
     flat = iv * columns + iu
     for layer in range(layers):
@@ -109,6 +115,12 @@ def _draw_small(view: View, rects: np.ndarray, things: np.ndarray, meet) -> None
         x[flat[hit]] = found[hit]
         if ids is not None:
             ids[flat[hit]] = face[hit]
+
+
+def _ramps(counts: np.ndarray) -> np.ndarray:
+    """Return 0, 1, ... counts[0] - 1, 0, 1, ... counts[1] - 1, and so on."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
 
 
 def _rectangles(things: Things, view: View) -> tuple[np.ndarray, np.ndarray]:
@@ -200,15 +212,21 @@ def _meet_solid(solids: _Solids, i: int, u, v, window):
     front, back = solids.uppers[i], solids.lowers[i]
     if not front:
         return window, np.int32(0), np.zeros(window.shape, bool)
-    bounds = [a * u + (b * v + c) for a, b, c in solids.upper[i, :front]]
+    a, b, c = solids.upper[i, :front].T[:, :, None, None, None]
+    by_u, by_v = a * u, b * v + c
+    bounds = [np.add(by_u[k], by_v[k]) for k in range(front)]
     x = bounds[0]
     for bound in bounds[1:]:
         x = np.minimum(x, bound)
     hit = x > window
     if not hit.any():
         return x, np.int32(0), hit
-    for a, b, c in solids.lower[i, :back]:
-        hit &= x > a * u + (b * v + c)
+    a, b, c = solids.lower[i, :back].T[:, :, None, None, None]
+    by_u, by_v = a * u, b * v + c
+    bound, above = np.empty_like(x), np.empty_like(hit)
+    for k in range(back):
+        np.greater(x, np.add(by_u[k], by_v[k], out=bound), out=above)
+        np.logical_and(hit, above, out=hit)
     face = solids.face[i, 0]
     for k in range(1, front):
         face = np.where(bounds[k] == x, solids.face[i, k], face)
@@ -219,15 +237,15 @@ def _meet_many_solids(solids: _Solids, i: np.ndarray, u, v, window):
     """Meet solids i (n,) at samples (n,); like `_meet_solid`, slot by slot."""
     x, slot = np.full(len(i), np.inf, np.float32), np.zeros(len(i), np.int32)
     for k in range(solids.uppers[i].max(initial=0)):
-        a, b, c = solids.upper[:, k].T
-        bound = a.take(i) * u + (b.take(i) * v + c.take(i))
+        a, b, c = (column.take(i) for column in solids.upper[:, k].T)
+        bound = a * u + (b * v + c)
         slot[bound < x] = k
         x = np.minimum(x, bound)
     where = np.flatnonzero((x > window) & np.isfinite(x))
     i_hit, u, v, floor = i[where], u[where], v[where], window[where]
     for k in range(solids.lowers[i_hit].max(initial=0)):
-        a, b, c = solids.lower[:, k].T
-        floor = np.maximum(floor, a.take(i_hit) * u + (b.take(i_hit) * v + c.take(i_hit)))
+        a, b, c = (column.take(i_hit) for column in solids.lower[:, k].T)
+        floor = np.maximum(floor, a * u + (b * v + c))
     hit = np.zeros(len(i), bool)
     hit[where] = x[where] > floor
     return x, solids.face[i, slot], hit
@@ -235,7 +253,7 @@ def _meet_many_solids(solids: _Solids, i: np.ndarray, u, v, window):
 
 @dataclass
 class _Quadrics:
-    """Per-thing coefficients of balls and posts, relative to the middle of their rectangles; the last axis is T."""
+    """Coefficients of T balls and posts, relative to the middle of their rectangles; the last axis is T."""
 
     middle: np.ndarray  # (2, T)
     center: np.ndarray  # (2, T) middle of the outline
@@ -255,20 +273,22 @@ class _Quadrics:
     perspective: bool
 
 
-def _quadrics(things: Things, view: View, rects: np.ndarray) -> _Quadrics:
-    """Prepare the conic of every ball and post: |x p + q(u, v)|^2 = x^2 (camera) or 1 (sun), larger root."""
+def _quadrics(things: Things, view: View, rects: np.ndarray, curved: np.ndarray) -> _Quadrics:
+    """Prepare the conics of balls and posts: |x p + q(u, v)|^2 = x^2 (camera) or 1 (sun), larger root."""
     kappa = 1. if view.perspective else 0.
+    rects, kind, origins = rects[curved], things.kind[curved], things.origin[curved]
+    axes, size = things.axes[curved], things.size[curved]
     middle = np.stack([view.u[0, 0, np.minimum((rects[:, 0] + rects[:, 1]) // 2, view.u.shape[2] - 1)],
                        view.v[0, np.minimum((rects[:, 2] + rects[:, 3]) // 2, view.v.shape[1] - 1), 0]], axis=1)
-    post = things.kind == POST
-    scale = things.axes / things.size[:, :, None]  # (T, 3, 3) rows: unit-ball axes
+    post = kind == POST
+    scale = axes / size[:, :, None]  # (T, 3, 3) rows: unit-ball axes
     scale = np.where(post[:, None, None] & (np.arange(3) == 1)[None, :, None], 0., scale)
 
     def lift(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rows . (X - origin) as linear (T, R, 3) and slope (T, R) parts of x."""
         linear = rows @ view.base
         linear[..., 2] += middle[:, :1] * linear[..., 0] + middle[:, 1:] * linear[..., 1]
-        origin = np.einsum("trk,tk->tr", rows, things.origin)
+        origin = np.einsum("trk,tk->tr", rows, origins)
         slope = rows @ view.point
         if view.perspective:
             slope = slope - origin
@@ -281,7 +301,7 @@ def _quadrics(things: Things, view: View, rects: np.ndarray) -> _Quadrics:
     b = np.einsum("tr,trk->tk", p, q)
     form = np.einsum("trj,trk->tjk", q, q)
     form[:, 2, 2] -= 1 - kappa
-    valid = (a > 1e-12) & (things.kind < 0)
+    valid = a > 1e-12
     safe = np.where(valid, a, 1.)
     disc = (b[:, :, None] * b[:, None, :] - safe[:, None, None] * form) / (safe**2)[:, None, None]
     conic = np.stack([disc[:, 0, 0], 2 * disc[:, 0, 1], disc[:, 1, 1], 2 * disc[:, 0, 2], 2 * disc[:, 1, 2],
@@ -290,19 +310,19 @@ def _quadrics(things: Things, view: View, rects: np.ndarray) -> _Quadrics:
     det = np.where(np.abs(det) < 1e-30, 1e-30, det)
     center = np.stack([conic[1] * conic[4] - 2 * conic[2] * conic[3], conic[1] * conic[3] - 2 * conic[0] * conic[4]])
     peak = conic[5] - (conic[2] * conic[3] ** 2 - conic[1] * conic[3] * conic[4] + conic[0] * conic[4] ** 2) / det
-    axis_linear, axis_slope = lift(things.axes[:, 1:2])
+    axis_linear, axis_slope = lift(axes[:, 1:2])
     along = np.concatenate([axis_linear[:, 0], axis_slope], axis=1)
     unit = np.concatenate([q, p[..., None]], axis=2)
     single = np.float32
     return _Quadrics(middle.T.astype(single), middle.T + center / det, (-b / safe[:, None]).T.astype(single),
                      conic.astype(single), np.maximum(peak, 1e-20).astype(single), valid, along.T.astype(single),
-                     things.size[:, 1].astype(single), unit.transpose(1, 2, 0).astype(single),
-                     (things.seed * 4096).astype(np.int32), things.params[:, 0].astype(single),
-                     things.params[:, 2].astype(single), post, things.material == MATERIAL["leaves"],
-                     (FIRST + len(things.planes) + np.arange(len(things))).astype(np.int32), view.perspective)
+                     size[:, 1].astype(single), unit.transpose(1, 2, 0).astype(single),
+                     (things.seed[curved] * 4096).astype(np.int32), things.params[curved, 0].astype(single),
+                     things.params[curved, 2].astype(single), post, things.material[curved] == MATERIAL["leaves"],
+                     (FIRST + len(things.planes) + curved).astype(np.int32), view.perspective)
 
 
-def _crop_to_outlines(rects: np.ndarray, quadrics: _Quadrics, view: View) -> None:
+def _crop_to_outlines(rects: np.ndarray, quadrics: _Quadrics, curved: np.ndarray, view: View) -> None:
     """Shrink the rectangles of balls whose outline is an ellipse to that ellipse and a sample more."""
     uu, uv, vv = (quadrics.conic[k].astype(np.float64) for k in range(3))
     det = 4 * uu * vv - uv**2
@@ -313,8 +333,8 @@ def _crop_to_outlines(rects: np.ndarray, quadrics: _Quadrics, view: View) -> Non
         reach = np.sqrt(-4 * other[chosen] * peak / det[chosen]) / view.step
         at = (center[chosen] - start) / view.step
         low, high = np.floor(at - reach) - 1, np.ceil(at + reach) + 3
-        rects[chosen, 2 * k] = np.maximum(rects[chosen, 2 * k], low)
-        rects[chosen, 2 * k + 1] = np.minimum(rects[chosen, 2 * k + 1], high)
+        rects[curved[chosen], 2 * k] = np.maximum(rects[curved[chosen], 2 * k], low)
+        rects[curved[chosen], 2 * k + 1] = np.minimum(rects[curved[chosen], 2 * k + 1], high)
 
 
 def _meet_quadric(quadrics: _Quadrics, i, u, v, window):

@@ -70,15 +70,14 @@ class Stage:
 
     def post(self, start, end, radius: float, material: str, label: str, color, **looks) -> None:
         """Draw a round bar from `start` to `end`, both (x, height, z)."""
-        foot = np.array((start[0], -start[1], start[2]))
-        along = np.array((end[0], -end[1], end[2])) - foot
-        length = float(np.sqrt(along @ along))
-        up = along / length
+        foot = (start[0], -start[1], start[2])
+        along = (end[0] - start[0], start[1] - end[1], end[2] - start[2])
+        length = (along[0] ** 2 + along[1] ** 2 + along[2] ** 2) ** .5
+        up = (along[0] / length, along[1] / length, along[2] / length)
         right = cross(up, (0., 0., 1.) if abs(up[2]) < .9 else (1., 0., 0.))
-        norm = sum(value * value for value in right) ** .5
-        right = tuple(value / norm for value in right)
-        axes = (right, tuple(up), cross(right, up))
-        self.add(POST, tuple(foot), axes, (radius, length, radius), material, label, color, **looks)
+        norm = (right[0] ** 2 + right[1] ** 2 + right[2] ** 2) ** .5
+        right = (right[0] / norm, right[1] / norm, right[2] / norm)
+        self.add(POST, foot, (right, up, cross(right, up)), (radius, length, radius), material, label, color, **looks)
 
     def freeze(self) -> Things:
         """Return the arrays of everything added so far."""
