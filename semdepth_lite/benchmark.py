@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from .camera import intrinsics, rigid_transform
-from .common import InputError, peak_mib, pick_device
+from .common import InputError, check_divisible, peak_mib, pick_device
 from .data import Triplet, augment, draw_augmentation
 from .losses import self_supervised_loss
 from .model import Model
@@ -127,6 +127,7 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
     """
     if repeats < 1:
         raise InputError(f"repeats {repeats} is below 1; use 5, for instance.")
+    check_divisible(shape.height, shape.width)
     where = pick_device(device)
     settings = TrainSettings(variant=shape.variant, encoder=shape.encoder, loss=shape.loss, batch=shape.batch,
                              precision=shape.precision, alignment=shape.alignment)

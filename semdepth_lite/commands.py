@@ -8,7 +8,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from .common import InputError, pick_device, read_json, write_json
+from .common import InputError, check_divisible, pick_device, read_json, write_json
 
 TRAINING = ("variant", "switches", "steps", "batch", "encoder", "loss", "pose", "supervision", "learning_rate",
             "precision", "seed")
@@ -22,7 +22,9 @@ def training_source(args: argparse.Namespace):
     preset = find_preset(args.preset)
     if args.data == "street":
         return street("train", preset, progress=not args.quiet)
-    return open_data(args.data, args.height or preset.height, args.width or preset.width, data_options(args))
+    height, width = args.height or preset.height, args.width or preset.width
+    check_divisible(height, width)  # before frames are cached at this size
+    return open_data(args.data, height, width, data_options(args))
 
 
 def data_options(args: argparse.Namespace, **changes):
@@ -140,6 +142,8 @@ def run_benchmark(args: argparse.Namespace) -> dict:
     from .benchmark import Shape, benchmark, table
 
     other = read_json(args.compare) if args.compare else None
+    if other is not None and "seconds" not in other:
+        raise InputError(f"{args.compare} is no benchmark; name a file that benchmark --output wrote.")
     shape = Shape(args.height, args.width, args.batch, args.encoder, args.loss, args.variant, args.precision,
                   args.alignment)
     found = benchmark(shape, args.device, args.repeats)

@@ -177,9 +177,11 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
         progress: print what is planned and what is done.
 
     Raises:
-        InputError: if the experiment is unknown.
+        InputError: if the experiment is unknown, or there is no process to do it.
         Failure: if a run fails; the others are finished first.
     """
+    if processes < 1:
+        raise InputError(f"processes {processes} is below 1; use 2, for instance.")
     singles = find_experiment(name, preset)
     for split in ("train", "validation", "test"):
         street(split, preset, progress=progress)
