@@ -181,6 +181,8 @@ def run_label(args: argparse.Namespace) -> dict:
     """Write trainId PNGs for a folder of images, or convert labelId PNGs."""
     from .labeling import convert_labels, label_folder, torchvision_segmenter, user_segmenter
 
+    if not args.folder.is_dir():
+        raise InputError(f"{args.folder} is not a folder; name a folder of images or label PNGs.")
     if args.convert:
         files = convert_labels(args.folder, args.output, args.convert)
     else:

@@ -5,8 +5,10 @@ What a segmenter cannot name is 255 (ignore), so that a variant trained on such 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+import sys
 import warnings
 
 import numpy as np
@@ -119,7 +121,8 @@ def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path
         state = load_tensors(weights)
     else:
         try:
-            state = get_model_weights(name).COCO_WITH_VOC_LABELS_V1.get_state_dict(progress=False, check_hash=True)
+            with redirect_stdout(sys.stderr):  # torch announces a download where only the result belongs
+                state = get_model_weights(name).COCO_WITH_VOC_LABELS_V1.get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError) as error:
             raise InputError(f"the weights of {name} cannot be fetched ({error}); name a file of them.") from error
     auxiliary = {} if name.startswith("lraspp") else {"aux_loss": any(key.startswith("aux") for key in state)}

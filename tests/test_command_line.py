@@ -199,7 +199,7 @@ BAD = {
     "benchmark compare": (["benchmark", "--compare", "{}/nowhere.json"], "nowhere.json cannot be read"),
     "benchmark compare other": (["benchmark", "--compare", "{}/other.json"], "other.json is no benchmark"),
     "doctor": (["doctor", "{}/nowhere"], "nowhere"),
-    "label": (["label", "{}/nowhere", "new"], "nowhere"),
+    "label": (["label", "{}/nowhere", "new"], "nowhere is not a folder"),
     "download": (["download", "kitti", "raw:everything"], "everything"),
 }
 
