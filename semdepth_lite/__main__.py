@@ -40,7 +40,7 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
     parser.add_argument("--frames", type=Path, help="KITTI raw: list file, lines 'folder frame side'")
     parser.add_argument("--intrinsics", metavar="TEXT", help="frames: 'fx fy cx cy' in pixels or 'fov DEGREES'; KITTI "
                         "raw: calibration or monodepth2")
-    parser.add_argument("--frame-step", type=int, default=1, help="frames: use every n-th")
+    parser.add_argument("--frame-step", type=int, default=1, help="frames: distance from the target to its neighbors")
     parser.add_argument("--labels", type=Path, help="folder of label PNGs beside the images")
     parser.add_argument("--label-ids", default="trainId", help="what they hold: trainId or labelId")
     parser.add_argument("--depth", help="truth: camera, forward or improved for KITTI; a folder of PNGs for frames")

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,100 +20,17 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .camera import check_intrinsics
 from .common import (Failure, InputError, check_divisible, interrupt_between_steps, peak_mib, pick_device,
-                     read_json, read_log, seed_everything, write_atomically, write_json)
+                     read_json, read_log, write_atomically, write_json)
 from .data import Triplet, augment, draw_augmentation
-from .losses import LOSSES, LossSettings, LossTerms
+from .losses import LossTerms
 from .model import Model, Prediction, find_variant
-from .networks import NetworkSettings
 from .pretraining import check_labels, clean_up, prepare, with_noise
+from .settings import TrainSettings, learning_rate
 from .sources import Source
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """Everything that decides what a run computes.
-
-    Attributes:
-        variant: name of the method, a key of `VARIANTS`.
-        switches: what differs from the named variant, as "classes=all levels=2,1,0"; see `Variant`.
-        segmenter_steps: of a variant that trains a segmenter of its own first.
-        label_noise: strength in [0, 1] of the errors put into the training labels.
-        encoder, width: the networks, see `NetworkSettings`.
-        loss: name of the photometric loss, a key of `LOSSES`.
-        pose: learned, or given by the data.
-        supervision: video, or depth (the truth, as an upper bound).
-        margin_until: share of the steps in which the automask has its margin; later it would open holes on cars that
-            keep pace, which stand still in the image as far things do.
-        alignment: Gauss-Newton steps that improve the learned motion, see `alignment.py`; Monodepth2 has none.
-        steps: optimizer steps.
-        batch: triplets in a step, over all processes together.
-        learning_rate: Adam's, at its highest.
-        schedule: cosine (with 3 % warm-up), or step (times 0.1 after three quarters, as Monodepth2's 15 of 20 epochs).
-        clip: largest norm of the gradient, 0 = unlimited.
-        augmentation: flips and color jitter.
-        seed: of weights, order and augmentation.
-        precision: fp32, or bf16 for automatic mixed precision in the networks.
-    """
-
-    variant: str = "baseline"
-    switches: str = ""
-    segmenter_steps: int = 600
-    label_noise: float = 0.0
-    encoder: str = "lite"
-    width: int = 16
-    loss: str = "lesson"
-    pose: str = "learned"
-    supervision: str = "video"
-    margin_until: float = 0.25
-    alignment: int = 0
-    steps: int = 1000
-    batch: int = 8
-    learning_rate: float = 1e-3
-    schedule: str = "cosine"
-    clip: float = 5.0
-    augmentation: bool = True
-    seed: int = 0
-    precision: str = "fp32"
-
-    def __post_init__(self) -> None:
-        find_variant(self.variant, self.switches)
-        if not 0 <= self.label_noise <= 1:
-            raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
-        choices = {"loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
-                   "schedule": ("cosine", "step"), "precision": ("fp32", "bf16")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
-        for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed is {self.seed}, expected a whole number from 0 to 2^32 - 1.")
-
-    def loss_at(self, step: int) -> LossSettings:
-        """Return the photometric loss of a step."""
-        loss = LOSSES[self.loss]
-        return loss if step < self.margin_until * self.steps else replace(loss, automask_margin=0.0)
-
-    def build(self) -> Model:
-        """Build the model with freshly seeded weights."""
-        seed_everything(self.seed)
-        return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant, self.switches),
-                     LOSSES[self.loss], self.pose, self.supervision, self.alignment)
 
 
 class TrainingError(Failure):
     """Training went wrong in a way that has a name; the message says what to try."""
-
-
-def learning_rate(settings: TrainSettings, step: int) -> float:
-    """Return the learning rate of a step."""
-    if settings.schedule == "step":
-        return settings.learning_rate * (0.1 if step >= 0.75 * settings.steps else 1.0)
-    warm = max(1, round(0.03 * settings.steps))
-    if step < warm:
-        return settings.learning_rate * (step + 1) / warm
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, settings.steps - warm)))
 
 
 def batch_indices(length: int, batch: int, step: int, seed: int) -> np.ndarray:
