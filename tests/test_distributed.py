@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from made_up import TinySource
-from semdepth_lite.presets import street
+from semdepth_lite.presets import find_preset
+from semdepth_lite.sources import street_source
 from semdepth_lite.training import Run, TrainSettings, load_checkpoint, read_json, read_log
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,8 +99,9 @@ def test_the_log_and_the_checkpoint_are_written_once(together):
 
 def test_the_command_line_trains_in_two_processes_and_speaks_once(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
+    quick = find_preset("quick")
     for split in ("train", "validation"):
-        street(split, "quick", progress=False)
+        street_source(split, quick.scenes[split], quick.height, quick.width, workers=1, progress=False)
     told = torchrun(["-m", "semdepth_lite", "train", str(tmp_path / "run"), "--preset", "quick", "--steps", "2",
                      "--batch", "2", "--device", "cpu", "--json", "--quiet"], tmp_path / "cache")
     assert told.returncode == 0, told.stderr

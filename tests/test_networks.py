@@ -1,6 +1,7 @@
 """Networks: Monodepth2's keys, shapes and numbers, torchvision's ResNet as oracle, the lite family, the motion."""
 from __future__ import annotations
 
+from functools import lru_cache
 import json
 
 import pytest
@@ -35,16 +36,16 @@ def golden_shapes() -> dict[str, dict[str, list[int]]]:
     return json.loads(str(golden_arrays()["state_dicts"]))
 
 
-def unfilled(settings: NetworkSettings) -> dict[str, torch.nn.Module]:
-    """The four networks without memory for their weights."""
-    with torch.device("meta"):
-        return networks(settings)
+@lru_cache(2)
+def built_once(settings: NetworkSettings) -> dict[str, torch.nn.Module]:
+    """The four networks, to be looked at and left alone."""
+    return networks(settings)
 
 
 @pytest.mark.parametrize("name", golden_shapes())
 def test_keys_and_shapes_are_monodepth2s(name):
     kind, depth = (name[:-3], "50") if name.endswith("_50") else (name, "18")
-    state = unfilled(NetworkSettings(f"resnet{depth}"))[kind].state_dict()
+    state = built_once(NetworkSettings(f"resnet{depth}"))[kind].state_dict()
     ours = {key: list(value.shape) for key, value in state.items()}
     assert ours == golden_shapes()[name]
     assert list(ours) == list(golden_shapes()[name])  # the order too: the prescribed weights are drawn in it
@@ -58,7 +59,7 @@ def test_golden_keys_cover_both_depths():
     ("resnet18", (11_689_512, 3_152_724, 11_698_920, 1_314_572)),
     ("resnet50", (25_557_032, 9_014_100, 25_566_440, 1_707_788))])
 def test_parameter_counts_are_monodepth2s(encoder, counts):
-    built = unfilled(NetworkSettings(encoder))
+    built = built_once(NetworkSettings(encoder))
     assert tuple(parameters(built[name]) for name in ("encoder", "depth", "pose_encoder", "pose")) == counts
     assert parameters(built["encoder"].encoder.fc) == {"resnet18": 513_000, "resnet50": 2_049_000}[encoder]
     assert not any(p.requires_grad for p in built["encoder"].encoder.fc.parameters())
@@ -165,7 +166,7 @@ def test_the_decoder_is_its_levels_in_turn():
 
 
 def test_lite_is_a_fraction_as_wide():
-    small, wide, resnet = (unfilled(settings) for settings in (LITE, WIDER, NetworkSettings("resnet18")))
+    small, wide, resnet = (built_once(settings) for settings in (LITE, WIDER, NetworkSettings("resnet18")))
     sizes = [sum(parameters(module) for module in built.values()) for built in (small, wide, resnet)]
     assert sizes[0] < 0.3 * sizes[1] and sizes[1] < 0.05 * sizes[2]
     assert not hasattr(small["encoder"].encoder, "fc")

@@ -211,9 +211,9 @@ def test_a_loaded_run_predicts_what_the_trained_model_did(source, tmp_path):
 
 
 def test_learning_learns(source, tmp_path):
-    """Thirty steps on five triplets lower the loss, whatever is learned from."""
-    for name, changes in (("video", {}), ("given", {"pose": "given"}), ("depth", {"supervision": "depth"})):
-        settings = replace(TINY, steps=30, learning_rate=2e-3, augmentation=False, **changes)
+    """A few steps on five triplets lower the loss, whatever is learned from."""
+    for name, changes in (("video", {}), ("depth", {"supervision": "depth"})):
+        settings = replace(TINY, steps=24, learning_rate=2e-3, augmentation=False, **changes)
         train(source, tmp_path / name, settings, save_every=30)
         losses = [row["loss"] for row in read_log(tmp_path / name / "log.jsonl")]
         assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5]), name
@@ -480,8 +480,9 @@ def test_without_a_checkpoint_the_message_promises_none(source, tmp_path):
 def tiny_preset(monkeypatch, tmp_path) -> str:
     """A preset of two scenes of 64x96, rendered into the test's own folder."""
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(PRESETS, "tiny", Preset(64, 96, {"train": 1, "validation": 1, "test": 1},
-                                                replace(TINY, steps=2, batch=2)))
+    preset = Preset(64, 96, {"train": 1, "validation": 1, "test": 1}, replace(TINY, steps=2, batch=2))
+    monkeypatch.setitem(PRESETS, "tiny", preset)
+    monkeypatch.setitem(PRESETS, "quick", preset)  # steps are timed on as many scenes as it has
     return "tiny"
 
 
