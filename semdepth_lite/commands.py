@@ -104,6 +104,8 @@ def run_predict(args: argparse.Namespace) -> dict:
     from .camera import intrinsics
     from .prediction import predict_files
 
+    if args.scale is not None and not args.scale > 0:
+        raise InputError(f"scale {args.scale} is not positive; give meters per unit of predicted depth.")
     model, height, width, factor = open_model(args)
     scale = args.scale or (factor if factor != 1 else None)
     K = intrinsics(*args.intrinsics) if args.intrinsics else None

@@ -183,6 +183,7 @@ BAD = {
     "normalized intrinsics": (["predict", "{}/clip", "--run", "{}/run", "--intrinsics", "0.58", "1.92", "0.5", "0.5"],
                               "look normalized"),
     "negative scale": (["predict", "{}/clip", "--run", "{}/run", "--scale", "-1"], ""),
+    "scale zero": (["predict", "{}/clip", "--run", "{}/run", "--scale", "0"], "scale 0.0 is not positive"),
     "scale no number": (["predict", "{}/clip", "--run", "{}/run", "--scale", "nan"], ""),
     "no frames": (["render", "new", "--frames", "0"], "frames"),
     "no height": (["render", "new", "--height", "0"], "picture size 0x640"),
