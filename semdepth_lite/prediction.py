@@ -12,11 +12,9 @@ from .camera import backproject, check_intrinsics
 from .common import InputError
 from .data import Triplet
 from .figures import colorize_depth
-from .files import read_image, write_depth_png, write_image, write_ply
+from .files import IMAGE_SUFFIXES, read_image, write_depth_png, write_image, write_ply
 from .model import Model
 from .sources import Source, to_image
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def depth_predictor(model: Model) -> Callable[[Triplet], torch.Tensor]:
