@@ -16,7 +16,8 @@ import torch.nn.functional as F
 
 from .common import InputError, check_sizes, write_atomically
 from .data import Triplet
-from .metrics import (CROPS, border_band, class_errors, count, crop_mask, depth_edges, depth_errors,
+from .labels import NAMES
+from .metrics import (CROPS, DEPTH_METRICS, border_band, class_errors, count, crop_mask, depth_edges, depth_errors,
                       discontinuity_sides, edge_agreement, error_maps, evaluation_mask, fattening, masked_median,
                       median_scale, region_errors, scale_spread, thin_structures)
 
@@ -26,6 +27,7 @@ HEADLINE: tuple[str, ...] = (
     "abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3", "band_abs_rel", "inner_abs_rel", "near_abs_rel",
     "far_abs_rel", "thin_abs_rel", "thin_a1", "moving_abs_rel", "static_abs_rel", "fat", "shr", "edge_f",
     "edge_precision", "edge_recall", "dbe_acc", "dbe_comp")
+PER_CLASS: tuple[str, ...] = tuple(f"{name.replace(' ', '_')}_abs_rel" for name in NAMES)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Protocol:
         jump: difference of ln depth that makes a discontinuity or an edge.
         match_radius: largest distance at which edges match, px.
         edge_limit: where the depth boundary error is cut, px.
+        flip: whether each prediction was blended with that of the mirrored image (`prediction.blend_flipped`).
     """
 
     crop: str = "none"
@@ -57,15 +60,19 @@ class Protocol:
     jump: float = 0.25
     match_radius: float = 1.5
     edge_limit: float = 10.0
+    flip: bool = False
 
     def __post_init__(self) -> None:
         if self.crop not in CROPS:
             raise InputError(f"crop {self.crop!r} is unknown; use one of {', '.join(CROPS)}.")
         if not 0 < self.min_depth < self.max_depth:
             raise InputError(f"depth caps {self.min_depth} to {self.max_depth} m are no range; use 0.001 to 80.")
+        if not 0 < self.band_radius <= self.inner_radius:
+            raise InputError(f"a band of {self.band_radius} px and an inner part beyond {self.inner_radius} px do not "
+                             "fit; use a positive band that is not wider.")
         if isinstance(self.scaling, str) and self.scaling not in ("median", "none"):
             raise InputError(f"scaling {self.scaling!r} is unknown; use 'median', 'none' or a positive factor.")
-        if not isinstance(self.scaling, str) and not self.scaling > 0:
+        if not isinstance(self.scaling, str) and not 0 < self.scaling < float("inf"):
             raise InputError(f"scaling factor {self.scaling} is not positive; use a factor such as 5.4.")
 
     def card(self) -> str:
@@ -79,6 +86,8 @@ class Protocol:
             lines.append(f"near and far side: ln depth spans > {self.jump:g} in {self.window}x{self.window} px; edges: "
                          f"jump > {self.jump:g} over 2 px, matched within {self.match_radius:g} px, boundary error "
                          f"cut at {self.edge_limit:g} px; sky left out")
+        if self.flip:
+            lines.append("each prediction blended with that of the mirrored image")
         return "\n".join(lines)
 
 
@@ -178,11 +187,19 @@ class Report:
         scale = {"scale_mean": self.scale_mean, "scale_spread": self.scale_spread} if self.counts["scale"] else {}
         return means | scale | {"images": len(self.values["scale"])}
 
-    def table(self, metrics: tuple[str, ...] = HEADLINE) -> str:
-        """Return a text table: metric, mean, images it was averaged over, under the protocol's card."""
-        rows = [f"{name:<16}{self.means[name]:>9.4f}{self.counts[name]:>8}" for name in metrics if name in self.means]
+    def table(self, metrics: tuple[str, ...] = HEADLINE + PER_CLASS) -> str:
+        """Return a text table under the protocol's card: metric, mean, images it was averaged over, and the pixels
+        judged in them; classes that no image shows are left out."""
+        rows = [f"{name:<24}{self.means[name]:>9.4f}{self.counts[name]:>8}{self._pixels(name):>12}" for name in metrics
+                if name in self.means and (self.counts[name] or name not in PER_CLASS)]
         scale = f"scale mean {self.scale_mean:.4g}, spread {self.scale_spread:.3f}"
-        return "\n".join([self.protocol.card(), scale, f"{'metric':<16}{'mean':>9}{'images':>8}", *rows])
+        return "\n".join([self.protocol.card(), scale, f"{'metric':<24}{'mean':>9}{'images':>8}{'pixels':>12}", *rows])
+
+    def _pixels(self, metric: str) -> str:
+        """Count the pixels behind a metric, over all images; metrics of edges and sides rest on other things."""
+        region = metric.removesuffix("_abs_rel").removesuffix("_a1")
+        counted = self.values.get("pixels" if metric in DEPTH_METRICS else f"{region}_pixels")
+        return "" if counted is None else f"{np.nansum(counted):.0f}"
 
     def save(self, path: Path | str) -> None:
         """Write means in full and per-image values to five digits as JSON; metrics without a value keep no list."""
@@ -190,7 +207,7 @@ class Report:
             "protocol": asdict(self.protocol), "images": len(self.values["scale"]),
             "scale_mean": _or_null(self.scale_mean), "scale_spread": _or_null(self.scale_spread),
             "means": {name: _or_null(mean) for name, mean in self.means.items()}, "counts": self.counts,
-            "values": {name: [_or_null(float(f"{v:.5g}")) for v in value]
+            "values": {name: [_or_null(float(f"{v:.{9 if name.endswith('pixels') else 5}g}")) for v in value]
                        for name, value in self.values.items() if self.counts[name]}}
         write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(content)))
 
@@ -294,29 +311,6 @@ def _some(depths: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     if not any(bool((depth > 0).any()) for depth in depths):
         raise InputError("there is no training depth to fit a baseline to; give batches of depth above 0 m.")
     return depths
-
-
-def blend_flipped(disparity: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
-    """Blend the disparity of an image with that of its mirror image, mirrored back.
-
-    Their mean in the middle; at the left rim, where a stereo-trained network sees no partner, the mirrored pass, at
-    the right rim the plain one: weight 1 over 5 % of the width, then a linear ramp over another 5 %.
-
-    Args:
-        disparity: (B, 1, H, W) of the image as it is.
-        mirrored: (B, 1, H, W) of the mirrored image, already flipped back.
-
-    Returns:
-        (B, 1, H, W). Source: Godard et al. 2017, as Monodepth2 computes it [code: MD2].
-
-    Raises:
-        InputError: if the shapes differ.
-    """
-    check_sizes(mirrored, "mirrored", "B1HW", **check_sizes(disparity, "disparity", "B1HW"))
-    across = torch.linspace(0, 1, disparity.shape[-1], dtype=disparity.dtype, device=disparity.device)
-    left = 1 - (20 * (across - 0.05)).clamp(0, 1)
-    right = left.flip(0)
-    return right * disparity + left * mirrored + (1 - left - right) * (disparity + mirrored) / 2
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import backproject, check_intrinsics
-from .common import InputError
+from .common import InputError, check_sizes
 from .data import Triplet
 from .figures import colorize_depth
 from .files import IMAGE_SUFFIXES, read_image, write_depth_png, write_image, write_ply
@@ -17,15 +17,58 @@ from .model import Model
 from .sources import Source, to_image
 
 
-def depth_predictor(model: Model) -> Callable[[Triplet], torch.Tensor]:
+def blend_flipped(disparity: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """Blend the disparity of an image with that of its mirror image, mirrored back.
+
+    Their mean in the middle; at the left rim, where a stereo-trained network sees no partner, the mirrored pass, at
+    the right rim the plain one: weight 1 over 5 % of the width, then a linear ramp over another 5 %.
+
+    Args:
+        disparity: (B, 1, H, W) of the image as it is.
+        mirrored: (B, 1, H, W) of the mirrored image, already flipped back.
+
+    Returns:
+        (B, 1, H, W). Source: Godard et al. 2017, as Monodepth2 computes it [code: MD2].
+
+    Raises:
+        InputError: if the shapes differ.
+    """
+    check_sizes(mirrored, "mirrored", "B1HW", **check_sizes(disparity, "disparity", "B1HW"))
+    across = torch.linspace(0, 1, disparity.shape[-1], dtype=disparity.dtype, device=disparity.device)
+    left = 1 - (20 * (across - 0.05)).clamp(0, 1)
+    right = left.flip(0)
+    return right * disparity + left * mirrored + (1 - left - right) * (disparity + mirrored) / 2
+
+
+@torch.no_grad()
+def predict_depth(model: Model, images: torch.Tensor, semantics: torch.Tensor | None = None, flip: bool = False
+                  ) -> torch.Tensor:
+    """Predict depth, as it is or with its disparity blended with that of the mirrored images (`blend_flipped`).
+
+    Args:
+        model: in evaluation mode.
+        images: (B, 3, H, W) in [0, 1].
+        semantics: the label map some variants want, see `Model.semantics_of`.
+        flip: post-process by the mirrored images.
+
+    Returns:
+        (B, 1, H, W) up to scale.
+    """
+    depth = model.predict(images, semantics).depth
+    if not flip:
+        return depth
+    mirrored = model.predict(images.flip(-1), None if semantics is None else semantics.flip(-1)).depth.flip(-1)
+    return 1 / blend_flipped(1 / depth, 1 / mirrored)
+
+
+def depth_predictor(model: Model, flip: bool = False) -> Callable[[Triplet], torch.Tensor]:
     """Return the function of a batch that evaluation wants: target to depth (B, 1, H, W), on the model's device."""
     device = next(model.parameters()).device
     model.eval()
 
-    @torch.no_grad()
     def predict(batch: Triplet) -> torch.Tensor:
         there = batch.to(device)
-        return model.predict(there.target, model.semantics_of(there)).depth.to(batch.target.device)
+        return predict_depth(model, there.target, model.semantics_of(there), flip).to(batch.target.device)
 
     return predict
 
@@ -57,13 +100,14 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 
 
 @torch.no_grad()
-def predict_image(model: Model, image: np.ndarray, height: int, width: int) -> torch.Tensor:
+def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip: bool = False) -> torch.Tensor:
     """Predict depth at the image's own size.
 
     Args:
         model: in evaluation mode.
         image: (H, W, 3) uint8.
         height, width: size at which the network works, pixels.
+        flip: blend with the prediction of the mirrored image.
 
     Returns:
         (H, W) depth, up to scale. The disparity is what is resized, as in Monodepth2's evaluation [code: MD2].
@@ -71,12 +115,12 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int) -> t
     device = next(model.parameters()).device
     full = to_image(image)[None].to(device)
     small = F.interpolate(full, (height, width), mode="bilinear", align_corners=False, antialias=True)
-    disparity = 1 / model.predict(small).depth
+    disparity = 1 / predict_depth(model, small, flip=flip)
     return 1 / F.interpolate(disparity, image.shape[:2], mode="bilinear", align_corners=False)[0, 0].cpu()
 
 
 def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int, width: int, scale: float = 1.0,
-                  K: torch.Tensor | None = None, progress: bool = True) -> list[dict[str, str]]:
+                  K: torch.Tensor | None = None, progress: bool = True, flip: bool = False) -> list[dict[str, str]]:
     """Write depth for image files: NAME_depth.png (16 bit, 256 steps a unit) and NAME_color.png, and NAME.ply with K.
 
     Args:
@@ -87,6 +131,7 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
         scale: factor from the model's unit to meters; monocular depth is known up to it only.
         K: (3, 3) intrinsics of the images, pixels; a point cloud is written where it is given.
         progress: show a progress bar.
+        flip: blend each prediction with that of the mirrored image.
 
     Returns:
         For each image the names of what was written. A file that exists already is made again.
@@ -105,7 +150,7 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
         image = read_image(path)
         if K is not None:
             check_intrinsics(K, *image.shape[:2])
-        depth = predict_image(model, image, height, width) * scale
+        depth = predict_image(model, image, height, width, flip) * scale
         row = {"image": str(path), **{kind: str(output / f"{name}_{kind}.png") for kind in ("depth", "color")}}
         write_depth_png(Path(row["depth"]), depth.numpy())
         near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (

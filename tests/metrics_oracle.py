@@ -96,6 +96,7 @@ def evaluate_image(pred, gt, labels, moving, protocol, names):
         for i, name in enumerate(names):
             here = mask & (labels == i)
             result[f"{name.replace(' ', '_')}_abs_rel"] = mean(np.abs(pred[here] - gt[here]) / gt[here])
+            result[f"{name.replace(' ', '_')}_pixels"] = here.sum()
     if moving is not None:
         result |= region("moving", pred, gt, mask & moving)
         result |= region("static", pred, gt, mask & ~moving)

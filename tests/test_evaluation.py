@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from metrics_oracle import evaluate_image
 from semdepth_lite.common import InputError
 from semdepth_lite.data import Triplet
-from semdepth_lite.evaluation import (Protocol, Report, blend_flipped, constant_baseline, evaluate, evaluate_batch,
+from semdepth_lite.evaluation import (Protocol, Report, constant_baseline, evaluate, evaluate_batch,
                                       paired_bootstrap, pixel_median_baseline)
 from semdepth_lite.labels import IGNORE, NAMES
+from semdepth_lite.prediction import blend_flipped, predict_depth
 
 few = settings(max_examples=20, deadline=None)
 seeds = st.integers(0, 2**20)
@@ -144,7 +145,8 @@ def test_bad_input_is_one_sentence():
                  lambda: evaluate_batch(zero, gt), lambda: evaluate_batch(wild, gt),
                  lambda: evaluate_batch(pred * math.inf, gt),
                  lambda: Protocol(crop="grab"), lambda: Protocol(min_depth=3, max_depth=2),
-                 lambda: Protocol(scaling="mean"), lambda: Protocol(scaling=-1.0),
+                 lambda: Protocol(scaling="mean"), lambda: Protocol(scaling=-1.0), lambda: Protocol(band_radius=0.0),
+                 lambda: Protocol(scaling=math.inf), lambda: Protocol(band_radius=5.0, inner_radius=4.0),
                  lambda: evaluate(lambda t: t.depth, []), lambda: Report.load("nowhere.json"),
                  lambda: evaluate(lambda t: t.depth, [Triplet(torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 3, 2, 2),
                                                               torch.eye(3)[None])]),
@@ -190,6 +192,18 @@ def test_table_says_how_it_was_judged():
     assert table.startswith(report.protocol.card()) and "garg" in table and "60 m" in table
     assert f"{report.means['abs_rel']:.4f}" in table and f"{report.means['edge_recall']:.4f}" in table
     assert "edges" not in Protocol(dense=False).card() and "fixed x2.5" in Protocol(scaling=2.5).card()
+    assert "mirror" in Protocol(flip=True).card() and "mirror" not in Protocol().card()
+
+
+def test_table_counts_the_pixels_behind_every_row():
+    report = evaluate(constant_baseline(t.depth for t in triplets()), triplets())
+    rows = {line.split()[0]: line.split()[1:] for line in report.table().splitlines()[6:]}
+    judged = [(t.depth[:, 0] > 1e-3) & (t.depth[:, 0] < 80) for t in triplets()]
+    roads = sum(int((mask & (t.labels == 0)).sum()) for mask, t in zip(judged, triplets()))
+    assert rows["rmse"][1:] == ["6", str(sum(int(mask.sum()) for mask in judged))]
+    assert rows["road_abs_rel"] == [f"{report.means['road_abs_rel']:.4f}", "6", str(roads)]
+    assert rows["band_abs_rel"][2] == str(int(report.values["band_pixels"].sum()))
+    assert "wall_abs_rel" not in rows and len(rows["edge_f"]) == 2
 
 
 def test_evaluate_is_evaluate_batch_in_order():
@@ -280,3 +294,23 @@ def test_bootstrap_repeats_itself_and_knows_a_sure_thing():
     assert paired_bootstrap(a, a + 1, clusters, n=50).low == pytest.approx(-1)
     assert paired_bootstrap(a, a[::-1], clusters, n=50) == paired_bootstrap(a, a[::-1], clusters, n=50)
     assert paired_bootstrap(a, a[::-1], clusters, n=50, seed=1) != paired_bootstrap(a, a[::-1], clusters, n=50)
+
+
+def test_a_model_that_is_symmetric_predicts_the_same_with_its_mirror_image_blended_in():
+    class Symmetric(torch.nn.Module):
+        """Depth from brightness alone, plus a tilt that post-processing has to average away."""
+
+        def __init__(self, tilt: float) -> None:
+            super().__init__()
+            self.tilt, self.unused = tilt, torch.nn.Parameter(torch.zeros(1))
+
+        def predict(self, images, semantics=None):
+            across = torch.linspace(-1, 1, images.shape[-1])
+            disparity = 0.2 + images.mean(1, keepdim=True) + self.tilt * across
+            return type("Said", (), {"depth": 1 / disparity})
+
+    images = torch.rand(2, 3, 4, 41)
+    plain = predict_depth(Symmetric(0.0), images)
+    assert torch.allclose(predict_depth(Symmetric(0.0), images, flip=True), plain)
+    tilted, blended = predict_depth(Symmetric(0.1), images), predict_depth(Symmetric(0.1), images, flip=True)
+    assert torch.allclose(blended[..., 5:-5], plain[..., 5:-5]) and not torch.allclose(tilted, plain)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from ..common import InputError, check_sizes
-from ..labels import IGNORE, NAMES, NUM_CLASSES, group_mask, label_borders
+from ..labels import IGNORE, NAMES, group_mask, label_borders
 from .depth import ErrorMaps, masked_share, to_float
 
 
@@ -282,14 +282,14 @@ def region_errors(errors: ErrorMaps, regions: dict[str, torch.Tensor]) -> dict[s
 
 
 def class_errors(errors: ErrorMaps, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Compute abs_rel for each class of `labels.NAMES`.
+    """Compute abs_rel for each class of `labels.NAMES`, and count what it rests on.
 
     Args:
         errors: of the whole image, from `error_maps`.
         labels: (B, H, W) trainIds.
 
     Returns:
-        NAME_abs_rel (spaces as underscores): (B,); nan where the class is absent.
+        NAME_abs_rel (spaces as underscores): (B,), nan where the class is absent; NAME_pixels: (B,) their number.
 
     Raises:
         InputError: if labels have another size than the image.
@@ -298,5 +298,8 @@ def class_errors(errors: ErrorMaps, labels: torch.Tensor) -> dict[str, torch.Ten
     ids = labels.flatten(1).long()
     totals, counts = (x.new_zeros(len(ids), 256).scatter_add_(1, ids, x.flatten(1))
                       for x in (errors.relative, errors.weight))
-    means = (totals / counts)[:, :NUM_CLASSES]
-    return {f"{name.replace(' ', '_')}_abs_rel": means[:, i] for i, name in enumerate(NAMES)}
+    results: dict[str, torch.Tensor] = {}
+    for i, name in enumerate(NAMES):
+        name = name.replace(" ", "_")
+        results |= {f"{name}_abs_rel": totals[:, i] / counts[:, i], f"{name}_pixels": counts[:, i]}
+    return results
