@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[int, ...]] = {
     "thin": _ids("pole", "traffic light", "traffic sign", "person", "rider", "motorcycle", "bicycle"),
     "ground": _ids("road", "sidewalk", "terrain"),
     "sky": _ids("sky"),
+    "backdrop": _ids("building", "sky"),  # what stands behind everything else: depth jumps at its borders (ours)
     # SemDepth's overview figure paints vehicles and humans white and leaves poles black [measured: FIG2 for
     # rider, car, bicycle and pole; the rest inferred].
     "foreground": _ids("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),

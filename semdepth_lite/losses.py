@@ -65,12 +65,14 @@ class LossTerms:
         total: mean over the scales of photometric + weighted smoothness.
         photometric, smoothness: their plain means over the scales.
         semantic: cross-entropy of the semantic branch, unweighted; None without a branch.
+        ranking: the semantic-guided ranking loss, unweighted; None without it, and before it begins.
     """
 
     total: torch.Tensor
     photometric: torch.Tensor
     smoothness: torch.Tensor
     semantic: torch.Tensor | None = None
+    ranking: torch.Tensor | None = None
 
 
 def ssim_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

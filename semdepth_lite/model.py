@@ -1,133 +1,24 @@
 """A variant of the method: what happens to one batch, top to bottom."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from .alignment import align_motion
+from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
 from .common import InputError, check_divisible
 from .data import Triplet
-from .labels import NUM_CLASSES
+from .labels import NUM_CLASSES, label_borders
 from .losses import LossSettings, LossTerms, self_supervised_loss, supervised_loss
 from .networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
 from .semantics import (Guidance, MultiLevelAttention, MultiscaleSSFA, Segmenter, SemanticDecoder, class_probabilities,
-                        output_count, pack_labels, scale_gradient, semantic_loss, unpack)
+                        output_count, pack_labels, scale_gradient, semantic_loss, targets, unpack)
+from .variants import VARIANTS, Variant, find_variant
 
-
-@dataclass(frozen=True)
-class Variant:
-    """The switches of the method. With every switch off, it is Monodepth2.
-
-    The papers leave most of these open; the docstrings of the modules say what is stated and what is inferred.
-
-    Attributes:
-        semantic_branch: a semantic decoder on the shared encoder, taught by labels.
-        classes: what the branch tells apart: all 19, or a group of `labels.GROUPS` from the rest (both papers' way).
-        semantic_weight: of the branch's cross-entropy (unknown; 0.1 to 1 inferred).
-        class_weights: weight classes by the inverse square root of their frequency.
-        semantic_share: share of the branch in the gradient at the shared encoder, depth has the rest; 0 = plain sum,
-            0.1 [code: SGD].
-        fusion: how semantics enters the depth decoder: none, attention (SEEDepth) or ssfa (SemDepth).
-        levels: decoder levels where it does.
-        residual: fusion adds to the depth feature and starts from zero; False takes attention as drawn.
-        attention_form: A or B, see `SemanticGuidedAttention`.
-        pool_keys: bound attention's memory by averaging keys and values over cells.
-        semantic_source: where ssfa's label map comes from: branch (its own prediction, without gradient), segmenter
-            (one trained first and frozen) or labels (given with the image, as drawn; exact ones are an upper bound).
-        ssfa_hidden, ssfa_norm: see `SSFA`.
-        encoder_from_segmenter: depth starts from the segmenter's encoder.
-    """
-
-    semantic_branch: bool = False
-    classes: str = "foreground"
-    semantic_weight: float = 0.1
-    class_weights: bool = False
-    semantic_share: float = 0.0
-    fusion: str = "none"
-    levels: tuple[int, ...] = (4, 3, 2, 1, 0)
-    residual: bool = True
-    attention_form: str = "B"
-    pool_keys: bool = True
-    semantic_source: str = "branch"
-    ssfa_hidden: int = 0
-    ssfa_norm: str = "group"
-    encoder_from_segmenter: bool = False
-
-    def __post_init__(self) -> None:
-        output_count(self.classes)
-        choices = {"fusion": ("none", "attention", "ssfa"), "semantic_source": ("branch", "segmenter", "labels")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
-        if not set(self.levels) <= set(range(DepthDecoder.LEVELS)):
-            raise InputError(f"levels {self.levels} are not all decoder levels; use some of 0 to 4.")
-        if not 0 <= self.semantic_share < 1:
-            raise InputError(f"semantic_share {self.semantic_share} is outside [0, 1); use 0.1, for instance.")
-        if self.fusion == "attention" and self.semantic_source != "branch":
-            raise InputError("attention reads the branch's features; use semantic_source branch with it.")
-        if self.fusion != "none" and self.semantic_source == "branch" and not self.semantic_branch:
-            raise InputError(f"fusion {self.fusion} reads the semantic branch; switch semantic_branch on, or take "
-                             "another semantic_source for ssfa.")
-        if self.encoder_from_segmenter and not self.has_segmenter:
-            raise InputError("encoder_from_segmenter needs one; use fusion ssfa with semantic_source segmenter.")
-
-    @property
-    def has_segmenter(self) -> bool:
-        """Whether a segmenter of its own belongs to the model."""
-        return self.fusion == "ssfa" and self.semantic_source == "segmenter"
-
-    @property
-    def needs_labels(self) -> bool:
-        """Whether training needs semantic labels."""
-        return self.semantic_branch or self.fusion != "none"
-
-
-_SSFA = Variant(fusion="ssfa", semantic_branch=True, levels=(2, 1, 0), classes="all", class_weights=True)
-
-VARIANTS: dict[str, Variant] = {
-    "baseline": Variant(),
-    "multitask": Variant(semantic_branch=True),
-    "attention": Variant(semantic_branch=True, fusion="attention"),
-    "ssfa": _SSFA,
-    "ssfa_segmenter": replace(_SSFA, semantic_branch=False, semantic_source="segmenter", encoder_from_segmenter=True),
-    "ssfa_labels": replace(_SSFA, semantic_branch=False, semantic_source="labels"),
-}
-
-
-def find_variant(name: str, switches: str = "") -> Variant:
-    """Return the named variant, with some of its switches set otherwise.
-
-    Args:
-        name: key of `VARIANTS`.
-        switches: such as "classes=all levels=2,1,0 class_weights=yes".
-
-    Raises:
-        InputError: if there is none of that name, no such switch, or a value that does not fit it.
-    """
-    if name not in VARIANTS:
-        raise InputError(f"variant {name!r} is unknown; use one of {', '.join(VARIANTS)}.")
-    return replace(VARIANTS[name], **dict(read_switch(text) for text in switches.split()))
-
-
-def read_switch(text: str) -> tuple[str, bool | int | float | str | tuple[int, ...]]:
-    """Read NAME=VALUE; what the value may be follows from the switch's default."""
-    name, _, value = text.partition("=")
-    defaults = {f.name: f.default for f in fields(Variant)}
-    if name not in defaults:
-        raise InputError(f"switch {name!r} is unknown; use one of {', '.join(defaults)}.")
-    default = defaults[name]
-    try:
-        if isinstance(default, bool):
-            return name, {"yes": True, "no": False}[value]
-        if isinstance(default, tuple):
-            return name, tuple(int(part) for part in value.split(",") if part)
-        return name, type(default)(value)
-    except (KeyError, ValueError):
-        kind = {bool: "yes or no", tuple: "numbers such as 2,1,0", int: "a whole number"}.get(type(default), "a number")
-        raise InputError(f"switch {name} is {value!r}, expected {kind}.") from None
+__all__ = ["Model", "Prediction", "VARIANTS", "Variant", "find_variant"]
 
 
 @dataclass
@@ -139,12 +30,16 @@ class Prediction:
         depth: (B, 1, H, W), known up to one scale per image.
         T_source_target: (B, S, 4, 4) motion, on the same scale; None where it was not asked for.
         semantic_logits: (B, N, H, W) of the semantic branch, see `predicted_labels`; None without a branch.
+        probabilities: (B, N, H, W) of the classes, as depth was told them, without gradient; None where it was not.
+        points: (B, N) flat indices row * W + column where SEEM enhanced depth; None without it.
     """
 
     disps: list[torch.Tensor]
     depth: torch.Tensor
     T_source_target: torch.Tensor | None = None
     semantic_logits: torch.Tensor | None = None
+    probabilities: torch.Tensor | None = None
+    points: torch.Tensor | None = None
 
 
 class Model(nn.Module):
@@ -157,6 +52,10 @@ class Model(nn.Module):
         pose: learned, or given by the data; there is no pose network then.
         supervision: video (self-supervised), or depth (the true depth, as an upper bound; no pose network either).
         alignment: Gauss-Newton steps that improve the learned motion while training; Monodepth2 has none.
+
+    Attributes:
+        progress: share of the training that is done, which decides whether the ranking loss has begun.
+        seed: of the points and pairs that are drawn for the next batch; the same seed draws the same ones.
     """
 
     def __init__(self, networks: NetworkSettings = NetworkSettings(), variant: Variant = Variant(),
@@ -164,6 +63,7 @@ class Model(nn.Module):
                  alignment: int = 0) -> None:
         super().__init__()
         self.variant, self.loss, self.supervision, self.alignment = variant, loss, supervision, alignment
+        self.progress, self.seed = 0.0, 0
         self.encoder = Encoder(networks)
         self.depth = DepthDecoder(self.encoder.channels, networks)
         moving = pose == "learned" and supervision == "video"
@@ -173,7 +73,7 @@ class Model(nn.Module):
     def _build_semantics(self, networks: NetworkSettings) -> None:
         """Build what the variant adds. It comes last, so that all variants share the baseline's random weights."""
         variant, outputs = self.variant, output_count(self.variant.classes)
-        self.semantic = self.fusion = self.segmenter = None
+        self.semantic = self.fusion = self.segmenter = self.seem = None
         if variant.semantic_branch:
             self.semantic = SemanticDecoder(self.encoder.channels, self.depth.channels, outputs, networks.lite)
         weighted = variant.semantic_branch and variant.class_weights
@@ -188,13 +88,18 @@ class Model(nn.Module):
                                          variant.ssfa_norm, variant.residual)
         if variant.has_segmenter:
             self.segmenter = Segmenter(networks).freeze()
+        if variant.seem:
+            classes = outputs if self.variant.semantic_source == "branch" else NUM_CLASSES
+            self.seem = SEEM(self.encoder.channels, joined, self.depth.channels, classes, variant.residual)
 
-    def predict(self, images: torch.Tensor, semantics: torch.Tensor | None = None) -> Prediction:
+    def predict(self, images: torch.Tensor, semantics: torch.Tensor | None = None,
+                labels: torch.Tensor | None = None) -> Prediction:
         """Predict depth, and classes if there is a semantic branch.
 
         Args:
             images: (B, 3, H, W) in [0, 1]; H and W multiples of 32.
             semantics: (B, 3, H, W) packed label map, see `semantics_of`; a variant with a segmenter makes its own.
+            labels: (B, H, W) trainIds, for SEEM's points while training; without them the prediction's edges are taken.
 
         Raises:
             InputError: if the size does not fit, or the variant needs a label map and none is given.
@@ -203,9 +108,10 @@ class Model(nn.Module):
         features = self.encoder(images)
         for_depth, for_classes = self._shared(features)
         guidance = self._guidance(for_classes, images, semantics)
-        disps = self._decode(for_depth, guidance)
+        points = self._points(guidance, labels) if self.seem is not None else None
+        disps = self._decode(for_depth, guidance, points)
         depth = disp_to_depth(disps[0], self.loss.min_depth, self.loss.max_depth)
-        return Prediction(disps, depth, semantic_logits=guidance.logits)
+        return Prediction(disps, depth, None, guidance.logits, guidance.probabilities, points)
 
     def _shared(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Hand the encoder's features to both decoders, their gradients weighed against each other if so switched."""
@@ -216,29 +122,50 @@ class Model(nn.Module):
 
     def _guidance(self, features: list[torch.Tensor], images: torch.Tensor, semantics: torch.Tensor | None) -> Guidance:
         """Find out what is known of the classes before depth is decoded."""
-        guidance = Guidance()
+        guidance, variant = Guidance(), self.variant
         if self.semantic is not None:
             guidance.levels, guidance.logits = self.semantic(features)
-        if self.variant.fusion != "ssfa":
-            return guidance
-        if self.variant.semantic_source == "branch":
+        if variant.fusion == "ssfa" and variant.semantic_source != "branch":
+            if semantics is None and self.segmenter is not None:
+                semantics = self.segmenter.packed(images)
+            if semantics is None:
+                raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
+                                 "given; give labels, or use a variant that predicts its own.")
+            guidance.probabilities = unpack(semantics)
+        elif self.semantic is not None and (variant.fusion == "ssfa" or variant.seem or variant.ranking):
             guidance.probabilities = class_probabilities(guidance.logits.detach())
-            return guidance
-        if semantics is None and self.segmenter is not None:
-            semantics = self.segmenter.packed(images)
-        if semantics is None:
-            raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
-                             "given; give labels, or use a variant that predicts its own.")
-        guidance.probabilities = unpack(semantics)
         return guidance
 
-    def _decode(self, features: list[torch.Tensor], guidance: Guidance) -> list[torch.Tensor]:
+    def _points(self, guidance: Guidance, labels: torch.Tensor | None) -> torch.Tensor:
+        """Choose where SEEM acts: while training at random near semantic edges, else at the strongest predicted edges.
+
+        SEEDepth's figure draws the points from the labels; the prediction takes their place at test [inferred].
+        """
+        variant, probabilities = self.variant, guidance.probabilities
+        count = point_count(variant.seem_points, *probabilities.shape[-2:])
+        if not self.training:
+            return strongest_points(edge_strength(probabilities), count)
+        if labels is not None and variant.seem_source == "labels":
+            masks = targets(labels, variant.classes)
+        else:
+            masks = (probabilities > 0.5)[:, 0].long() if probabilities.shape[1] == 1 else probabilities.argmax(1)
+        return training_points(label_borders(masks), count, self._generator(), variant.seem_important)
+
+    def _generator(self) -> torch.Generator:
+        """Return a generator that follows from the step alone, so that a run that was cut off draws the same."""
+        return torch.Generator().manual_seed(self.seed)
+
+    def _decode(self, features: list[torch.Tensor], guidance: Guidance, points: torch.Tensor | None
+                ) -> list[torch.Tensor]:
         """Climb the depth decoder; after each level semantics may act, and what it makes goes on."""
-        x, disps = features[-1], []
+        x, disps, levels = features[-1], [], []
         for level in reversed(range(self.depth.LEVELS)):
             x = self.depth.level(level, x, features)
             if self.fusion is not None:
                 x = self.fusion(level, x, guidance)
+            levels.insert(0, x)
+            if level == 0 and self.seem is not None:
+                x = self.seem(levels[:3], features, guidance.levels or [guidance.probabilities], points)
             if level < self.depth.SCALES:
                 disps.append(self.depth.head(level, x))
         return disps[::-1]
@@ -296,10 +223,12 @@ class Model(nn.Module):
 
     def forward(self, batch: Triplet) -> tuple[LossTerms, Prediction]:
         """Return the loss of a batch and what was predicted on the way."""
-        prediction = self.predict(batch.target_aug, self.semantics_of(batch))
+        prediction = self.predict(batch.target_aug, self.semantics_of(batch), batch.labels)
         terms = self._depth_terms(batch, prediction)
         if self.semantic is not None:
             terms = self._with_classes(terms, batch, prediction)
+        if self.variant.ranking and self.progress >= self.variant.ranking_start:
+            terms = self._with_ranking(terms, batch, prediction)
         return terms, prediction
 
     def _depth_terms(self, batch: Triplet, prediction: Prediction) -> LossTerms:
@@ -332,3 +261,15 @@ class Model(nn.Module):
             raise InputError("the data has no semantic labels to learn from; train the baseline, or add labels.")
         semantic = semantic_loss(prediction.semantic_logits, batch.labels, self.variant.classes, self.class_weights)
         return replace(terms, total=terms.total + self.variant.semantic_weight * semantic, semantic=semantic)
+
+    def _with_ranking(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
+        """Add the ranking loss of the finest depth."""
+        if batch.labels is None:
+            raise InputError("the data has no semantic labels to rank depth by; train the baseline, or add labels.")
+        settings, certainty = self.variant.ranking_settings, None
+        if settings.certainty != "none":
+            binary = prediction.probabilities.shape[1] == 1
+            group = self.variant.classes if binary else settings.things
+            certainty = point_certainty(prediction.probabilities, batch.labels, group, settings.certainty)
+        ranking = ranking_loss(prediction.depth, batch.labels, self._generator(), settings, certainty)
+        return replace(terms, total=terms.total + self.variant.ranking_weight * ranking, ranking=ranking)

@@ -170,6 +170,8 @@ class Run:
     def train_step(self, batch: Triplet, forward: torch.nn.Module | None = None) -> tuple[LossTerms, Prediction]:
         """Take one optimizer step. Nothing in here waits for a GPU."""
         self.model.loss = self.settings.loss_at(self.step)
+        self.model.progress = self.step / self.settings.steps
+        self.model.seed = self.settings.seed * 1_000_003 + self.step
         rate = learning_rate(self.settings, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -260,8 +262,9 @@ class Run:
         clock.update()
         row = {"step": self.step, "loss": float(terms.total.detach()), "photometric": float(terms.photometric.detach()),
                "smoothness": float(terms.smoothness.detach())}
-        if terms.semantic is not None:
-            row["semantic"] = float(terms.semantic.detach())
+        for name in ("semantic", "ranking"):
+            if (term := getattr(terms, name)) is not None:
+                row[name] = float(term.detach())
         bar.set_postfix(loss=f"{row['loss']:.4f}")
         self._write(row)
 

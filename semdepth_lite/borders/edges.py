@@ -1,0 +1,93 @@
+"""Where masks end: edge strength of a label map, and the points that are sampled along it.
+
+A point is a pixel, told by its flat index row * W + column. While training, points follow PointRend's pattern (Kirillov
+et al. 2020), which is what SEEDepth's overview figure shows: a jittered band along the semantic edges plus a sparse
+scatter over the whole image [figure + measured: FIG1]. At test they are the strongest edges of the prediction, without
+chance [inferred].
+"""
+from __future__ import annotations
+
+import torch
+
+from ..common import InputError, check_sizes
+from ..metrics.borders import squared_distance_to
+
+POINTS = 2048       # of an image of 640x192 [inferred, from the density of the scatter in FIG1]
+IMPORTANT = 0.75    # share of points near edges [code: PREND]
+OVERSAMPLING = 3    # candidates for each important point [code: PREND]
+REACH = 10.0        # px, where closeness to an edge stops being told apart (ours)
+
+
+def draw(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> torch.Tensor:
+    """Draw uniform numbers in [0, 1) on the CPU, alike for every device, and bring them there without waiting."""
+    return torch.rand(shape, generator=generator).to(device, non_blocking=True)
+
+
+def point_count(count: int, height: int, width: int) -> int:
+    """Scale a number of points, given for 640x192 pixels, with the pixels of an image; at least 4."""
+    return min(height * width, max(4, round(count * height * width / (640 * 192))))
+
+
+def edge_strength(probabilities: torch.Tensor) -> torch.Tensor:
+    """Measure how much the predicted classes change across a pixel.
+
+    E(u, v) = 1/2 sum_c |p_c(u+1, v) - p_c(u-1, v)| + 1/2 sum_c |p_c(u, v+1) - p_c(u, v-1)|, the sum running over
+    foreground and background if there is one channel. Each half is the total variation distance of two
+    distributions. Ours; Edge of Depth thresholds the Sobel filter of a binary mask [code: EOD]. 0 on the frame's rim.
+
+    Args:
+        probabilities: (B, N, H, W), or (B, 1, H, W) of the foreground.
+
+    Returns:
+        (B, H, W) in [0, 2].
+    """
+    check_sizes(probabilities, "probabilities", "BNHW")
+    factor = 1.0 if probabilities.shape[1] == 1 else 0.5
+    along_x = (probabilities[..., 2:] - probabilities[..., :-2]).abs().sum(1)
+    along_y = (probabilities[..., 2:, :] - probabilities[..., :-2, :]).abs().sum(1)
+    strength = torch.zeros_like(probabilities[:, 0])
+    strength[..., 1:-1] += factor * along_x
+    strength[..., 1:-1, :] += factor * along_y
+    return strength
+
+
+def training_points(edges: torch.Tensor, count: int, generator: torch.Generator, important: float = IMPORTANT,
+                    oversampling: int = OVERSAMPLING) -> torch.Tensor:
+    """Sample points, most of them near edges: of `oversampling` * N random pixels the nearest to an edge, plus others.
+
+    Args:
+        edges: (B, H, W) bool.
+        count: N, points of an image.
+        generator: on the CPU; it alone decides what is drawn.
+        important: beta, share of the points that are near edges; the others are uniform over the image.
+        oversampling: k, candidates are k N uniform pixels, of which the beta N nearest to an edge stay [code: PREND].
+
+    Returns:
+        (B, N) flat indices; a pixel may occur twice. In an image without edges all are uniform.
+
+    Raises:
+        InputError: if the share is outside [0, 1].
+    """
+    if not 0 <= important <= 1:
+        raise InputError(f"the share of important points is {important}, expected a number in [0, 1] such as 0.75.")
+    batch, height, width = edges.shape
+    near = round(important * count)
+    random = draw((batch, oversampling * count + count - near), generator, edges.device)
+    pixels = (random * (height * width)).long().clamp(max=height * width - 1)
+    candidates, scattered = pixels[:, :oversampling * count], pixels[:, oversampling * count:]
+    distance = squared_distance_to(edges, REACH).flatten(1).gather(1, candidates)
+    best = distance.float().topk(near, 1, largest=False).indices
+    return torch.cat((candidates.gather(1, best), scattered), 1)
+
+
+def strongest_points(strength: torch.Tensor, count: int) -> torch.Tensor:
+    """Return the flat indices (B, N) of the N pixels with the strongest edges of a map (B, H, W), without chance."""
+    return strength.flatten(1).topk(count, 1).indices
+
+
+def without_repeats(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sort points (B, N) and mark the first of each pixel, so that nothing is counted twice: indices, (B, N) bool."""
+    points = points.sort(1).values
+    first = torch.ones_like(points, dtype=torch.bool)
+    first[:, 1:] = points[:, 1:] != points[:, :-1]
+    return points, first
