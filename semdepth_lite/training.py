@@ -10,7 +10,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from .camera import check_intrinsics
 from .common import (Failure, InputError, check_divisible, interrupt_between_steps, peak_mib, pick_device,
                      read_json, read_log, write_atomically, write_json)
 from .data import Triplet, augment, draw_augmentation
+from .framestore import prefetch
 from .losses import LossTerms
 from .model import Model, Prediction, find_variant
 from .pretraining import check_labels, clean_up, prepare, with_noise
@@ -44,7 +46,13 @@ def load_batch(source: Source, settings: TrainSettings, step: int, device: torch
                world: int = 1) -> Triplet:
     """Load and augment this process's share of a step's batch."""
     indices = batch_indices(len(source), settings.batch, step, settings.seed)[rank::world]
-    triplet = source.triplet(indices).to(device)
+    return as_trained(source.triplet(indices), settings, step, device, rank, world)
+
+
+def as_trained(triplet: Triplet, settings: TrainSettings, step: int, device: torch.device, rank: int = 0,
+               world: int = 1) -> Triplet:
+    """Move a loaded batch to the device and augment it as the step says."""
+    triplet = triplet.to(device)
     if not settings.augmentation:
         return triplet
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
@@ -82,16 +90,22 @@ def join_processes(device: str = "auto") -> str:
     return device
 
 
-def check_source(source: Source) -> None:
+def check_source(source: Source, settings: TrainSettings) -> None:
     """Refuse data that cannot be trained on, by its first triplet.
 
     Raises:
-        InputError: if it is empty, its size cannot be halved five times, or its intrinsics cannot belong to that size.
+        InputError: if it is empty, its size cannot be halved five times, its intrinsics cannot belong to that size, or
+            it lacks what the settings take from the data.
     """
     if not len(source):
         raise InputError(f"{source.name} holds no triplet; a triplet is three frames in a row.")
     check_divisible(source.height, source.width)
-    check_intrinsics(source.triplet(np.arange(1)).K, source.height, source.width)
+    first = source.triplet(np.arange(1))
+    check_intrinsics(first.K, source.height, source.width)
+    if settings.supervision == "depth" and first.depth is None:
+        raise InputError(f"{source.name} has no depth to learn from; name its depth, or train with supervision video.")
+    if settings.supervision == "video" and settings.pose == "given" and first.T_source_target is None:
+        raise InputError(f"{source.name} gives no camera motion; train with a learned pose.")
 
 
 class Run:
@@ -110,7 +124,7 @@ class Run:
 
     def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto") -> None:
         self.settings, self.folder = settings, Path(folder)
-        check_source(source)
+        check_source(source, settings)
         check_labels(source, find_variant(settings.variant, settings.switches))
         self.source = with_noise(source, settings.label_noise, settings.seed)
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -185,8 +199,17 @@ class Run:
         self.step += 1
         return terms, prediction
 
+    def batches(self, workers: int = 0) -> Iterator[Triplet]:
+        """Yield the batches of the steps that are left, read ahead by threads; they are the same with any number."""
+        steps = range(self.step, self.settings.steps)
+        indices = (batch_indices(len(self.source), self.settings.batch, step, self.settings.seed)[self.rank::self.world]
+                   for step in steps)
+        with closing(prefetch(self.source, indices, workers)) as loaded:
+            for step, triplet in zip(steps, loaded):
+                yield as_trained(triplet, self.settings, step, self.device, self.rank, self.world)
+
     def train(self, progress: bool = True, log_every: int = 10, save_every: int = 200,
-              watch: Callable[[Model], dict[str, float]] | None = None, watch_every: int = 0) -> Model:
+              watch: Callable[[Model], dict[str, float]] | None = None, watch_every: int = 0, workers: int = 0) -> Model:
         """Train to the end, and return the model.
 
         Args:
@@ -195,6 +218,7 @@ class Run:
             save_every: steps between checkpoints; Ctrl-C lets the step end and writes one more.
             watch: judges the model on the way; its numbers go to the log, its time is not counted.
             watch_every: steps between such looks, 0 = none.
+            workers: threads that read ahead; with none, batches are read when they are needed.
 
         Raises:
             TrainingError: if the loss, the depth or the pose breaks down; the last good checkpoint stays.
@@ -208,9 +232,9 @@ class Run:
         forward = DistributedDataParallel(self.model) if self.world > 1 else self.model
         bar = tqdm(total=self.settings.steps, initial=self.step, disable=not progress or self.rank > 0,
                    desc=f"train {self.settings.variant}", unit="step")
-        with bar, interrupt_between_steps(enabled=self.world == 1) as stopped:
-            while self.step < self.settings.steps:
-                batch = load_batch(self.source, self.settings, self.step, self.device, self.rank, self.world)
+        with (bar, closing(self.batches(workers)) as batches,
+              interrupt_between_steps(enabled=self.world == 1) as stopped):
+            for batch in batches:
                 terms, prediction = self.train_step(batch, forward)
                 last, stop = self.step == self.settings.steps, stopped()
                 logged, saved = (self.step % every == 0 or last for every in (log_every, save_every))
