@@ -38,9 +38,13 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
         parser.add_argument("--data", default="street", help="street, kitti:ROOT, odometry:ROOT, or frames:FOLDER "
                             "(or a video file)")
     parser.add_argument("--frames", type=Path, help="KITTI raw: list file, lines 'folder frame side'")
+    parser.add_argument("--drives", nargs="*", metavar="DAY/DRIVE", help="KITTI raw: whole drives, where there is no "
+                        "list (default: all under the root)")
     parser.add_argument("--intrinsics", metavar="TEXT", help="frames: 'fx fy cx cy' in pixels or 'fov DEGREES'; KITTI "
                         "raw: calibration or monodepth2")
     parser.add_argument("--frame-step", type=int, default=1, help="frames: distance from the target to its neighbors")
+    parser.add_argument("--allow-gaps", action="store_true", help="frames and KITTI raw: missing frame numbers only "
+                        "cut the clip")
     parser.add_argument("--labels", type=Path, help="folder of label PNGs beside the images")
     parser.add_argument("--label-ids", default="trainId", help="what they hold: trainId or labelId")
     parser.add_argument("--depth", help="truth: camera, forward or improved for KITTI; a folder of PNGs for frames")
@@ -56,7 +60,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_training(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
-    command.add_argument("run", type=Path, help="run folder")
+    command.add_argument("run", type=Path, nargs="?", help="run folder")
     command.add_argument("--preset", default="quick", help="quick, lesson or paper: how much is rendered and trained")
     command.add_argument("--variant", help="name of the method (default: the preset's)")
     command.add_argument("--switches", help="changes to the variant, such as 'classes=all levels=2,1,0'")
@@ -71,6 +75,11 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--learning-rate", type=float, help="Adam's, at its highest (default: the preset's)")
     command.add_argument("--precision", help="fp32, or bf16 in the networks where the device has it (default: fp32)")
     command.add_argument("--seed", type=int, help="of weights, order and augmentation (default: 0)")
+    command.add_argument("--workers", type=int, default=2, help="threads that read batches ahead; 0 for none")
+    command.add_argument("--dry-run", type=int, metavar="STEPS", help="only time so many steps, keep nothing, and "
+                         "estimate the whole run")
+    command.add_argument("--tflops", type=float, default=2.0, help="dry run: what another device sustains in "
+                         "training, TFLOP/s, a fraction of what its maker states; gives the hours there")
     add_data(command)
     add_device(command)
 
@@ -93,6 +102,12 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", default="quick", help="whose street: quick, lesson or paper")
     command.add_argument("--crop", default="none", help="none, garg or eigen")
     command.add_argument("--max-depth", type=float, default=80.0, help="cap of truth and prediction, meters")
+    command.add_argument("--scale", help="median (of each image), none, or meters per unit (default: median; "
+                         "5.4 for published weights that were trained with stereo)")
+    command.add_argument("--band", type=float, help="half width of the band at label borders, pixels (default: 1.5 on "
+                         "the street, 5 on real data)")
+    command.add_argument("--flip", action="store_true", help="blend each prediction with the mirrored image's")
+    command.add_argument("--poses", action="store_true", help="judge the camera's path instead of depth")
     command.add_argument("--output", type=Path, help="JSON file of the report (default: in the run folder)")
     add_data(command)
     add_device(command)
@@ -104,6 +119,7 @@ def add_prediction(command: argparse.ArgumentParser) -> None:
     add_model(command)
     command.add_argument("--output", type=Path, default=Path("predicted"), help="folder to write to")
     command.add_argument("--scale", type=float, help="meters per unit of predicted depth (default: unknown)")
+    command.add_argument("--flip", action="store_true", help="blend each prediction with the mirrored image's")
     command.add_argument("--intrinsics", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"),
                          help="of the images, pixels; writes a .ply point cloud of each")
     add_device(command)
@@ -211,7 +227,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if int(os.environ.get("RANK", 0)) == 0:
         text = found.pop("text")
-        print(json.dumps(found) if args.json else text)
+        try:
+            print(json.dumps(found) if args.json else text, flush=True)
+        except BrokenPipeError:  # whoever read has seen enough; Python would complain once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

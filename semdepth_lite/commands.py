@@ -24,16 +24,18 @@ def training_source(args: argparse.Namespace):
         return street("train", preset, progress=not args.quiet)
     height, width = args.height or preset.height, args.width or preset.width
     check_divisible(height, width)  # before frames are cached at this size
-    return open_data(args.data, height, width, data_options(args))
+    moving = args.pose == "given" and not args.data.startswith("frames:")
+    return open_data(args.data, height, width, data_options(args, poses=moving))
 
 
 def data_options(args: argparse.Namespace, **changes):
     """Gather what was said about real data."""
     from .datasets import DataOptions
 
-    options = DataOptions(frames=args.frames, intrinsics=args.intrinsics, step=args.frame_step, labels=args.labels,
-                          label_ids=args.label_ids, depth=args.depth, improved_root=args.improved_depth,
-                          sequences=tuple(args.sequences or ()))
+    options = DataOptions(frames=args.frames, drives=tuple(args.drives or ()), intrinsics=args.intrinsics,
+                          step=args.frame_step, labels=args.labels, label_ids=args.label_ids, depth=args.depth,
+                          improved_root=args.improved_depth, sequences=tuple(args.sequences or ()),
+                          allow_gaps=args.allow_gaps)
     return replace(options, **changes)
 
 
@@ -66,9 +68,14 @@ def run_train(args: argparse.Namespace) -> dict:
     from .presets import evaluate_model, recipe, street
     from .training import Run
 
+    check_workers(args.workers)
     settings = recipe(args.preset, **{name: getattr(args, name) for name in TRAINING})
+    if args.dry_run is not None:
+        return dry_run_of(args, settings)
+    if args.run is None:
+        raise InputError("the run folder is missing; name one, such as runs/mine.")
     run = Run(training_source(args), settings, args.run, args.device)
-    model = run.train(progress=not args.quiet)
+    model = run.train(progress=not args.quiet, workers=args.workers)
     found = {"run": str(args.run), "steps": run.step, "cost": run.cost()}
     if run.rank == 0:
         found["text"] = f"trained {run.step} steps; the model is in {args.run}"
@@ -79,24 +86,78 @@ def run_train(args: argparse.Namespace) -> dict:
     return found
 
 
-def run_evaluate(args: argparse.Namespace) -> dict:
-    """Judge a model on a split of the street, or on real data with ground truth."""
-    from .datasets import open_data, truth_batches
-    from .evaluation import Protocol, evaluate
-    from .prediction import depth_predictor
-    from .presets import evaluate_model, street
+def check_workers(workers: int) -> None:
+    """Refuse a number of threads that nobody means."""
+    if not 0 <= workers <= 64:
+        raise InputError(f"workers {workers} is no number of threads to read ahead with; use 0 to 64.")
 
+
+def dry_run_of(args: argparse.Namespace, settings) -> dict:
+    """Time a few steps of a run and estimate the rest."""
+    from .dryrun import dry_run
+
+    if not 0 < args.tflops < float("inf"):
+        raise InputError(f"tflops {args.tflops} is no speed of a device; use 2, for instance.")
+    found = dry_run(training_source(args), settings, args.dry_run, args.device, args.workers)
+    return {**found.to_json(args.tflops), "text": found.text(args.tflops)}
+
+
+def run_evaluate(args: argparse.Namespace) -> dict:
+    """Judge a model on a split of the street, or on real data with ground truth: its depth, or its camera's path."""
     model, height, width, factor = open_model(args)
-    protocol = Protocol(crop=args.crop, max_depth=args.max_depth, scaling="median" if factor == 1 else factor,
-                        dense=args.data == "street")
+    if args.poses:
+        return judge_paths(args, model, height, width, factor)
+    from .datasets import open_data, truth_batches
+    from .evaluation import evaluate
+    from .prediction import batches, depth_predictor
+    from .presets import street
+
+    protocol, predict = protocol_of(args, factor), depth_predictor(model, args.flip)
     if args.data == "street":
-        report = evaluate_model(model, street(args.split, args.preset, progress=not args.quiet), protocol)
+        split = street(args.split, args.preset, progress=not args.quiet)
+        about, truth = f"street {args.split} of preset {args.preset}: {len(split)} images", batches(split)
     else:
         source = open_data(args.data, height, width, data_options(args, neighbors=False))
-        report = evaluate(depth_predictor(model), truth_batches(source), protocol)
+        about, truth = f"{source.name}: {len(source)} images, truth {args.depth}", truth_batches(source)
+    report = evaluate(predict, truth, protocol)
     output = args.output or (args.run or Path()) / f"evaluation_{args.split if args.data == 'street' else 'data'}.json"
     report.save(output)
-    return {"report": str(output), **report.summary(), "text": f"{report.table()}\nper-image values are in {output}"}
+    return {"report": str(output), **report.summary(),
+            "text": f"{about}; network at {width}x{height}\n{report.table()}\nper-image values are in {output}"}
+
+
+def protocol_of(args: argparse.Namespace, factor: float):
+    """Gather how depth is judged; weights that were trained with stereo bring their scale."""
+    from .evaluation import Protocol
+
+    scaling = args.scale or ("median" if factor == 1 else factor)
+    if isinstance(scaling, str) and scaling not in ("median", "none"):
+        try:
+            scaling = float(scaling)
+        except ValueError:
+            raise InputError(f"scale {scaling!r} is unknown; use median, none or meters per unit, such as "
+                             "5.4.") from None
+    dense = args.data == "street"
+    band = (1.5 if dense else 5.0) if args.band is None else args.band
+    return Protocol(crop=args.crop, max_depth=args.max_depth, scaling=scaling, dense=dense, band_radius=band,
+                    inner_radius=max(band, 4.0), flip=args.flip)
+
+
+def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor: float) -> dict:
+    """Judge the camera's path on a split of the street, or on real data with true poses."""
+    from .datasets import open_data
+    from .presets import street
+    from .trajectories import evaluate_paths, paths_json, paths_table
+
+    if args.data == "street":
+        source = street(args.split, args.preset, progress=not args.quiet)
+    else:
+        source = open_data(args.data, height, width, data_options(args, poses=True))
+    reports = evaluate_paths(model, source, factor)
+    output = args.output or (args.run or Path()) / f"paths_{args.split if args.data == 'street' else 'data'}.json"
+    found = paths_json(reports)
+    write_json(output, found)
+    return {"report": str(output), **found, "text": f"{source.name}: {paths_table(reports)}\nwritten to {output}"}
 
 
 def run_predict(args: argparse.Namespace) -> dict:
@@ -109,7 +170,8 @@ def run_predict(args: argparse.Namespace) -> dict:
     model, height, width, factor = open_model(args)
     scale = args.scale or (factor if factor != 1 else None)
     K = intrinsics(*args.intrinsics) if args.intrinsics else None
-    written = predict_files(model, args.images, args.output, height, width, scale or 1.0, K, progress=not args.quiet)
+    written = predict_files(model, args.images, args.output, height, width, scale or 1.0, K, not args.quiet,
+                            args.flip)
     unit = "meters" if scale else "unknown scale: multiply by meters per unit, or pass --scale"
     return {"written": written, "unit": unit, "text": f"{len(written)} images to {args.output} ({unit})"}
 

@@ -13,7 +13,7 @@ from .data import Triplet
 from .files import write_depth_png, write_image
 from .frames import INTRINSICS_FILE, FrameFolder, write_intrinsics
 from .framestore import DEFAULT_CACHE, ClipSource
-from .kitti import KittiOdometry, KittiRaw
+from .kitti import KittiOdometry, KittiRaw, frames_of_drives
 from .semantics import pack_labels
 from .street import default_intrinsics, render_frame
 
@@ -27,6 +27,7 @@ class DataOptions:
 
     Attributes:
         frames: list file of KITTI raw, lines `folder frame side`.
+        drives: of KITTI raw, day/drive, where there is no list; none named takes all.
         neighbors: whether the previous and the next frame are needed, as in training.
         intrinsics: `fx fy cx cy` or `fov D` for frames; calibration or monodepth2 for KITTI raw.
         step: frame step, for frames.
@@ -36,11 +37,12 @@ class DataOptions:
         labels: folder of label PNGs.
         label_ids: trainId or labelId.
         poses: whether KITTI's true motion is read.
-        allow_gaps: whether missing frame numbers only cut a clip of frames.
+        allow_gaps: whether missing frame numbers only cut a clip of frames, or a drive.
         cache: folder for decoded frames; None decodes at every request.
     """
 
     frames: Path | None = None
+    drives: Sequence[str] = ()
     neighbors: bool = True
     intrinsics: str | None = None
     step: int = 1
@@ -55,7 +57,8 @@ class DataOptions:
 
 
 # The options that each kind understands, beside label_ids and cache.
-UNDERSTOOD = {"kitti": ("frames", "neighbors", "intrinsics", "depth", "improved_root", "labels", "poses"),
+UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root", "labels", "poses",
+                        "allow_gaps"),
               "odometry": ("neighbors", "sequences", "depth", "poses"),
               "frames": ("intrinsics", "step", "depth", "labels", "allow_gaps")}
 
@@ -87,7 +90,12 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
     if kind == "odometry":
         return KittiOdometry(place, height, width, options.sequences, neighbors=offsets, poses=options.poses,
                              depth=options.depth, **shared)
-    return KittiRaw(place, height, width, options.frames, offsets, options.intrinsics or "calibration", options.depth,
+    frames = options.frames
+    if frames is not None and options.drives:
+        raise InputError(f"the list {frames} and drives were both named; name one of them.")
+    if frames is None:
+        frames = frames_of_drives(place, options.drives or None, neighbors=offsets, allow_gaps=options.allow_gaps)
+    return KittiRaw(place, height, width, frames, offsets, options.intrinsics or "calibration", options.depth,
                     options.improved_root, options.poses, options.labels, options.label_ids, **shared)
 
 

@@ -209,7 +209,8 @@ class Run:
                 yield as_trained(triplet, self.settings, step, self.device, self.rank, self.world)
 
     def train(self, progress: bool = True, log_every: int = 10, save_every: int = 200,
-              watch: Callable[[Model], dict[str, float]] | None = None, watch_every: int = 0, workers: int = 0) -> Model:
+              watch: Callable[[Model], dict[str, float]] | None = None, watch_every: int = 0,
+              workers: int = 0) -> Model:
         """Train to the end, and return the model.
 
         Args:

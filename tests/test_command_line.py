@@ -144,7 +144,7 @@ def test_benchmark_and_its_comparison(tmp_path, capsys):
 BAD = {
     "no command": ([], "required: COMMAND"),
     "unknown command": (["fly"], "fly"),
-    "train nothing": (["train"], "required: run"),
+    "train nothing": (["train"], "the run folder is missing; name one"),
     "preset": (["train", "new", "--preset", "huge"], "preset 'huge' is unknown; use one of quick"),
     "variant": (["train", "new", "--variant", "magic"], "variant 'magic' is unknown"),
     "switch": (["train", "new", "--switches", "magic=1"], "switch 'magic' is unknown"),

@@ -121,7 +121,7 @@ class KittiRaw(ClipSource):
         for i, item in enumerate(self.items):
             if not self.depth_file(i).is_file():
                 raise InputError(f"{item.where or item.relative()} has no depth: {self.depth_file(i)} is missing; "
-                                 f"fetch it or take the frame out.")
+                                 f"fetch it, or name a list or drives without this frame.")
 
     def ground_truth(self, index: int) -> np.ndarray:
         """Return the depth of a target at its file's size: (H, W) float32 meters, 0 = none.
