@@ -111,20 +111,29 @@ def border_anchors(sides: torch.Tensor) -> torch.Tensor:
     return anchors
 
 
-def normals(things: torch.Tensor, smoothing: float) -> torch.Tensor:
-    """Return the unit vectors (x, y) toward the things of a mask (B, H, W): (B, 2, H, W), 0 where there is none.
+def normals(things: torch.Tensor, points: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Return the unit vectors (x, y) toward the things of a mask, at some of its pixels; 0 where there is none.
 
     They are the gradient of the mask after a Gaussian of `smoothing` pixels.
+
+    Args:
+        things: (B, H, W) bool.
+        points: (B, N) flat indices.
+        smoothing: px.
+
+    Returns:
+        (B, N, 2).
     """
     reach = math.ceil(2 * smoothing)
     axis = torch.arange(-reach, reach + 1, device=things.device)
     bell = torch.exp(-0.5 * (axis / smoothing) ** 2)
     bell = bell / bell.sum()
     x = F.pad(things[:, None].float(), (reach + 1,) * 4, mode="replicate")
-    x = F.conv2d(F.conv2d(x, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
-    gradient = torch.cat((x[..., 1:-1, 2:] - x[..., 1:-1, :-2], x[..., 2:, 1:-1] - x[..., :-2, 1:-1]), 1)
-    length = gradient.norm(dim=1, keepdim=True)
-    return torch.where(length > 1e-3, gradient / length.clamp(min=1e-3), 0)
+    x = F.conv2d(F.conv2d(x, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))[:, 0]
+    right = _at(x[:, 1:-1, 2:] - x[:, 1:-1, :-2], points)
+    down = _at(x[:, 2:, 1:-1] - x[:, :-2, 1:-1], points)
+    length = torch.hypot(right, down)[..., None]
+    return torch.where(length > 1e-3, torch.stack((right, down), -1) / length.clamp(min=1e-3), 0)
 
 
 def sample_pairs(labels: torch.Tensor, settings: RankingSettings, generator: torch.Generator) -> Pairs:
@@ -181,8 +190,7 @@ def _around(place: torch.Tensor, anchors: torch.Tensor, random: torch.Tensor, th
     inner = nearest + (farthest - nearest) * random[..., 1:3]
     outer = inner + 1 + (end - inner - 1) * random[..., 0::3]
     distance = torch.stack((-outer[..., 0], -inner[..., 0], inner[..., 1], outer[..., 1]), -1)
-    field = normals(things, max(1.0, SMOOTHING * scale)).flatten(2)
-    direction = field.gather(2, anchors[:, None].expand(-1, 2, -1)).movedim(1, -1)[:, :, None]   # (B, J, 1, 2)
+    direction = normals(things, anchors, max(1.0, SMOOTHING * scale))[:, :, None]             # (B, J, 1, 2)
     points, inside = _flat(place + direction * distance[..., None], height, width)
     return points, inside & (direction != 0).any(-1)
 

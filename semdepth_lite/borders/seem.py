@@ -31,17 +31,23 @@ def read_points(image: torch.Tensor, points: torch.Tensor, height: int, width: i
         return _rows(image, points).to(dtype)
     y = ((points // width + 0.5) * (h / height) - 0.5).clamp(0, h - 1)
     x = ((points % width + 0.5) * (w / width) - 0.5).clamp(0, w - 1)
-    top, left = y.floor().long(), x.floor().long()
-    bottom, right = (top + 1).clamp(max=h - 1), (left + 1).clamp(max=w - 1)
-    down, along = (y - top).to(dtype)[..., None], (x - left).to(dtype)[..., None]
-    upper = torch.lerp(_rows(image, top * w + left).to(dtype), _rows(image, top * w + right).to(dtype), along)
-    lower = torch.lerp(_rows(image, bottom * w + left).to(dtype), _rows(image, bottom * w + right).to(dtype), along)
-    return torch.lerp(upper, lower, down)
+    top, left = y.floor(), x.floor()
+    down, along = y - top, x - left
+    rows, columns = torch.stack((top, (top + 1).clamp(max=h - 1)), 1), torch.stack((left, (left + 1).clamp(max=w - 1)), 1)
+    corners = (rows[:, :, None] * w + columns[:, None]).long()                           # (B, 2, 2, N)
+    weights = torch.stack((1 - down, down), 1)[:, :, None] * torch.stack((1 - along, along), 1)[:, None]
+    seen = _rows(image, corners.flatten(1)).to(dtype).unflatten(1, (4, -1))              # one gather for all corners
+    return (seen * weights.flatten(1, 2)[..., None].to(dtype)).sum(1)
 
 
 def _rows(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Return the pixels of (B, C, h, w) at flat indices (B, N): (B, N, C)."""
-    return _pixels(image).gather(1, index[..., None].expand(-1, -1, image.shape[1]))
+    """Return the pixels of (B, C, h, w) at flat indices (B, N): (B, N, C).
+
+    As rows of a table, which are copied and, for the gradient, added whole: twice as fast as `gather` on a CPU.
+    """
+    table = _pixels(image)
+    start = torch.arange(len(image), device=index.device)[:, None] * table.shape[1]
+    return F.embedding(start + index, table.flatten(0, 1))
 
 
 def _pixels(image: torch.Tensor) -> torch.Tensor:
@@ -56,7 +62,7 @@ class SEEM(nn.Module):
         F_D^0(p) <- F_D^0(p) + g_p at the points; as drawn, F_D^0(p) <- g_p
 
     The network is three linear layers with ReLU between them, the same for all points, as PointRend's [code: PREND];
-    its width is 16 times the channels of F_D^0, which gives PointRend's 256 for Monodepth2's decoder. With the sum
+    its width is the square of the channels of F_D^0, which is PointRend's 256 for Monodepth2's decoder. With the sum
     (ours) its last layer is zero in the beginning, so that training starts at the network without SEEM. Without a
     semantic decoder there is no F_S, and the class probabilities at p take its place (ours).
 
@@ -75,7 +81,7 @@ class SEEM(nn.Module):
         super().__init__()
         self.residual = residual
         semantic = sum(semantic_channels[:3]) if semantic_channels else classes
-        out, hidden = depth_channels[0], 16 * depth_channels[0]
+        out, hidden = depth_channels[0], depth_channels[0] ** 2
         self.layers = nn.ModuleList((nn.Linear(sum(encoder_channels[:3]) + semantic + sum(depth_channels[:3]), hidden),
                                      nn.Linear(hidden, hidden), nn.Linear(hidden, out)))
         for layer in self.layers[:2]:
