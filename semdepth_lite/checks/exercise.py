@@ -1,0 +1,77 @@
+"""What an exercise is: its words, the function it is judged by, random inputs, and the wrong answers it recognizes."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known wrong answer.
+
+    Attributes:
+        name: short, for reports.
+        wrong: the function that somebody who makes the mistake writes; same arguments as the exercise's.
+        says: one sentence that helps and does not give the answer away.
+    """
+
+    name: str
+    wrong: Callable
+    says: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One random input.
+
+    Attributes:
+        args: of the reader's function.
+        note: what is special about it, for the message; empty for an ordinary one.
+        expected: the right answer, where the package computes it from more than `args`; None = ask the reference.
+    """
+
+    args: tuple
+    note: str = ""
+    expected: object = None
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise, from which its notebook cells, its check and its solution are made.
+
+    Attributes:
+        name: `checks.NAME` judges it.
+        lesson: stem of the notebook it belongs to.
+        title: what the reader does, a phrase with a verb.
+        difficulty: 1 to 3.
+        minutes: what it takes.
+        statement: Markdown: what is given, what is asked.
+        stub: Python that defines the function `answer`, without its body.
+        hint: Markdown.
+        solution: Python that defines the function.
+        teaches: dotted path of the package's function that the answer is compared with.
+        reference: that function, brought to the exercise's arguments.
+        cases: makes random inputs from torch's generator, which the judge has seeded.
+        mistakes: the known wrong answers.
+        gradient: index of the argument that the answer must pass a gradient to; None = no gradient is asked for.
+    """
+
+    name: str
+    lesson: str
+    title: str
+    difficulty: int
+    minutes: int
+    statement: str
+    stub: str
+    hint: str
+    solution: str
+    teaches: str
+    reference: Callable
+    cases: Callable[[], list[Case]]
+    mistakes: tuple[Mistake, ...]
+    gradient: int | None = None
+
+    @property
+    def answer(self) -> str:
+        """The name of the function that the reader writes."""
+        return f"my_{self.name}"

@@ -1,0 +1,231 @@
+"""The exercises: stubs fail politely, solutions pass, and every known wrong answer is named with its own sentence."""
+from __future__ import annotations
+
+import json
+import re
+from importlib import import_module
+
+import pytest
+import torch
+
+from semdepth_lite import camera, checks
+from semdepth_lite.borders import RankingSettings, ranking_loss, sample_pairs
+from semdepth_lite.checks import record
+from semdepth_lite.checks.borders import ranking_case
+from semdepth_lite.common import InputError
+from semdepth_lite.labels import TRAIN_ID
+
+EXERCISES = list(checks.EXERCISES.values())
+MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.mistakes]
+SEEDS = (3, 20, 1001)
+
+
+def named(value):
+    """A readable test id."""
+    return value.name.replace(" ", "-") if hasattr(value, "name") else None
+
+
+def written(exercise, code: str):
+    """The function that a piece of notebook code defines."""
+    room = {"torch": torch, "camera": camera}
+    exec(code, room)
+    return room[exercise.answer]
+
+
+@pytest.fixture(autouse=True)
+def fresh_session(monkeypatch):
+    """Each test starts with nothing solved."""
+    monkeypatch.setattr(record, "_session", {})
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_solutions_pass(exercise):
+    for seed in SEEDS:
+        verdict = getattr(checks, exercise.name)(written(exercise, exercise.solution), seed=seed)
+        assert verdict.passed, verdict
+    assert repr(verdict).startswith(f"OK  checks.{exercise.name}: right on")
+    assert "\n" not in repr(verdict)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_stubs_fail_politely(exercise):
+    def unwritten(*args):
+        raise NotImplementedError
+
+    for answer in (written(exercise, exercise.stub), unwritten):
+        verdict = checks.check(exercise, answer)
+        assert verdict.outcome == "open" and verdict.mistake is None
+        assert repr(verdict).startswith("NOT YET") and "hint" in verdict.text
+
+
+@pytest.mark.parametrize("exercise, mistake", MISTAKES, ids=named)
+def test_known_wrong_answers_are_named(exercise, mistake):
+    for seed in SEEDS:
+        verdict = checks.check(exercise, mistake.wrong, seed)
+        assert not verdict.passed
+        assert (verdict.mistake, verdict.text) == (mistake.name, mistake.says), verdict
+        assert repr(verdict).startswith("LOOK AGAIN")
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_sentences_differ_and_keep_the_answer_to_themselves(exercise):
+    assert len(exercise.mistakes) >= 5
+    for field in ("name", "says"):
+        values = [getattr(mistake, field) for mistake in exercise.mistakes]
+        assert len(set(values)) == len(values)
+    for mistake in exercise.mistakes:
+        assert mistake.says.endswith((".", "?")) and mistake.says.count(". ") == 0, "one sentence"
+        for line in exercise.solution.splitlines()[1:]:
+            assert len(line.strip()) < 12 or line.strip() not in mistake.says
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_words_and_numbers(exercise):
+    assert 1 <= exercise.difficulty <= 3 and 3 <= exercise.minutes <= 20
+    assert re.match(r"^[A-Z][^.]+$", exercise.title)
+    assert len(exercise.statement) > 100 and len(exercise.hint) > 50
+    assert exercise.statement[-1] in ".)" and exercise.hint[-1] in ".?*)"
+    for code in (exercise.stub, exercise.solution):
+        assert f"def {exercise.answer}(" in code
+        assert all(len(line) <= 120 for line in code.splitlines())
+    assert re.search(r"def .+", exercise.stub)[0] == re.search(r"def .+", exercise.solution)[0]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_the_taught_function_exists(exercise):
+    *path, name = exercise.teaches.split(".")
+    home = import_module(f"semdepth_lite.{path[0]}")
+    for part in [*path[1:], name]:
+        home = getattr(home, part)
+    assert callable(home) and home.__doc__
+
+
+def test_inputs_vary_with_the_seed_and_leave_the_reader_s_generator_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    seen = [checks.check(checks.EXERCISES["abs_rel"], lambda pred, gt, mask: None) for _ in range(4)]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len({verdict.seed for verdict in seen}) > 1
+    inputs = []
+    for seed in (1, 1, 2):
+        checks.abs_rel(lambda pred, gt, mask: inputs.append(pred), seed=seed)
+    assert torch.equal(inputs[0], inputs[3]) and not torch.equal(inputs[0], inputs[6])
+
+
+def test_correlations_are_those_of_the_attention_block():
+    exercise = checks.EXERCISES["correlations"]
+    for case in exercise.cases():
+        torch.testing.assert_close(exercise.reference(*case.args), case.expected)
+
+
+def test_ranking_cases_are_those_of_the_package_s_loss():
+    labels = torch.full((1, 24, 48), TRAIN_ID["building"])
+    labels[:, 8:20, 14:30] = TRAIN_ID["car"]
+    depth = 5 + torch.rand(1, 1, 24, 48)
+    settings = RankingSettings(variable="depth", floor=0.0, cap=0.0, certainty="none")
+    pairs = sample_pairs(labels, settings, torch.Generator().manual_seed(0))
+    counted = pairs.push | pairs.pull
+    assert pairs.push.any() and pairs.pull.any()
+    ends = [depth.flatten(1).gather(1, points)[counted] for points in (pairs.first, pairs.second)]
+    expected = (ranking_case(*ends, pairs.pull[counted]) * pairs.share[counted]).sum()
+    torch.testing.assert_close(ranking_loss(depth, labels, torch.Generator().manual_seed(0), settings), expected)
+
+
+@pytest.mark.parametrize("answer, says", [
+    (camera.intrinsics(1, 1, 0, 0), "pass the function itself, my_backproject"),
+    (lambda depth: depth, "raised TypeError"),
+    (lambda depth, K: depth / 0 * torch.zeros(3, 1, 1), "holds nan"),
+    (lambda depth, K: depth[:, 0], "has shape"),
+    (lambda depth, K: "seven", "returns str"),
+    (lambda depth, K: 2.5 * camera.backproject(depth, K), "2.5 times"),
+    (lambda depth, K: camera.backproject(depth, K).flip(1), "no mistake that the check knows"),
+    (lambda depth, K: camera.backproject(depth, K) if len(depth) == 1 else None, "path without a return"),
+    (lambda depth, K: camera.backproject(depth.add_(0.0).mul_(1.0).add_(1), K), "in place"),
+    (lambda depth, K: camera.backproject(depth, K).detach(), "no gradient comes back"),
+    (lambda depth, K: camera.backproject(depth, K) + depth.detach() - depth, "the gradient is another"),
+])
+def test_other_wrong_answers_get_a_useful_word(answer, says):
+    verdict = checks.backproject(answer)
+    assert verdict.outcome == "wrong" and says in verdict.text, verdict
+
+
+def test_an_answer_that_fails_on_a_special_input_is_told_which():
+    def fragile(pred, gt, mask):
+        found = checks.EXERCISES["abs_rel"].reference(pred, gt, mask)
+        return torch.where(found.isnan(), 7.0, found)
+
+    verdict = checks.abs_rel(fragile, seed=4)
+    assert "right on 2 of 3 inputs, but not for an image without a single true depth" in verdict.text
+
+
+def test_unknown_checks_are_refused():
+    with pytest.raises(AttributeError, match="no check 'backprojekt'; there are backproject, "):
+        checks.backprojekt  # noqa: B018
+    assert set(checks.EXERCISES) <= set(dir(checks))
+
+
+def test_each_lesson_has_exercises():
+    for lesson in ("01", "02", "03", "04", "05", "06"):
+        assert len(checks.of_lesson(lesson)) >= 3
+    assert checks.names("03") == ["minimum_over_sources", "automask", "smoothness"]
+
+
+# Reports
+
+def solve(name: str) -> None:
+    exercise = checks.EXERCISES[name]
+    checks.check(exercise, exercise.mistakes[0].wrong)
+    checks.check(exercise, written(exercise, exercise.solution))
+
+
+def test_report_is_signed_and_adds_up(tmp_path, monkeypatch):
+    path = tmp_path / "checks.json"
+    solve("abs_rel")
+    checks.automask(lambda *args: None)  # a stub is no try
+    assert checks.report(path, "Ada") == f"1 of 1 tried exercises passed, written to {path}"
+    assert checks.report(path, "Ada").startswith("1 of 1")
+    assert checks.read_report(path)["checks"]["abs_rel"]["tries"] == 2
+    monkeypatch.setattr(record, "_session", {})  # another kernel
+    checks.check(checks.EXERCISES["visible"], checks.EXERCISES["visible"].mistakes[0].wrong)
+    assert checks.report(path, "Ada").startswith("1 of 2")
+    rows = checks.read_report(path)["checks"]
+    assert rows["abs_rel"] == {"passed": True, "tries": 2, "mistakes": ["relative to the prediction"],
+                               "answer": rows["abs_rel"]["answer"]}
+    assert rows["visible"]["passed"] is False and rows["visible"]["mistakes"] == ["mask upside down"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_report_keeps_the_text_of_the_answer(tmp_path):
+    def my_rmse_log(pred, gt, mask):
+        return checks.EXERCISES["rmse_log"].reference(pred, gt, mask)
+
+    checks.rmse_log(my_rmse_log)
+    checks.report(tmp_path / "checks.json", "Ada")
+    assert "def my_rmse_log" in checks.read_report(tmp_path / "checks.json")["checks"]["rmse_log"]["answer"]
+
+
+def test_edited_and_foreign_reports_are_refused(tmp_path):
+    path = tmp_path / "checks.json"
+    solve("abs_rel")
+    checks.report(path, "Ada")
+    with pytest.raises(InputError, match="the report of 'Ada', not of 'Bob'"):
+        checks.report(path, "Bob")
+    with pytest.raises(InputError, match="name is empty"):
+        checks.report(path, " ")
+    value = json.loads(path.read_text())
+    value["checks"]["abs_rel"]["tries"] = 1
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match="was changed after"):
+        checks.read_report(path)
+    path.write_text("{}")
+    with pytest.raises(InputError, match="is no report"):
+        checks.collect([path])
+
+
+def test_a_class_is_collected(tmp_path):
+    solve("abs_rel")
+    checks.report(tmp_path / "b.json", "Bob")
+    checks.report(tmp_path / "a.json", "Ada")
+    lines = checks.collect(tmp_path.glob("*.json")).splitlines()
+    assert lines[2:] == ["| Ada | 1 | 1 | abs_rel: relative to the prediction |",
+                         "| Bob | 1 | 1 | abs_rel: relative to the prediction |"]
