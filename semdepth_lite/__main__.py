@@ -69,6 +69,8 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--height", type=int, help="of real images, pixels (default: the preset's)")
     command.add_argument("--width", type=int, help="of real images, pixels (default: the preset's)")
     command.add_argument("--encoder", help="lite, resnet18, resnet34 or resnet50 (default: the preset's)")
+    command.add_argument("--imagenet", metavar="FILE", help="start a ResNet from torchvision's ImageNet weights: their "
+                         "file, or 'download' (default: random weights)")
     command.add_argument("--loss", help="lesson or monodepth2 (default: the preset's)")
     command.add_argument("--pose", help="learned, or given by the data (default: learned)")
     command.add_argument("--supervision", help="video, or depth: the truth, as an upper bound (default: video)")

@@ -74,7 +74,7 @@ def run_train(args: argparse.Namespace) -> dict:
         return dry_run_of(args, settings)
     if args.run is None:
         raise InputError("the run folder is missing; name one, such as runs/mine.")
-    run = Run(training_source(args), settings, args.run, args.device)
+    run = Run(training_source(args), settings, args.run, args.device, args.imagenet)
     model = run.train(progress=not args.quiet, workers=args.workers)
     found = {"run": str(args.run), "steps": run.step, "cost": run.cost()}
     if run.rank == 0:

@@ -29,6 +29,7 @@ from .model import Model, Prediction, find_variant
 from .pretraining import check_labels, clean_up, prepare, with_noise
 from .settings import TrainSettings, learning_rate
 from .sources import Source
+from .weights import load_imagenet
 
 
 class TrainingError(Failure):
@@ -116,13 +117,15 @@ class Run:
         settings: what to compute.
         folder: run folder; an unfinished run of the same settings in it is continued.
         device: where to compute, `auto` for the best there is.
+        imagenet: file of torchvision's ImageNet weights to start the encoders from, or "download".
 
     Raises:
         InputError: if the folder holds a run with other settings or a checkpoint that cannot be read, or the data
             cannot be trained on.
     """
 
-    def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto") -> None:
+    def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto",
+                 imagenet: str | None = None) -> None:
         self.settings, self.folder = settings, Path(folder)
         check_source(source, settings)
         check_labels(source, find_variant(settings.variant, settings.switches))
@@ -131,16 +134,26 @@ class Run:
         if settings.batch % self.world:
             raise InputError(f"batch {settings.batch} cannot be shared by {self.world} processes; use a multiple.")
         self.device = pick_device(join_processes(device))
-        self.model = settings.build().to(self.device)
+        self.model, self.imagenet = settings.build(), imagenet
+        if imagenet is not None and not (self.folder / "checkpoint.pt").exists():
+            self._load_imagenet()
+        self.model.to(self.device)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, settings.learning_rate)
         self.step, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
         self._open_folder()
 
+    def _load_imagenet(self) -> None:
+        """Start the encoders from ImageNet weights."""
+        file = None if self.imagenet == "download" else Path(self.imagenet)
+        for encoder in (self.model.encoder, self.model.pose_encoder):
+            if encoder is not None:
+                load_imagenet(encoder, self.settings.encoder, file)
+
     def _open_folder(self) -> None:
         """Continue the run in the folder, or start one."""
         about = {"settings": asdict(self.settings), "data": self.source.name, "triplets": len(self.source),
-                 "height": self.source.height, "width": self.source.width}
+                 "height": self.source.height, "width": self.source.width, "imagenet": self.imagenet}
         path = self.folder / "settings.json"
         if path.exists():
             known = read_json(path)

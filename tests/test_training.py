@@ -534,3 +534,46 @@ def test_a_model_is_judged_on_every_triplet(source, tmp_path):
     run = train(source, tmp_path, replace(TINY, steps=1))
     report = evaluate_model(run.model, source, Protocol())
     assert len(report.values["abs_rel"]) == len(source) and report.means["abs_rel"] > 0
+
+
+# ImageNet weights, and batches read ahead
+
+def test_a_run_starts_from_imagenet_weights_and_goes_on_without_the_file(source, tmp_path):
+    settings = replace(TINY, encoder="resnet18", steps=1, learning_rate=1e-12, augmentation=False)
+    published = replace(settings, seed=5).build().encoder.encoder.state_dict()
+    torch.save(published, tmp_path / "resnet18.pth")
+    run = Run(source, settings, tmp_path / "run", "cpu", imagenet=str(tmp_path / "resnet18.pth"))
+    for encoder, images in ((run.model.encoder, 1), (run.model.pose_encoder, 2)):
+        assert torch.equal(encoder.encoder.layer1[0].conv1.weight, published["layer1.0.conv1.weight"])
+        assert torch.equal(encoder.encoder.conv1.weight, published["conv1.weight"].repeat(1, images, 1, 1) / images)
+    run.train(progress=False)
+    (tmp_path / "resnet18.pth").unlink()
+    again = Run(source, settings, tmp_path / "run", "cpu", imagenet=str(tmp_path / "resnet18.pth"))
+    assert again.step == 1
+    assert torch.allclose(again.model.encoder.encoder.conv1.weight, published["conv1.weight"], atol=1e-6)
+    with pytest.raises(InputError, match="holds a run with imagenet .*resnet18.pth, not None"):
+        Run(source, settings, tmp_path / "run", "cpu")
+    with pytest.raises(InputError, match="resnet18.pth does not exist"):
+        Run(source, settings, tmp_path / "other", "cpu", imagenet=str(tmp_path / "resnet18.pth"))
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_read_ahead_train_the_same_bytes(source, tmp_path, workers):
+    train(source, tmp_path / "plain")
+    train(source, tmp_path / "ahead", workers=workers)
+    assert_same_run(tmp_path / "plain", tmp_path / "ahead")
+    cut_off(source, tmp_path / "cut", 3, workers=workers)
+    train(source, tmp_path / "cut", workers=workers)
+    assert_same_run(tmp_path / "plain", tmp_path / "cut")
+
+
+def test_what_the_data_lacks_is_told_before_the_folder_is_made(tmp_path):
+    class Bare(TinySource):
+        def triplet(self, indices):
+            return replace(super().triplet(indices), depth=None, T_source_target=None)
+
+    for changes, reason in (({"pose": "given"}, "gives no camera motion"), ({"supervision": "depth"}, "has no depth")):
+        with pytest.raises(InputError, match=reason):
+            Run(Bare(3), replace(TINY, **changes), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
