@@ -18,15 +18,19 @@ import torch
 
 from .common import Failure, InputError
 from .evaluation import Predictor, Protocol, Report, constant_baseline, evaluate, pixel_median_baseline
+from .model import Model
 from .notebooks import RESULTS
-from .prediction import batches
+from .prediction import batches, label_predictor
 from .presets import PRESETS, evaluate_model, find_preset, recipe, street
+from .semantics import evaluate_segmentation
 from .sources import StreetSource
 from .training import Run, TrainSettings, read_json, read_log, write_json
 
 # the metrics whose value in every image is kept, for paired comparisons
 KEPT = ("abs_rel", "rmse", "a1", "band_abs_rel", "inner_abs_rel", "near_abs_rel", "far_abs_rel", "thin_abs_rel",
-        "moving_abs_rel", "fat", "shr", "edge_f")
+        "moving_abs_rel", "fat", "shr", "edge_f",
+        *(f"{name}_abs_rel" for name in ("road", "sidewalk", "building", "pole", "traffic_sign", "vegetation",
+                                         "person", "car")))
 TRIVIAL: dict[str, Callable[..., Predictor]] = {"constant": constant_baseline, "pixel median": pixel_median_baseline}
 
 
@@ -49,20 +53,39 @@ class Single:
     split: str = "test"
 
 
+def repeat(file: str, name: str, preset: str, seeds: int = 3, **changes) -> list[Single]:
+    """Repeat the preset's training, with some changes, for several seeds."""
+    return [Single(f"{file}-{seed}", name, recipe(preset, seed=seed, **changes), preset) for seed in range(seeds)]
+
+
+def learned(preset: str, seeds: int = 3) -> list[Single]:
+    """The row that every other is compared with; experiments share its files."""
+    return repeat("baseline-1-learned", "baseline, learned pose", preset, seeds)
+
+
 def baseline_experiment(preset: str = "lesson") -> list[Single]:
     """The self-supervised baseline with three seeds, beside trivial predictors and runs that are told the truth."""
-    singles = [Single(f"baseline-0-{name.replace(' ', '-')}", f"{name} of the training depth", None, preset)
+    trivial = [Single(f"baseline-0-{name.replace(' ', '-')}", f"{name} of the training depth", None, preset)
                for name in TRIVIAL]
-    for seed in range(3):
-        singles.append(Single(f"baseline-1-learned-{seed}", "self-supervised, learned pose",
-                              recipe(preset, seed=seed), preset))
-    singles.append(Single("baseline-2-given-0", "self-supervised, true pose", recipe(preset, pose="given"), preset))
-    singles.append(Single("baseline-3-supervised-0", "supervised by true depth", recipe(preset, supervision="depth"),
-                          preset))
-    return singles
+    return [*trivial, *learned(preset),
+            *repeat("baseline-2-given", "baseline, true pose", preset, 1, pose="given"),
+            *repeat("baseline-3-supervised", "supervised by true depth", preset, 1, supervision="depth")]
 
 
-EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {"baseline": baseline_experiment}
+def semantics_experiment(preset: str = "lesson") -> list[Single]:
+    """The ways in which semantic features can help, at equal steps; form A of attention for one seed only."""
+    rows = [("1-multitask", "multitask", 3, {"variant": "multitask"}),
+            ("2-attention", "attention, form B", 3, {"variant": "attention"}),
+            ("3-attention-a", "attention, form A", 1, {"variant": "attention", "switches": "attention_form=A"}),
+            ("4-ssfa", "SSFA, own prediction", 3, {"variant": "ssfa"}),
+            ("5-segmenter", "SSFA, frozen segmenter", 3, {"variant": "ssfa_segmenter"}),
+            ("6-labels", "SSFA, exact labels at test", 3, {"variant": "ssfa_labels"})]
+    return learned(preset) + [single for file, name, seeds, changes in rows
+                              for single in repeat(f"semantics-{file}", name, preset, seeds, **changes)]
+
+
+EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {
+    "baseline": baseline_experiment, "semantics": semantics_experiment}
 
 
 def find_experiment(name: str, preset: str = "lesson") -> list[Single]:
@@ -108,15 +131,25 @@ def execute(single: Single, work: Path, results: Path, progress: bool = True) ->
         validation = street("validation", single.preset, progress=progress)
         quick = Protocol(dense=False)  # a learning curve needs no edges, which take most of an evaluation's time
         model = run.train(progress, watch=lambda m: brief(evaluate_model(m, validation, quick)),
-                          watch_every=max(1, single.settings.steps // 8))
+                          watch_every=max(1, single.settings.steps // 5))
         report = evaluate_model(model, judged)
         content |= {"settings": asdict(single.settings), "seed": single.settings.seed, "cost": run.cost(),
                     "curve": [row for row in read_log(run.folder / "log.jsonl") if "watch" in row]}
+        content["segmentation"] = segmentation_scores(model, judged)
     content["metrics"] = {name: rounded(value) for name, value in report.summary().items()}
     content["scenes"] = [judged.scene_of(i) for i in range(len(judged))]
     content["values"] = {name: [rounded(float(v)) for v in report.values[name]] for name in KEPT}
     write_json(results / f"{single.file}.json", content, indent=None)
     return content
+
+
+def segmentation_scores(model: Model, judged: StreetSource) -> dict[str, float] | None:
+    """Judge the classes that a model predicts on its way to depth; None if it predicts none."""
+    predict = label_predictor(model)
+    classes = model.variant.classes if model.semantic is not None else "all"
+    if predict is None:
+        return None
+    return {name: rounded(value) for name, value in evaluate_segmentation(predict, batches(judged), classes).items()}
 
 
 def judge_trivial(single: Single, source: StreetSource, judged: StreetSource) -> Report:
@@ -159,7 +192,9 @@ def step_seconds(single: Single, steps: int = 3) -> float:
     size = PRESETS["quick"].scenes
     source = street("train", replace(find_preset(single.preset), scenes=size), progress=False)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(source, replace(single.settings, steps=steps + 1), Path(folder))
+        share = (steps + 1) / single.settings.steps  # the segmenter is trained for the same share
+        segmenter = max(1, round(share * single.settings.segmenter_steps))
+        run = Run(source, replace(single.settings, steps=steps + 1, segmenter_steps=segmenter), Path(folder))
         run.train(progress=False, log_every=10**9, save_every=1)
         return run.cpu_seconds / (steps + 1)
 

@@ -14,6 +14,7 @@ from .data import Triplet
 from .figures import colorize_depth
 from .files import IMAGE_SUFFIXES, read_image, write_depth_png, write_image, write_ply
 from .model import Model
+from .semantics import predicted_labels
 from .sources import Source, to_image
 
 
@@ -71,6 +72,28 @@ def depth_predictor(model: Model, flip: bool = False) -> Callable[[Triplet], tor
         return predict_depth(model, there.target, model.semantics_of(there), flip).to(batch.target.device)
 
     return predict
+
+
+def label_predictor(model: Model) -> Callable[[Triplet], torch.Tensor] | None:
+    """Return the function of a batch that predicts its label ids (B, H, W); None for a model that predicts no classes.
+
+    They come from the semantic branch (see `semantics.targets` for its ids), or from the model's own segmenter.
+    """
+    device = next(model.parameters()).device
+    model.eval()
+
+    @torch.no_grad()
+    def branch(batch: Triplet) -> torch.Tensor:
+        there = batch.to(device)
+        return predicted_labels(model.predict(there.target, model.semantics_of(there)).semantic_logits)
+
+    @torch.no_grad()
+    def segmenter(batch: Triplet) -> torch.Tensor:
+        return predicted_labels(model.segmenter(batch.target.to(device)))
+
+    if model.semantic is not None:
+        return branch
+    return None if model.segmenter is None else segmenter
 
 
 def batches(source: Source, size: int = 8) -> Iterator[Triplet]:

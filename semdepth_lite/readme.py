@@ -5,60 +5,26 @@
     <!-- results: PATTERN | METRIC METRIC ... -->
     <!-- end of results -->
 
-from the files figures/results/PATTERN.json. Each file is one run:
-{"name": row of the table, "seed": int, "metrics": {METRIC: number}}.
+from the files figures/results/PATTERN.json; several patterns are joined by commas. Each file is one run:
+{"name": row of the table, "seed": int, "metrics": {METRIC: number}}. A block that begins with `differences` instead of
+`results` compares every row with the first one.
 """
 from __future__ import annotations
 
 import re
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
-from .common import InputError, write_atomically
+from .common import write_atomically
 from .notebooks import ROOT, STAMP, code_cells, find_results, load, read_results
+from .tables import difference_table, group_runs, results_table
 
-BLOCK = re.compile(r"(?P<opening><!-- results: (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
+BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
 LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
 PICTURED = (2, 8, 11, 14, 23)  # seeds of test scenes with sun and shade, near and far things
-# How the tables name the metrics of `evaluation`, with unit and direction.
-TITLES = {"abs_rel": "AbsRel ↓", "sq_rel": "SqRel ↓", "rmse": "RMSE (m) ↓", "rmse_log": "RMSElog ↓",
-          "a1": "δ < 1.25 ↑", "band_abs_rel": "AbsRel at label borders ↓", "inner_abs_rel": "AbsRel inside ↓",
-          "thin_abs_rel": "AbsRel on thin things ↓", "moving_abs_rel": "AbsRel on moving things ↓",
-          "edge_f": "edge F ↑", "fat": "fattening ↓", "shr": "shrinking ↓"}
-
-
-def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
-    """Write the mean of some seeds with their sample standard deviation; one seed has no spread."""
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
-
-
-def results_table(runs: Mapping[str, Mapping], metrics: Sequence[str]) -> str:
-    """Write a Markdown table with a row for each name, its seeds averaged, in the order of first appearance.
-
-    Args:
-        runs: file name to content, as `read_results` returns it.
-        metrics: keys of `metrics`; a dash stands where a row has none.
-
-    Raises:
-        InputError: if a run lacks its name or metrics.
-    """
-    rows: dict[str, list[Mapping]] = {}
-    for file, run in runs.items():
-        if not {"name", "metrics"} <= set(run):
-            raise InputError(f"The results file {file}.json lacks 'name' or 'metrics'; write it with `reproduce`.")
-        rows.setdefault(run["name"], []).append(run["metrics"])
-    lines = ["| | " + " | ".join(TITLES.get(metric, metric) for metric in metrics) + " | seeds |",
-             "| --- |" + " ---: |" * (len(metrics) + 1)]
-    for name, found in rows.items():
-        values = [[run[metric] for run in found if run.get(metric) is not None] for metric in metrics]
-        cells = [mean_and_spread(some) if some else "–" for some in values]
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(found)} |")
-    return "\n".join(lines) + "\n"
 
 
 def reading_minutes(notebook) -> int:
@@ -83,8 +49,12 @@ def fill(text: str) -> str:
     """Return a Markdown text with its notebook and result blocks filled."""
     def table(block: re.Match) -> str:
         content = "*No results are committed yet.*\n"
-        if find_results(block["pattern"]):
-            content = results_table(read_results(block["pattern"]), block["metrics"].split())
+        patterns = block["pattern"].split(",")
+        if all(map(find_results, patterns)):
+            runs = {file: run for pattern in patterns for file, run in read_results(pattern).items()}
+            metrics, rows = block["metrics"].split(), group_runs(runs)
+            content = results_table(runs, metrics) if block["kind"] == "results" else \
+                difference_table(rows, next(iter(rows)), metrics)
         return block["opening"] + content + block["closing"]
     lessons = notebooks_table(sorted((ROOT / "notebooks").glob("*.ipynb")))
     return BLOCK.sub(table, LESSONS.sub(lambda block: block[1] + lessons + block[2], text))

@@ -1,0 +1,152 @@
+"""Tables of results: means with their spread over seeds, and paired differences with intervals."""
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .common import InputError
+from .evaluation import PairedDifference, paired_bootstrap
+from .labels import NAMES
+
+# How the tables name the metrics of `evaluation`, with unit and direction.
+TITLES = {"abs_rel": "AbsRel ↓", "sq_rel": "SqRel ↓", "rmse": "RMSE (m) ↓", "rmse_log": "RMSElog ↓",
+          "a1": "δ < 1.25 ↑", "band_abs_rel": "AbsRel at label borders ↓", "inner_abs_rel": "AbsRel inside ↓",
+          "thin_abs_rel": "AbsRel on thin things ↓", "moving_abs_rel": "AbsRel on moving things ↓",
+          "near_abs_rel": "AbsRel, near side ↓", "far_abs_rel": "AbsRel, far side ↓",
+          "edge_f": "edge F ↑", "fat": "fattening ↓", "shr": "shrinking ↓"}
+TITLES |= {f"{name.replace(' ', '_')}_abs_rel": f"AbsRel, {name} ↓" for name in NAMES}
+Rows = Mapping[str, Sequence[Mapping]]  # name of a row to the contents of its runs, one a seed
+
+
+def group_runs(runs: Mapping[str, Mapping]) -> dict[str, list[Mapping]]:
+    """Gather runs of one name, in the order of first appearance.
+
+    Args:
+        runs: file name to content, as `notebooks.read_results` returns it.
+
+    Raises:
+        InputError: if a run lacks its name or metrics.
+    """
+    rows: dict[str, list[Mapping]] = {}
+    for file, run in runs.items():
+        if not {"name", "metrics"} <= set(run):
+            raise InputError(f"The results file {file}.json lacks 'name' or 'metrics'; write it with `reproduce`.")
+        rows.setdefault(run["name"], []).append(run)
+    return rows
+
+
+def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
+    """Write the mean of some seeds with their sample standard deviation; one seed has no spread."""
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def results_table(runs: Mapping[str, Mapping], metrics: Sequence[str]) -> str:
+    """Write a Markdown table with a row for each name, its seeds averaged, in the order of first appearance.
+
+    Args:
+        runs: file name to content, as `notebooks.read_results` returns it.
+        metrics: keys of `metrics`; a dash stands where a row has none.
+
+    Raises:
+        InputError: if a run lacks its name or metrics.
+    """
+    rows = []
+    for name, found in group_runs(runs).items():
+        values = [[run["metrics"][m] for run in found if run["metrics"].get(m) is not None] for m in metrics]
+        rows.append([name, *(mean_and_spread(some) if some else "–" for some in values), str(len(found))])
+    return _markdown(["", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], rows)
+
+
+def compare(runs: Sequence[Mapping], base: Sequence[Mapping], metric: str) -> PairedDifference | None:
+    """Return the paired difference runs - base of a metric over the seeds and images that both have.
+
+    Args:
+        runs, base: contents of results files of the same images, one a seed.
+        metric: one whose value in every image is kept.
+
+    Returns:
+        With a 95 % interval (`evaluation.paired_bootstrap`); None if no seed or no image is in both.
+
+    Raises:
+        InputError: if the two were judged on different images, or the metric is not kept.
+    """
+    for run in (*runs, *base):
+        if metric not in run.get("values", {}):
+            raise InputError(f"{run.get('name')} keeps no values of {metric!r} per image; compare another metric.")
+    ours, theirs = ({run["seed"]: run for run in side} for side in (runs, base))
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
+        return None
+    scenes = [run["scenes"] for side in (ours, theirs) for run in side.values()]
+    if any(other != scenes[0] for other in scenes):
+        raise InputError("the runs were judged on different images; compare runs of one preset and split.")
+    a, b = (np.array([side[seed]["values"][metric] for seed in seeds], dtype=float) for side in (ours, theirs))
+    if not (np.isfinite(a) & np.isfinite(b)).any():
+        return None
+    return paired_bootstrap(a, b, np.array(scenes[0]))
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:+.0f}".replace("-", "−")
+
+
+def difference_table(rows: Rows, base: str, metrics: Sequence[str]) -> str:
+    """Write a Markdown table of relative differences to a base row, in percent with 95 % intervals.
+
+    Bold where the interval leaves out zero. Whole scenes and seeds are resampled, see `evaluation.paired_bootstrap`.
+
+    Args:
+        rows: name of a row to its runs, see `group_runs`.
+        base: name of the row all others are compared with.
+        metrics: those to compare.
+
+    Raises:
+        InputError: if there is no such base row.
+    """
+    if base not in rows:
+        raise InputError(f"there is no row {base!r} to compare with; use one of {', '.join(rows)}.")
+    lines = []
+    for name, runs in rows.items():
+        if name == base:
+            continue
+        cells, seeds = [name], 0
+        for metric in metrics:
+            found = compare(runs, rows[base], metric)
+            if found is None:
+                cells.append("–")
+                continue
+            text = f"{_share(found.relative)} % [{_share(found.relative_low)}, {_share(found.relative_high)}]"
+            cells.append(f"**{text}**" if found.relative_low * found.relative_high > 0 else text)
+            seeds = found.seeds
+        lines.append([*cells, str(seeds)])
+    return _markdown([f"against: {base}", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], lines)
+
+
+def cost_table(rows: Rows, base: str) -> str:
+    """Write a Markdown table of what runs cost: parameters, processor time of a run beside the base's, memory.
+
+    Raises:
+        InputError: if there is no such base row.
+    """
+    if base not in rows:
+        raise InputError(f"there is no row {base!r} to compare with; use one of {', '.join(rows)}.")
+
+    def mean(runs: Sequence[Mapping], name: str) -> float:
+        return statistics.fmean(run["cost"][name] for run in runs)
+
+    lines = []
+    for name, runs in rows.items():
+        if any(run.get("cost") is None for run in runs):
+            continue
+        seconds = mean(runs, "cpu_seconds")
+        lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", f"{runs[0]['settings']['steps']}", f"{seconds:.0f}",
+                      f"{seconds / mean(rows[base], 'cpu_seconds'):.2f}", f"{mean(runs, 'peak_mib'):.0f}"])
+    return _markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)
