@@ -33,7 +33,8 @@ def read_points(image: torch.Tensor, points: torch.Tensor, height: int, width: i
     x = ((points % width + 0.5) * (w / width) - 0.5).clamp(0, w - 1)
     top, left = y.floor(), x.floor()
     down, along = y - top, x - left
-    rows, columns = torch.stack((top, (top + 1).clamp(max=h - 1)), 1), torch.stack((left, (left + 1).clamp(max=w - 1)), 1)
+    rows = torch.stack((top, (top + 1).clamp(max=h - 1)), 1)
+    columns = torch.stack((left, (left + 1).clamp(max=w - 1)), 1)
     corners = (rows[:, :, None] * w + columns[:, None]).long()                           # (B, 2, 2, N)
     weights = torch.stack((1 - down, down), 1)[:, :, None] * torch.stack((1 - along, along), 1)[:, None]
     seen = _rows(image, corners.flatten(1)).to(dtype).unflatten(1, (4, -1))              # one gather for all corners
