@@ -1,0 +1,14 @@
+"""Explorers: sliders that move a picture, each with a still twin; see `base.Explorer` for what they share.
+
+In a notebook: `WarpExplorer(triplet).show()`. They are told what to explore, a triplet of the street and where one is
+needed a trained `Model`; nothing is trained here.
+"""
+from .base import STRICT, Drawing, Explorer
+from .clouds import CloudExplorer
+from .curves import CurveExplorer
+from .looking import AttentionExplorer
+from .pace import PaceCarExplorer
+from .warps import IntrinsicsExplorer, ScaleExplorer, WarpExplorer
+
+__all__ = ["STRICT", "AttentionExplorer", "CloudExplorer", "CurveExplorer", "Drawing", "Explorer",
+           "IntrinsicsExplorer", "PaceCarExplorer", "ScaleExplorer", "WarpExplorer"]

@@ -1,0 +1,88 @@
+"""The controls of the explorers: sliders, choices and switches with whole labels, all reachable by keyboard."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+WIDTH, LABEL = "25rem", "11.5rem"
+
+
+def _form() -> dict:
+    from ipywidgets import Layout
+
+    return {"layout": Layout(width=WIDTH, max_width="100%"), "style": {"description_width": LABEL}}
+
+
+def slider(label: str, low: float, high: float, value: float, step: float, digits: int = 1):
+    """Make a slider over numbers; it answers when it is let go.
+
+    Args:
+        label: what it sets, with its unit in brackets.
+        low, high: its ends.
+        value: where it starts.
+        step: of an arrow key.
+        digits: decimals shown.
+    """
+    from ipywidgets import FloatSlider
+
+    return FloatSlider(description=label, min=low, max=high, value=value, step=step, readout_format=f".{digits}f",
+                       continuous_update=False, **_form())
+
+
+def factor_slider(label: str, low: float, high: float, exponent_step: float = 0.05):
+    """Make a slider over factors from `low` to `high` in equal ratios, starting at 1."""
+    from math import log10
+
+    from ipywidgets import FloatLogSlider
+
+    return FloatLogSlider(description=label, base=10, min=log10(low), max=log10(high), value=1.0, step=exponent_step,
+                          readout_format=".3g", continuous_update=False, **_form())
+
+
+def pixel_slider(label: str, size: int, value: int):
+    """Make a slider over the columns or rows of an image of `size` pixels."""
+    from ipywidgets import IntSlider
+
+    return IntSlider(description=label, min=0, max=size - 1, value=value, continuous_update=False, **_form())
+
+
+def steps(label: str, options: Sequence[tuple[str, object]], value):
+    """Make a slider over a few named values."""
+    from ipywidgets import SelectionSlider
+
+    return SelectionSlider(description=label, options=list(options), value=value, continuous_update=False, **_form())
+
+
+def choice(label: str, options: Sequence[str], value: str | None = None):
+    """Make a list of which one entry is chosen."""
+    from ipywidgets import Dropdown
+
+    return Dropdown(description=label, options=list(options), value=options[0] if value is None else value, **_form())
+
+
+def switch(label: str, on: bool):
+    """Make a box that is ticked or not."""
+    from ipywidgets import Checkbox, Layout
+
+    return Checkbox(description=label, value=on, indent=False, layout=Layout(width="auto", margin="2px 1.5rem 2px 0"))
+
+
+def button(label: str, hint: str):
+    """Make a button."""
+    from ipywidgets import Button, Layout
+
+    return Button(description=label, tooltip=hint, layout=Layout(width="auto"))
+
+
+def text_of(control) -> str:
+    """Return a control's label."""
+    return control.description
+
+
+def said(control, value) -> str:
+    """Say a value of a control as the control shows it."""
+    for option in getattr(control, "options", ()):
+        if isinstance(option, tuple) and option[1] == value:
+            return option[0]
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
