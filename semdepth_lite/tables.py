@@ -45,7 +45,7 @@ def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(f"| {' | '.join(cells)} |\n".replace("|  |", "| |", 1) for cells in lines)
 
 
 def results_table(runs: Mapping[str, Mapping], metrics: Sequence[str]) -> str:
@@ -147,6 +147,7 @@ def cost_table(rows: Rows, base: str) -> str:
         if any(run.get("cost") is None for run in runs):
             continue
         seconds = mean(runs, "cpu_seconds")
-        lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", f"{runs[0]['settings']['steps']}", f"{seconds:.0f}",
-                      f"{seconds / mean(rows[base], 'cpu_seconds'):.2f}", f"{mean(runs, 'peak_mib'):.0f}"])
+        ratio = seconds / mean(rows[base], "cpu_seconds")
+        lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", str(runs[0]["settings"]["steps"]),
+                      f"{seconds:.0f}", f"{ratio:.2f}", f"{mean(runs, 'peak_mib'):.0f}"])
     return _markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)

@@ -77,6 +77,7 @@ def test_differences_are_bold_where_the_interval_leaves_out_zero(runs):
 
 def test_costs_stand_beside_the_base(runs):
     table = cost_table(group_runs(runs), "base").splitlines()
-    assert table[2] == "| base | 1.50 | 10 | 200 | 1.00 | 800 |" and table[4] == "| once | 1.50 | 10 | 200 | 1.00 | 800 |"
+    assert table[2] == "| base | 1.50 | 10 | 200 | 1.00 | 800 |"
+    assert table[4] == "| once | 1.50 | 10 | 200 | 1.00 | 800 |"
     with pytest.raises(InputError, match="no row"):
         cost_table({}, "base")
