@@ -31,7 +31,7 @@ class LinearProbe:
 
     @torch.no_grad()
     def _samples(self, batch: Triplet) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return feature vectors with a 1 behind them (B, h, w, C + 1) and the label at each cell's center (B, h, w)."""
+        """Return feature vectors ending in a 1 (B, h, w, C + 1), and the label at each cell's center (B, h, w)."""
         if batch.labels is None:
             raise InputError("the data has no semantic labels to probe for; choose data that has them.")
         x = self.features(batch.target).double().movedim(1, -1)
