@@ -14,8 +14,8 @@ from .segmenter import Segmenter, pretrain_segmenter, segment_all
 from .supervision import (class_weights, count_classes, evaluate_segmentation, output_count, prior_logits,
                           semantic_loss, targets)
 
-__all__ = ["ClassModulation", "ConcatenationFusion", "Guidance", "LinearProbe", "MultiLevelAttention", "MultiscaleSSFA", "SSFA",
-           "Segmenter", "SemanticDecoder", "SemanticGuidedAttention", "class_probabilities",
+__all__ = ["ClassModulation", "ConcatenationFusion", "Guidance", "LinearProbe", "MultiLevelAttention", "MultiscaleSSFA",
+           "SSFA", "Segmenter", "SemanticDecoder", "SemanticGuidedAttention", "class_probabilities",
            "class_weights", "count_classes", "evaluate_segmentation", "output_count", "pack_labels",
            "pack_probabilities", "predicted_labels", "pretrain_segmenter", "prior_logits", "scale_gradient",
            "segment_all", "semantic_loss", "targets", "unpack"]
