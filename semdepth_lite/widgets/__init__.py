@@ -8,7 +8,8 @@ from .clouds import CloudExplorer
 from .curves import CurveExplorer
 from .looking import AttentionExplorer
 from .pace import PaceCarExplorer
+from .profiles import BorderExplorer
 from .warps import IntrinsicsExplorer, ScaleExplorer, WarpExplorer
 
-__all__ = ["STRICT", "AttentionExplorer", "CloudExplorer", "CurveExplorer", "Drawing", "Explorer",
+__all__ = ["STRICT", "AttentionExplorer", "BorderExplorer", "CloudExplorer", "CurveExplorer", "Drawing", "Explorer",
            "IntrinsicsExplorer", "PaceCarExplorer", "ScaleExplorer", "WarpExplorer"]
