@@ -1,0 +1,163 @@
+"""SEEM and the ranking loss inside the model: where points come from, when the loss begins, what switches mean."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from made_up import TinySource
+from semdepth_lite.borders import RankingSettings, edge_strength, point_certainty, ranking_loss, strongest_points
+from semdepth_lite.common import InputError, seed_everything
+from semdepth_lite.data import Triplet
+from semdepth_lite.labels import TRAIN_ID, dilate, label_borders
+from semdepth_lite.model import VARIANTS, Model, find_variant
+from semdepth_lite.networks import NetworkSettings
+from semdepth_lite.training import Run, TrainSettings
+from semdepth_lite.variants import DRAWN
+
+
+class LabeledSource(TinySource):
+    """The pole scene: its pole is a person, its wall a building."""
+
+    has_labels = True
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        batch = super().triplet(indices)
+        batch.labels = torch.where(batch.depth[:, 0] < 4, TRAIN_ID["person"], TRAIN_ID["building"]).to(torch.uint8)
+        return batch
+
+
+@pytest.fixture(scope="module")
+def batch() -> Triplet:
+    return LabeledSource(2).triplet(np.arange(2))
+
+
+def build(name: str, switches: str = "", networks: NetworkSettings = NetworkSettings(width=8)) -> Model:
+    seed_everything(3)
+    return Model(networks, find_variant(name, switches))
+
+
+def pixels_beside_borders(labels: torch.Tensor, points: torch.Tensor) -> float:
+    return float(dilate(label_borders(labels), 3).flatten(1).gather(1, points).float().mean())
+
+
+# Points
+
+def test_points_come_from_labels_while_training_and_from_the_prediction_at_test(batch):
+    model = build("seem")
+    trained = model.train().predict(batch.target, labels=batch.labels)
+    assert trained.points.shape == (2, 102)  # 2048 * 64 * 96 / (640 * 192)
+    assert pixels_beside_borders(batch.labels, trained.points) > 0.4  # 17 % of the pixels are
+    guessed = build("seem", "seem_source=prediction").train().predict(batch.target, labels=batch.labels)
+    assert pixels_beside_borders(batch.labels, guessed.points) < 0.3
+    model.eval()
+    tested = model.predict(batch.target, labels=batch.labels)
+    assert torch.equal(tested.points, strongest_points(edge_strength(tested.probabilities), 102))
+    again = model.predict(batch.target)
+    assert torch.equal(again.points, tested.points) and torch.equal(again.depth, tested.depth)
+
+
+def test_points_follow_from_the_seed_and_the_switches(batch):
+    model = build("seem").train()
+    first, again = (model.predict(batch.target, labels=batch.labels).points for _ in range(2))
+    assert torch.equal(first, again)
+    model.seed = 1
+    assert not torch.equal(model.predict(batch.target, labels=batch.labels).points, first)
+    few = build("seem", "seem_points=400 seem_important=0").train().predict(batch.target, labels=batch.labels).points
+    assert few.shape == (2, 20) and pixels_beside_borders(batch.labels, few) < 0.3
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("name", ["seem", "ranking"])
+def test_they_start_at_the_baseline_bit_for_bit(name, mode, batch):
+    plain, changed = (build(variant).train(mode == "train") for variant in ("baseline", name))
+    assert torch.equal(changed.predict(batch.target, labels=batch.labels).depth, plain.predict(batch.target).depth)
+
+
+def test_seem_changes_disparity_around_its_points_alone(batch):
+    plain, model = build("baseline").eval(), build("seem").eval()
+    torch.nn.init.normal_(model.seem.layers[2].weight)
+    found, before = model.predict(batch.target), plain.predict(batch.target)
+    changed = (found.disps[0] != before.disps[0]).flatten(1)
+    beside = torch.zeros(2, 64 * 96).scatter_(1, found.points, 1).view(2, 1, 64, 96)
+    beside = torch.nn.functional.max_pool2d(beside, 3, 1, 1).flatten(1) > 0
+    assert changed.any() and not (changed & ~beside).any()
+    assert all(torch.equal(a, b) for a, b in zip(found.disps[1:], before.disps[1:]))
+
+
+def test_as_drawn_seem_substitutes_from_the_start(batch):
+    found = build("seem", "residual=no").eval().predict(batch.target)
+    assert not torch.equal(found.depth, build("baseline").eval().predict(batch.target).depth)
+
+
+def test_seem_works_on_the_full_networks(batch):
+    model = build("seem", networks=NetworkSettings("resnet18")).train()
+    assert model.seem.layers[0].out_features == 256 and model.seem.layers[0].in_features == 256 + 2 * 112
+    terms, _ = model(batch)
+    terms.total.backward()
+    assert float(model.seem.layers[2].weight.grad.abs().max()) > 0
+
+
+# The ranking loss
+
+def test_ranking_begins_after_its_share_of_the_training(batch):
+    model = build("ranking", "ranking_start=0.5 ranking_weight=0.3").train()
+    early, _ = model(batch)
+    model.progress = 0.5
+    late, prediction = model(batch)
+    assert early.ranking is None and float(late.ranking.detach()) > 0
+    torch.testing.assert_close(late.total, early.total + 0.3 * late.ranking)
+    certainty = point_certainty(prediction.probabilities, batch.labels, "foreground", "product")
+    expected = ranking_loss(prediction.depth, batch.labels, torch.Generator().manual_seed(0), RankingSettings(),
+                            certainty)
+    assert torch.equal(late.ranking, expected)
+
+
+def test_the_training_loop_tells_its_progress(tmp_path):
+    settings = TrainSettings(variant="ranking", width=8, steps=10, batch=2, seed=2)
+    run = Run(LabeledSource(2), settings, tmp_path, "cpu")
+    seen = []
+    for _ in range(10):
+        terms, _ = run.train_step(run.source.triplet(np.arange(2)))
+        seen.append((run.model.progress, run.model.seed, terms.ranking is None))
+    assert [progress for progress, _, _ in seen] == [i / 10 for i in range(10)]
+    assert len({number for _, number, _ in seen}) == 10
+    assert [absent for _, _, absent in seen] == [True] * 7 + [False] * 3
+
+
+def test_ranking_without_classes_weighs_all_pairs_alike(batch):
+    model = build("baseline", "ranking=yes ranking_certainty=none ranking_start=0").train()
+    terms, prediction = model(batch)
+    expected = ranking_loss(prediction.depth, batch.labels, torch.Generator().manual_seed(0),
+                            RankingSettings(certainty="none"))
+    assert torch.equal(terms.ranking, expected)
+    with pytest.raises(InputError, match="no semantic labels to rank depth by"):
+        model(replace(batch, labels=None))
+
+
+def test_the_form_as_drawn_is_a_set_of_switches():
+    variant = find_variant("semdepth", DRAWN)
+    assert variant.ranking_settings == RankingSettings("foreground", "rest", "disp", 0.0, 0.0)
+    assert variant.ranking_start == 0.05 and variant.fusion == "ssfa"
+
+
+@pytest.mark.parametrize(("name", "switches", "message"), [
+    ("baseline", "seem=yes", "seem looks for semantic edges"),
+    ("baseline", "ranking=yes", "ranking_certainty product needs predicted classes"),
+    ("seem", "seem_points=0", "seem_points 0 and seem_important 0.75 do not fit"),
+    ("seem", "seem_source=truth", "seem_source 'truth' is unknown; use one of labels, prediction"),
+    ("ranking", "ranking_start=2", "ranking_start 2.0 is outside"),
+    ("ranking", "ranking_things=cars", "ranking_things 'cars' is unknown; use one of movable"),
+    ("ranking", "ranking_floor=0.5", "ranking_floor 0.5 is not between 0 and ranking_cap 0.2"),
+])
+def test_wrong_switches_are_told_in_one_sentence(name, switches, message):
+    with pytest.raises(InputError, match=message):
+        find_variant(name, switches)
+
+
+def test_the_named_variants_are_what_the_papers_combine():
+    assert VARIANTS["seedepth"] == replace(VARIANTS["attention"], seem=True)
+    assert VARIANTS["semdepth"] == replace(VARIANTS["ssfa"], ranking=True)
+    assert VARIANTS["combined"] == replace(VARIANTS["ssfa_segmenter"], seem=True, ranking=True)
