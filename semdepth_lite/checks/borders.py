@@ -70,8 +70,8 @@ BORDERS = Exercise(
     name="label_borders", lesson=LESSON, title="Find the borders of a class map", difficulty=2, minutes=10,
     statement="""\
 `labels` `(B, H, W)` holds class numbers. Mark **both** pixels of every pair of neighbors (left and right, above
-and below) whose classes differ: a bool map `(B, H, W)`. A pixel with label 255 has no class, so a pair with it
-is no border; and what lies beyond the rim is no neighbor.""",
+and below) whose classes differ: a bool map `(B, H, W)`. A pixel with label 255 has no class, so a pair with it is
+no border; and what lies beyond the rim is no neighbor.""",
     stub='''def my_label_borders(labels):
     ...  # your lines''',
     hint="""\
@@ -131,15 +131,15 @@ def _cases(d0: torch.Tensor, d1: torch.Tensor, same: torch.Tensor, apart=None, t
 RANKING = Exercise(
     name="ranking_loss", lesson=LESSON, title="Push apart, pull together", difficulty=2, minutes=10,
     statement="""\
-Pairs of points are given by their depths `d0` and `d1` `(N,)` and by `same` `(N,)`: whether both have one
-label. SemDepth's figure prints two formulas **[figure]**: $\\log(1 + \\exp(-|d_0 - d_1|))$ and $(d_0 - d_1)^2$.
-Which of them belongs to which kind of pair is not printed; decide what makes depth follow the labels. Return
-the loss of each pair, `(N,)`.""",
+Pairs of points are given by their depths `d0` and `d1` `(N,)` and by `same` `(N,)`: whether both have one label.
+SemDepth's figure prints two formulas **[figure]**: $\\log(1 + \\exp(-|d_0 - d_1|))$ and $(d_0 - d_1)^2$. Which of
+them belongs to which kind of pair is not printed; decide what makes depth follow the labels. Return the loss of
+each pair, `(N,)`.""",
     stub='''def my_ranking_loss(d0, d1, same):
     ...  # your lines''',
     hint="""\
-Draw both formulas over the difference $d_0 - d_1$. Which one has its minimum at zero, and which one falls on
-both sides? `torch.where` chooses between them.""",
+Draw both formulas over the difference $d_0 - d_1$. Which one has its minimum at zero, and which one falls on both
+sides? `torch.where` chooses between them.""",
     solution='''def my_ranking_loss(d0, d1, same):
     gap = d0 - d1
     apart = torch.log(1 + torch.exp(-gap.abs()))
@@ -194,9 +194,9 @@ FATTENING = Exercise(
     name="fattening", lesson=LESSON, title="Count the pixels an object has taken", difficulty=2, minutes=10,
     statement="""\
 At a jump of depth, `far` `(B, H, W)` marks the pixels behind the object. `log_pred` and `log_gt` are the
-logarithms of predicted and true depth, `nearest` that of the object in front. A far-side pixel is *taken* if
-its prediction is closer to the object than to its own truth. Return the share of the far-side pixels that are
-taken, for each image: `(B,)`. An image without far-side pixels has no share: nan.""",
+logarithms of predicted and true depth, `nearest` that of the object in front. A far-side pixel is *taken* if its
+prediction is closer to the object than to its own truth. Return the share of the far-side pixels that are taken,
+for each image: `(B,)`. An image without far-side pixels has no share: nan.""",
     stub='''def my_fattening(log_pred, log_gt, nearest, far):
     ...  # your lines''',
     hint="""\

@@ -59,16 +59,16 @@ def _focal_swapped(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
 BACKPROJECT = Exercise(
     name="backproject", lesson=LESSON, title="Lift every pixel into space", difficulty=2, minutes=10,
     statement="""\
-Write the function that undoes the projection: every pixel goes back to the point that it shows, $X =
-z\\,K^{-1}(u, v, 1)^\\top$. `depth` is `(B, 1, H, W)` in meters, `K` is `(B, 3, 3)` in pixels; return the points
-as `(B, 3, H, W)`. Pixel centers lie at integers. `camera.pixel_grid(H, W, depth)` gives you columns `u` and
-rows `v`.""",
+Write the function that undoes the projection: every pixel goes back to the point that it shows,
+$X = z\\,K^{-1}(u, v, 1)^\\top$. `depth` is `(B, 1, H, W)` in meters, `K` is `(B, 3, 3)` in pixels; return the
+points as `(B, 3, H, W)`. Pixel centers lie at integers. `camera.pixel_grid(H, W, depth)` gives you columns `u`
+and rows `v`.""",
     stub='''def my_backproject(depth, K):
     height, width = depth.shape[-2:]
     ...  # your lines''',
     hint="""\
-Build a tensor of shape `(3, H, W)` that holds $(u, v, 1)$ at each pixel. One `torch.einsum` applies a matrix
-per image to it. Depth is $z$, not the length of the ray, so nothing has to be normalized.""",
+Build a tensor of shape `(3, H, W)` that holds $(u, v, 1)$ at each pixel. One `torch.einsum` applies a matrix per
+image to it. Depth is $z$, not the length of the ray, so nothing has to be normalized.""",
     solution='''def my_backproject(depth, K):
     height, width = depth.shape[-2:]
     u, v = camera.pixel_grid(height, width, depth)
@@ -111,9 +111,8 @@ def _scaled(K: torch.Tensor, scale_x: float, scale_y: float, before: float = 0.5
 RESIZE = Exercise(
     name="resize_intrinsics", lesson=LESSON, title="Let K follow a resized image", difficulty=1, minutes=8,
     statement="""\
-An image is resized: its width by the factor `scale_x`, its height by `scale_y`. Return the `(3, 3)` matrix of
-the new image. The *edge* of the image stays where it is, and the edge lies half a pixel outside the first
-center.""",
+An image is resized: its width by the factor `scale_x`, its height by `scale_y`. Return the `(3, 3)` matrix of the
+new image. The *edge* of the image stays where it is, and the edge lies half a pixel outside the first center.""",
     stub='''def my_resize_intrinsics(K, scale_x, scale_y):
     ...  # your lines''',
     hint="""\
@@ -182,8 +181,8 @@ without a general matrix inverse: a rigid motion has a simpler one.""",
     stub='''def my_relative_motion(T_world_source, T_world_target):
     ...  # your lines''',
     hint="""\
-Write the product so that inner names cancel. The inverse of $x \\mapsto Rx + t$ is found by solving $y = Rx +
-t$ for $x$; the inverse of a rotation is its transpose.""",
+Write the product so that inner names cancel. The inverse of $x \\mapsto Rx + t$ is found by solving $y = Rx + t$
+for $x$; the inverse of a rotation is its transpose.""",
     solution='''def my_relative_motion(T_world_source, T_world_target):
     R, t = T_world_source[:, :3, :3], T_world_source[:, :3, 3:]
     T_source_world = torch.zeros_like(T_world_source)

@@ -122,10 +122,10 @@ def _smooth(disp: torch.Tensor, image: torch.Tensor, step=torch.abs, weight=None
 SMOOTHNESS = Exercise(
     name="smoothness", lesson=LESSON, title="Let depth be smooth where the image is", difficulty=2, minutes=12,
     statement="""\
-Write $L_s = \\operatorname{mean}|\\partial_x d|\\,e^{-|\\partial_x I|} + \\operatorname{mean}|\\partial_y
-d|\\,e^{-|\\partial_y I|}$ for disparity `disp` `(B, 1, H, W)`, already divided by its mean, and an image `(B,
-3, H, W)`. Differences are those of neighboring pixels; $|\\partial I|$ is averaged over the three colors before
-the exponential. Return a scalar.""",
+Write the edge-aware smoothness of disparity `disp` `(B, 1, H, W)`, already divided by its mean, beside an image
+`(B, 3, H, W)`: $L_s = \\operatorname{mean}|\\partial_x d|\\,e^{-|\\partial_x I|}$, and the same along $y$ added to it.
+Differences are those of neighboring pixels; $|\\partial I|$ is averaged over the three colors before the
+exponential. Return a scalar.""",
     stub='''def my_smoothness(disp, image):
     ...  # your lines''',
     hint="""\

@@ -43,14 +43,14 @@ def _root(query: torch.Tensor) -> float:
 CORRELATIONS = Exercise(
     name="correlations", lesson=LESSON, title="See where a pixel looks", difficulty=2, minutes=12,
     statement="""\
-One pixel asks with its `query` `(B, C)`; all pixels answer with their `keys` `(B, C, h, w)`. Return the
-attention that the pixel pays to every other, $\\operatorname{softmax}(q^\\top k / \\sqrt{C})$, as `(B, h, w)`.
-Each image's attention sums to 1.""",
+One pixel asks with its `query` `(B, C)`; all pixels answer with their `keys` `(B, C, h, w)`. Return the attention
+that the pixel pays to every other, $\\operatorname{softmax}(q^\\top k / \\sqrt{C})$, as `(B, h, w)`. Each image's
+attention sums to 1.""",
     stub='''def my_correlations(query, keys):
     ...  # your lines''',
     hint="""\
-`torch.einsum("bc,bchw->bhw", ...)` gives the scores. The softmax must run over *all* pixels of an image at
-once: flatten, softmax, bring the shape back.""",
+`torch.einsum("bc,bchw->bhw", ...)` gives the scores. The softmax must run over *all* pixels of an image at once:
+flatten, softmax, bring the shape back.""",
     solution='''def my_correlations(query, keys):
     scores = torch.einsum("bc,bchw->bhw", query, keys) / query.shape[1] ** 0.5
     return scores.flatten(1).softmax(1).view_as(scores)''',
@@ -99,10 +99,10 @@ def _hard(labels: torch.Tensor) -> torch.Tensor:
 MODULATION = Exercise(
     name="class_modulation", lesson=LESSON, title="Let classes scale and shift a feature", difficulty=2, minutes=10,
     statement="""\
-Every class has its own scale and shift for each channel: `scale` and `shift` are `(C, N)`. `labels` `(B, N, h,
-w)` says with which probability a pixel belongs to each of $N$ classes, `depth` `(B, C, h, w)` is the depth
-feature. Return the modulated feature $F' = (1 + \\gamma S)\\,F + \\beta S$, so that classes with nothing to say
-(zeros in their column) change nothing.""",
+Every class has its own scale and shift for each channel: `scale` and `shift` are `(C, N)`. `labels`
+`(B, N, h, w)` says with which probability a pixel belongs to each of $N$ classes, `depth` `(B, C, h, w)` is the
+depth feature. Return the modulated feature $F' = (1 + \\gamma S)\\,F + \\beta S$, so that classes with nothing to
+say (zeros in their column) change nothing.""",
     stub='''def my_class_modulation(depth, labels, scale, shift):
     ...  # your lines''',
     hint="""\
@@ -161,9 +161,9 @@ def _image_means(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 SEMANTIC_LOSS = Exercise(
     name="semantic_loss", lesson=LESSON, title="Teach the semantic branch", difficulty=2, minutes=12,
     statement="""\
-Return the cross-entropy of `logits` `(B, 19, H, W)` against `labels` `(B, H, W)`: the mean of $-\\ln
-q_p[\\text{label}(p)]$ over all pixels of the batch that have a label, with $q$ the softmax over the classes. A
-pixel with label 255 has none. A batch without any label costs 0, and must not stop a training.""",
+Return the cross-entropy of `logits` `(B, 19, H, W)` against `labels` `(B, H, W)`: the mean of
+$-\\ln q_p[\\text{label}(p)]$ over all pixels of the batch that have a label, with $q$ the softmax over the
+classes. A pixel with label 255 has none. A batch without any label costs 0, and must not stop a training.""",
     stub='''def my_semantic_loss(logits, labels):
     ...  # your lines''',
     hint="""\

@@ -58,9 +58,9 @@ def _no_intrinsics(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> tor
 PIXELS = Exercise(
     name="source_pixels", lesson=LESSON, title="Find every pixel in the other view", difficulty=2, minutes=12,
     statement="""\
-Lift, move, project: return where each pixel of the target lies in the source, $p' \\sim K(R\\,d\\,K^{-1}p +
-t)$, as `(B, 2, H, W)` with $u$ first. `depth` is `(B, 1, H, W)`, `T_source_target` `(B, 4, 4)`, `K` `(B, 3,
-3)`. All points of the test lie in front of both cameras. `camera.backproject` may be used.""",
+Lift, move, project: return where each pixel of the target lies in the source, $p' \\sim K(R\\,d\\,K^{-1}p + t)$,
+as `(B, 2, H, W)` with $u$ first. `depth` is `(B, 1, H, W)`, `T_source_target` `(B, 4, 4)`, `K` `(B, 3, 3)`. All
+points of the test lie in front of both cameras. `camera.backproject` may be used.""",
     stub='''def my_source_pixels(depth, T_source_target, K):
     ...  # your lines''',
     hint="""\
@@ -117,18 +117,18 @@ def _read(image: torch.Tensor, pixels: torch.Tensor, less: int = 1, align: bool 
 SAMPLE = Exercise(
     name="sample", lesson=LESSON, title="Read an image between its pixels", difficulty=2, minutes=10,
     statement="""\
-Read `image` `(B, C, H, W)` at the real-valued positions `pixels` `(B, 2, h, w)`, $u$ first, and return `(B, C,
-h, w)`. Interpolate bilinearly; outside of the image the nearest pixel of the rim answers. Use `F.grid_sample`,
-which wants positions between -1 and 1 and the coordinates last. What -1 and 1 mean is yours to decide, as long
-as both sides agree.""",
+Read `image` `(B, C, H, W)` at the real-valued positions `pixels` `(B, 2, h, w)`, $u$ first, and return
+`(B, C, h, w)`. Interpolate bilinearly; outside of the image the nearest pixel of the rim answers. Use
+`F.grid_sample`, which wants positions between -1 and 1 and the coordinates last. What -1 and 1 mean is yours to
+decide, as long as both sides agree.""",
     stub='''import torch.nn.functional as F
 
 def my_sample(image, pixels):
     height, width = image.shape[-2:]
     ...  # your lines''',
     hint="""\
-With `align_corners=True`, -1 is the center of the first pixel and 1 the center of the last: the pixels 0 and $W
-- 1$. Look up `padding_mode`. `pixels.permute(0, 2, 3, 1)` puts the coordinates last.""",
+With `align_corners=True`, -1 is the center of the first pixel and 1 the center of the last: the pixels 0 and
+$W - 1$. Look up `padding_mode`. `pixels.permute(0, 2, 3, 1)` puts the coordinates last.""",
     solution='''import torch.nn.functional as F
 
 def my_sample(image, pixels):
@@ -178,16 +178,16 @@ def _within(pixels: torch.Tensor, low: float, right: float, bottom: float) -> to
 VISIBLE = Exercise(
     name="visible", lesson=LESSON, title="Mark what the source can show", difficulty=1, minutes=8,
     statement="""\
-`pixels` `(B, 2, h, w)` says where each point lies in the source view, `z` `(B, 1, h, w)` how far in front of
-the source camera. Return a bool mask `(B, 1, h, w)` of the points that the source can show: in front of the
-camera, and on the image of `height` times `width` pixels. A pixel is a square: the image ends half a pixel
-beyond the outer centers.""",
+`pixels` `(B, 2, h, w)` says where each point lies in the source view, `z` `(B, 1, h, w)` how far in front of the
+source camera. Return a bool mask `(B, 1, h, w)` of the points that the source can show: in front of the camera,
+and on the image of `height` times `width` pixels. A pixel is a square: the image ends half a pixel beyond the
+outer centers.""",
     stub='''def my_visible(pixels, z, height, width):
     u, v = pixels[:, :1], pixels[:, 1:]
     ...  # your lines''',
     hint="""\
-Five comparisons, joined with `&`. Write down where the image begins and where it ends, in coordinates whose
-zero is the center of the first pixel.""",
+Five comparisons, joined with `&`. Write down where the image begins and where it ends, in coordinates whose zero
+is the center of the first pixel.""",
     solution='''def my_visible(pixels, z, height, width):
     u, v = pixels[:, :1], pixels[:, 1:]
     inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
@@ -241,8 +241,8 @@ SCALE = Exercise(
     statement="""\
 Return, for each image of a batch, the factor that brings the prediction to the size of the truth:
 $\\operatorname{median}(\\text{truth}) / \\operatorname{median}(\\text{prediction})$ over the pixels of `mask`.
-`pred`, `gt` and `mask` are `(B, H, W)`; return `(B,)`. The median of an even number of values is the mean of
-the two in the middle.""",
+`pred`, `gt` and `mask` are `(B, H, W)`; return `(B,)`. The median of an even number of values is the mean of the
+two in the middle.""",
     stub='''def my_median_scale(pred, gt, mask):
     ...  # your lines''',
     hint="""\

@@ -1,0 +1,109 @@
+"""Exercises in notebooks: the cells and the notebooks of solutions are those that the one source makes."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from semdepth_lite import checks, notebooks
+from semdepth_lite.checks import cells
+from semdepth_lite.common import InputError
+
+LESSONS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+
+
+def known_cells() -> dict[str, str]:
+    return {cell.id: cell.source for exercise in checks.EXERCISES.values() for cell in cells.exercise_cells(exercise)}
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_exercises_of_a_lesson_are_its_own_and_fresh(lesson):
+    notebook = notebooks.load(lesson)
+    known = known_cells()
+    present = [cell for cell in notebook.cells if re.match("(exercise|answer)-", str(cell.get("id")))]
+    for cell in present:
+        assert cell.source == known[cell.id], "run python -m semdepth_lite.checks.cells"
+    expected = [f"{kind}-{name.replace('_', '-')}" for name in checks.names(lesson.stem)
+                for kind in ("exercise", "answer")]
+    assert sorted(cell.id for cell in present) == sorted(expected)
+    for cell, following in zip(notebook.cells, notebook.cells[1:]):
+        if str(cell.get("id")).startswith("exercise-"):
+            assert following.id == cell.id.replace("exercise-", "answer-"), "the stub comes right after its words"
+
+
+def test_solutions_are_fresh():
+    for path, text in cells.solution_files().items():
+        assert path.read_text(encoding="utf-8") == text, "run python -m semdepth_lite.checks.cells"
+    assert sorted(cells.SOLUTIONS.glob("*")) == sorted(cells.solution_files())
+
+
+@pytest.mark.parametrize("path", sorted(cells.solution_files()), ids=lambda path: path.stem)
+def test_solutions_notebooks_run_and_pass(path):
+    notebook = cells.solutions_notebook(path.stem)
+    nbformat.validate(notebook)
+    room: dict = {}
+    verdicts = []
+    for cell in notebooks.code_cells(notebook):
+        exec(cell.source, room)
+        if (last := cell.source.splitlines()[-1]).startswith("checks."):
+            verdicts.append(eval(last, room))
+    assert len(verdicts) == len(checks.of_lesson(path.stem))
+    assert all(verdict.passed for verdict in verdicts), verdicts
+
+
+@pytest.mark.parametrize("exercise", checks.EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_cells_hold_what_a_reader_needs(exercise):
+    words, code = cells.exercise_cells(exercise)
+    nbformat.validate(nbformat.v4.new_notebook(cells=[words, code]))
+    assert words.source.startswith(f"### Exercise: {exercise.title}\n")
+    assert f"about {exercise.minutes} minutes" in words.source and f"`checks.{exercise.name}`" in words.source
+    assert "●" in words.source and re.search("easy|middling|hard", words.source), "difficulty, not by color alone"
+    assert words.source.count("<details>") == words.source.count("</details>") == 2
+    before, after = words.source.split("<details>", 1)
+    body = exercise.solution.splitlines()[-1].strip()
+    assert body not in before and body in after, "the solution stays folded"
+    assert code.source.splitlines()[-1] == f"checks.{exercise.name}({exercise.answer})"
+    assert len(code.source.splitlines()) <= 25
+    room: dict = {}
+    exec(code.source, room)  # a stub must let Run All go through
+    assert eval(code.source.splitlines()[-1], room).outcome == "open"
+
+
+def small(path: Path) -> Path:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A"), nbformat.v4.new_code_cell("1")])
+    for cell, name in zip(notebook.cells, "ab"):
+        cell.id = name
+    nbformat.write(notebook, str(path))
+    return path
+
+
+def ids(path: Path) -> list[str]:
+    return [cell.id for cell in notebooks.load(path).cells]
+
+
+def test_insert_places_and_moves(tmp_path):
+    path = small(tmp_path / "small.ipynb")
+    cells.main([str(path), "a", "class_iou", "abs_rel"])
+    new = ["exercise-class-iou", "answer-class-iou", "exercise-abs-rel", "answer-abs-rel"]
+    assert ids(path) == ["a", *new, "b"]
+    cells.insert(path, "b", ["class_iou"])
+    assert ids(path) == ["a", *new[2:], "b", *new[:2]]
+    with pytest.raises(InputError, match="no cell 'c'; use one of a, "):
+        cells.insert(path, "c", ["class_iou"])
+    with pytest.raises(InputError, match="exercise 'iou' is unknown; use one of backproject, "):
+        cells.insert(path, "a", ["iou"])
+    with pytest.raises(InputError, match="too few"):
+        cells.main([str(path), "a"])
+
+
+def test_stale_cells_are_refreshed(tmp_path):
+    path = small(tmp_path / "small.ipynb")
+    cells.insert(path, "a", ["class_iou"])
+    notebook = notebooks.load(path)
+    assert not cells.refreshed(notebook)
+    notebook.cells[1].source = "old words"
+    notebook.cells[3].source = "kept"
+    assert cells.refreshed(notebook)
+    assert notebook.cells[1].source == known_cells()["exercise-class-iou"] and notebook.cells[3].source == "kept"
