@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "figures" / "results"
 INJECTED = "injected-parameters"
 STAMP = "semdepth_lite"  # the notebook metadata key that holds hash, preset and minutes
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+ALERT = re.compile(r'<div role="alert"[^>]*>(.*?)</div>', re.S)  # what an explorer tells when drawing fails
 WARNED = re.compile(r"Traceback \(most recent call last\)")
 
 
@@ -197,6 +199,9 @@ def is_fresh(path: str | Path) -> bool:
 def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
     """Move the outputs of an executed copy into the committed notebook and stamp it; its defaults stay.
 
+    Views of widgets are left out: without their kernel they show nothing but an error, and their state would fill the
+    file. What they showed is there as a still picture.
+
     Args:
         executed: a copy that `run_notebook` or papermill has run.
         path: the notebook it is a copy of.
@@ -214,27 +219,25 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
     if errors := stored_errors(copy):
         raise InputError(f"{str(executed)!r} holds an error ({errors[0]}); mend it and run it again.")
     for number, (cell, done) in enumerate(pairs, 1):
-        cell.outputs = done.outputs
+        cell.outputs = [output for output in done.outputs if WIDGET_VIEW not in output.get("data", {})]
         cell.execution_count = number
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = number
-    widgets = copy.metadata.get("widgets")
     source.metadata.pop("widgets", None)
-    if widgets:
-        source.metadata["widgets"] = widgets
     write_atomically(Path(path), lambda temporary: nbformat.write(source, str(temporary)))
     stamp(path, **facts)
 
 
 def stored_errors(notebook) -> list[str]:
     """Find errors in a notebook's outputs and in the state of its widgets, whose errors stop nothing."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    outputs, told = [output for cell in notebook.cells for output in cell.get("outputs", ())], []
     for state in notebook.metadata.get("widgets", {}).values():
         for model in state.get("state", {}).values():
             outputs.extend(model.get("state", {}).get("outputs", ()))
+            told += ALERT.findall(str(model.get("state", {}).get("value", "")))
     errors = [f"{output.get('ename')}: {output.get('evalue')}" for output in outputs
-              if output.get("output_type") == "error"]
+              if output.get("output_type") == "error"] + [re.sub("<[^>]+>", "", alert) for alert in told]
     texts = ("".join(output.get("text", "")) for output in outputs if output.get("output_type") == "stream")
     return errors + [text.strip().splitlines()[-1] for text in texts if WARNED.search(text)]
 

@@ -156,6 +156,20 @@ def test_outputs_are_moved_and_defaults_stay(ran, tmp_path):
     assert stored.metadata.semdepth_lite["preset"] == "lesson" and stored.metadata.semdepth_lite["minutes"] == 0.1
 
 
+def test_views_of_widgets_are_not_stored(ran, tmp_path):
+    copy = notebooks.load(ran[1]["output"])
+    view = nbformat.v4.new_output("display_data", {notebooks.WIDGET_VIEW: {"model_id": "7"}, "text/plain": "Box()"})
+    cell = next(cell for cell in notebooks.code_cells(copy) if cell.outputs)
+    cell.outputs.insert(0, view)
+    copy.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {"7": {"state": {}}}}}
+    nbformat.write(copy, str(tmp_path / "copy.ipynb"))
+    path = small(tmp_path / "small.ipynb")
+    notebooks.store_outputs(tmp_path / "copy.ipynb", path)
+    stored = notebooks.load(path)
+    assert [output.text for cell in stored.cells for output in cell.get("outputs", ())] == ["quick 1.5\n"]
+    assert "widgets" not in stored.metadata
+
+
 def test_a_changed_cell_is_stale_and_prose_is_not(ran, tmp_path):
     path = small(tmp_path / "small.ipynb")
     notebooks.store_outputs(ran[1]["output"], path)
@@ -229,6 +243,15 @@ def test_errors_are_found_in_outputs_and_widgets(tmp_path, output, in_widget):
     else:
         notebook.cells[2].outputs = [nbformat.from_dict(output)]
     assert notebooks.stored_errors(notebook) == ["ValueError: inside"]
+
+
+def test_alerts_of_explorers_are_errors(tmp_path):
+    notebook = notebooks.load(small(tmp_path / "small.ipynb"))
+    for value, errors in (('<div role="status">all well</div>', []),
+                          ('<div role="alert" style="x"><b>Error:</b> no depth.</div>', ["Error: no depth."])):
+        notebook.metadata["widgets"] = nbformat.from_dict({
+            "application/vnd.jupyter.widget-state+json": {"state": {"7": {"state": {"value": value}}}}})
+        assert notebooks.stored_errors(notebook) == errors
 
 
 @pytest.mark.parametrize("parameters, complaint", [

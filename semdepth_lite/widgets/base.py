@@ -122,7 +122,7 @@ class Explorer(ABC):
 
         values = {**self.first, **self.moment}
         drawing = self.draw(**values)
-        pixels = Canvas(DPI).raster(drawing.figures)
+        pixels = Canvas(LIVE_DPI).raster(drawing.figures)
         still = Figure(figsize=(pixels.shape[1] / DPI, pixels.shape[0] / DPI), dpi=DPI)
         still.figimage(pixels)
         where = " and ".join(f'"{text_of(control)}" at {said(control, values[name])}'
