@@ -172,6 +172,7 @@ def rounded(value: float) -> float | None:
 def plan(singles: list[Single], results: Path, processes: int) -> tuple[list[Single], float]:
     """Return the runs still to do, and the hours they will take, measured on a few steps of each kind of run."""
     todo = [single for single in singles if not is_done(single, results)]
+    todo.sort(key=lambda single: single.settings.seed if single.settings else 0)  # one seed of everything comes first
     seconds: dict[tuple, float] = {}
     total = 0.0
     for single in todo:
