@@ -32,6 +32,8 @@ class DryRun:
         device: where it ran, with the number of threads on a CPU.
         step_seconds: of each timed step, the wait for its data included; the first step, which warms up, is left out.
         wait_seconds: of each timed step, for its data.
+        cpu_seconds: of each timed step, of all threads of the process; on a CPU that others use too, the hours follow
+            from these.
         peak_mib: peak memory, MiB: of the device, or resident.
         step_tflop: floating-point operations of matrix products and convolutions in a step, forward and backward, in
             units of 10^12, as torch counts them.
@@ -44,6 +46,7 @@ class DryRun:
     device: str
     step_seconds: list[float]
     wait_seconds: list[float]
+    cpu_seconds: list[float]
     peak_mib: float
     step_tflop: float
 
@@ -52,15 +55,22 @@ class DryRun:
         """The median step, s."""
         return statistics.median(self.step_seconds)
 
+    @property
+    def undisturbed(self) -> float:
+        """The median step as it would be with the machine to itself, s: on one CPU thread, its processor time."""
+        alone = self.device == "cpu, 1 thread"
+        return min(self.seconds, statistics.median(self.cpu_seconds)) if alone else self.seconds
+
     def hours(self, tflops: float | None = None) -> float:
         """Estimate the whole run, h: on this device, or on one that sustains so many TFLOP/s."""
-        return self.settings.steps * (self.seconds if tflops is None else self.step_tflop / tflops) / 3600
+        return self.settings.steps * (self.undisturbed if tflops is None else self.step_tflop / tflops) / 3600
 
     def to_json(self, tflops: float) -> dict:
         """Return everything as numbers and words."""
         return {"encoder": self.settings.encoder, "height": self.height, "width": self.width,
                 "batch": self.settings.batch, "data": self.data, "device": self.device,
                 "timed_steps": len(self.step_seconds), "step_seconds": round(self.seconds, 4),
+                "step_cpu_seconds": round(statistics.median(self.cpu_seconds), 4),
                 "wait_seconds": round(statistics.median(self.wait_seconds), 5), "peak_mib": round(self.peak_mib),
                 "step_tflop": round(self.step_tflop, 4), "steps": self.settings.steps,
                 "hours_here": round(self.hours(), 1), "tflops_there": tflops,
@@ -75,10 +85,11 @@ class DryRun:
             f"dry run: {s.encoder}, loss {s.loss}, {s.variant}, {self.width}x{self.height}, batch {s.batch}, "
             f"{s.precision}, on {self.data}, {self.device}",
             f"step            {self.seconds:.3f} s, median of {len(self.step_seconds)} ({min(self.step_seconds):.3f} "
-            f"to {max(self.step_seconds):.3f}), of which {waited:.4f} s waiting for data",
+            f"to {max(self.step_seconds):.3f}), of which {waited:.4f} s waiting for data; "
+            f"processor time {statistics.median(self.cpu_seconds):.3f} s",
             f"memory          {self.peak_mib:.0f} MiB at the peak",
-            f"work            {self.step_tflop:.3f} TFLOP a step, {self.step_tflop / self.seconds:.3f} TFLOP/s "
-            "sustained",
+            f"work            {self.step_tflop:.3f} TFLOP a step, {self.step_tflop / self.undisturbed:.3f} "
+            "TFLOP/s sustained",
             f"whole run       {s.steps} steps{plan}",
             f"estimated here  {self.hours():.0f} h on this device",
             f"elsewhere       {self.hours(tflops):.1f} h on a device that sustains {tflops:g} TFLOP/s in such training "
@@ -112,16 +123,18 @@ def dry_run(source: Source, settings: TrainSettings, steps: int, device: str = "
         stream = run.batches(workers)
         with FlopCounterMode(display=False) as counter:
             run.train_step(next(stream))
-        taken, waited = [], []
+        taken, waited, worked = [], [], []
         for _ in range(steps):
             wait()
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.process_time()
             batch = next(stream)
             waited.append(time.perf_counter() - began)
             run.train_step(batch)
             wait()
             taken.append(time.perf_counter() - began)
+            worked.append(time.process_time() - before)
         stream.close()
-        threads = f"cpu, {torch.get_num_threads()} threads" if run.device.type == "cpu" else str(run.device)
-        return DryRun(settings, source.height, source.width, f"{source.name} ({len(source)} triplets)", threads, taken,
-                      waited, peak_mib(run.device), counter.get_total_flops() / 1e12)
+        threads = torch.get_num_threads()
+        where = f"cpu, {threads} thread{'s' * (threads > 1)}" if run.device.type == "cpu" else str(run.device)
+        return DryRun(settings, source.height, source.width, f"{source.name} ({len(source)} triplets)", where, taken,
+                      waited, worked, peak_mib(run.device), counter.get_total_flops() / 1e12)

@@ -17,8 +17,8 @@ TINY = TrainSettings(width=8, steps=2, batch=2)
 
 
 def measured(**changes) -> DryRun:
-    whole = DryRun(PRESETS["paper"].training, 192, 640, "kitti (10 triplets)", "cpu, 1 threads", [10.0, 20.0, 12.0],
-                   [0.1, 0.2, 0.3], 4000.0, 1.2)
+    whole = DryRun(PRESETS["paper"].training, 192, 640, "kitti (10 triplets)", "cuda:0", [10.0, 20.0, 12.0],
+                   [0.1, 0.2, 0.3], [8.0, 9.0, 11.0], 4000.0, 1.2)
     return replace(whole, **changes)
 
 
@@ -26,6 +26,8 @@ def test_hours_are_steps_times_seconds_and_work_over_speed():
     found = measured()
     assert found.seconds == 12 and found.hours() == pytest.approx(66350 * 12 / 3600)
     assert found.hours(2.0) == pytest.approx(66350 * 0.6 / 3600)
+    assert measured(device="cpu, 1 thread").hours() == pytest.approx(66350 * 9 / 3600)  # others used the processor too
+    assert measured(device="cpu, 2 threads").hours() == found.hours()
     said = found.to_json(2.0)
     assert said["hours_here"] == pytest.approx(221.2) and said["hours_there"] == pytest.approx(11.1)
     assert said["steps"] == 66350 and said["timed_steps"] == 3 and said["completed"] is False
