@@ -31,9 +31,9 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     # proves that everything runs: seconds a notebook, numbers that mean nothing
     "quick": Preset(scenes={"train": 4, "validation": 2, "test": 2},
-                    training=TrainSettings(steps=20, batch=4, alignment=2, margin_until=1.0, segmenter_steps=20)),
+                    training=TrainSettings(steps=20, batch=4, alignment=2, segmenter_steps=20)),
     # what a student runs: minutes on two processor cores
-    "lesson": Preset(training=TrainSettings(steps=1000, batch=8, alignment=2, margin_until=1.0)),
+    "lesson": Preset(training=TrainSettings(steps=1000, batch=8, alignment=2)),
     # Monodepth2's own settings on KITTI: 39,810 triplets / 12 x 20 epochs [code: MD2]; meant for a GPU
     "paper": Preset(height=192, width=640, training=TrainSettings(
         encoder="resnet18", loss="monodepth2", steps=66350, batch=12, learning_rate=1e-4, schedule="step", clip=0.0)),

@@ -23,8 +23,9 @@ class TrainSettings:
         loss: name of the photometric loss, a key of `LOSSES`.
         pose: learned, or given by the data.
         supervision: video, or depth (the truth, as an upper bound).
-        margin_until: share of the steps in which the automask has its margin; later it would open holes on cars that
-            keep pace, which stand still in the image as far things do.
+        margin_until: share of the steps in which the automask has its margin. Without it far depth falls back at once;
+            with it, cars that keep pace, which stand still in the image as far things do, slowly become holes, so
+            trainings much longer than the lessons' should end it early.
         alignment: Gauss-Newton steps that improve the learned motion, see `alignment.py`; Monodepth2 has none.
         steps: optimizer steps.
         batch: triplets in a step, over all processes together.
@@ -45,7 +46,7 @@ class TrainSettings:
     loss: str = "lesson"
     pose: str = "learned"
     supervision: str = "video"
-    margin_until: float = 0.25
+    margin_until: float = 1.0
     alignment: int = 0
     steps: int = 1000
     batch: int = 8
