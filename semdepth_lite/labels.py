@@ -54,9 +54,9 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
     """
     if group not in GROUPS:
         raise InputError(f"label group {group!r} is unknown; use one of {', '.join(GROUPS)}.")
-    lookup = torch.zeros(256, dtype=torch.bool, device=labels.device)
+    lookup = torch.zeros(256, dtype=torch.bool)
     lookup[list(GROUPS[group])] = True
-    return lookup[labels.long()]
+    return lookup.to(labels.device, non_blocking=True)[labels.long()]  # a GPU is not waited for
 
 
 def palette() -> torch.Tensor:

@@ -28,7 +28,7 @@ from ..common import InputError, check_sizes
 from ..labels import GROUPS, IGNORE, group_mask
 from .edges import draw
 
-# At 640 pixels of width, scaled with the width [inferred]; in parentheses what they do not fall below.
+# At 640 pixels of width, scaled with the width [inferred]; in parentheses what they do not fall below (ours).
 ANCHORS = 2000      # quadruplets of an image, J, and as many random pairs, K
 FEWEST = 50         # border pixels without which an image is left out
 NEAR = (2.0, 8.0)   # px from the border to b and c (1, 2); closer, labels are not to be trusted
@@ -139,11 +139,12 @@ def normals(things: torch.Tensor, points: torch.Tensor, smoothing: float) -> tor
 def sample_pairs(labels: torch.Tensor, settings: RankingSettings, generator: torch.Generator) -> Pairs:
     """Draw the pairs that the loss compares.
 
-    J anchors are drawn from the border pixels, at most as many as there are. Each gives a quadruplet along the normal:
-    a, b on one side, c, d on the other, b and c close to the border and a and d farther out. Robust sampling
-    wants b and c on unlike sides, a like b and d like c; without it each pair counts by its own two labels. K = J pairs
-    more are two random points around one border pixel that lie on unlike sides: pairs drawn from the whole image would
-    pull near and far road together [inferred]. Nothing in here waits for a GPU.
+    J anchors are drawn from the border pixels, with replacement, at most as many as there are. Each gives a quadruplet
+    along the normal: a, b on one side, c, d on the other, b and c close to the border and a and d farther out. Robust
+    sampling wants b and c on unlike sides, a like b and d like c; without it each pair counts by its own two labels.
+    K = J pairs more are two random points around one border pixel that lie on unlike sides: pairs drawn from the whole
+    image would pull near and far road together [inferred]. They have no dead zone, for thin objects, which are too
+    narrow for a quadruplet, have only them (ours). Nothing in here waits for a GPU.
 
     Args:
         labels: (B, H, W) trainIds, 255 = none.
@@ -252,7 +253,11 @@ def point_certainty(probabilities: torch.Tensor, labels: torch.Tensor, group: st
         (B, H, W) in [0, 1], without gradient.
     """
     probabilities = probabilities.detach()
-    inside = probabilities[:, 0] if probabilities.shape[1] == 1 else probabilities[:, list(GROUPS[group])].sum(1)
+    if probabilities.shape[1] == 1:
+        inside = probabilities[:, 0]
+    else:
+        member = group_mask(torch.arange(probabilities.shape[1], device=labels.device), group)
+        inside = probabilities.movedim(1, -1) @ member.to(probabilities.dtype)
     inside = inside.clamp(0, 1)
     if kind == "product":
         return torch.where(group_mask(labels, group), inside, 1 - inside)
