@@ -6,7 +6,7 @@ import torch
 
 from semdepth_lite.common import InputError
 from semdepth_lite.data import Triplet
-from semdepth_lite.semantics import LinearProbe
+from semdepth_lite.semantics import LinearProbe, hypercolumns
 
 
 def batch_of(target: torch.Tensor, labels: torch.Tensor | None) -> Triplet:
@@ -70,3 +70,10 @@ def test_cells_take_the_label_at_their_center(batch):
 def test_data_without_labels_is_refused(batch):
     with pytest.raises(InputError, match="no semantic labels to probe"):
         LinearProbe(features).fit([batch_of(batch.target, None)])
+
+
+def test_hypercolumns_keep_channels_apart_and_centers_in_place():
+    maps = [torch.full((1, 2, 32 >> i, 64 >> i), float(i)) for i in range(1, 6)]
+    joined = hypercolumns(maps)
+    assert joined.shape == (1, 8, 8, 16)
+    assert torch.equal(joined[0, :, 3, 5], torch.tensor([2.0, 2, 3, 3, 4, 4, 5, 5]))

@@ -9,13 +9,13 @@ from .attention import ConcatenationFusion, MultiLevelAttention, SemanticGuidedA
 from .branch import SemanticDecoder, class_probabilities, predicted_labels, scale_gradient
 from .guidance import Guidance, pack_labels, pack_probabilities, unpack
 from .modulation import SSFA, ClassModulation, MultiscaleSSFA
-from .probe import LinearProbe
+from .probe import LinearProbe, hypercolumns
 from .segmenter import Segmenter, pretrain_segmenter, segment_all
 from .supervision import (class_weights, count_classes, evaluate_segmentation, output_count, prior_logits,
                           semantic_loss, targets)
 
 __all__ = ["ClassModulation", "ConcatenationFusion", "Guidance", "LinearProbe", "MultiLevelAttention", "MultiscaleSSFA",
            "SSFA", "Segmenter", "SemanticDecoder", "SemanticGuidedAttention", "class_probabilities",
-           "class_weights", "count_classes", "evaluate_segmentation", "output_count", "pack_labels",
+           "class_weights", "count_classes", "evaluate_segmentation", "hypercolumns", "output_count", "pack_labels",
            "pack_probabilities", "predicted_labels", "pretrain_segmenter", "prior_logits", "scale_gradient",
            "segment_all", "semantic_loss", "targets", "unpack"]

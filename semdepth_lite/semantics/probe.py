@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import torch
+import torch.nn.functional as F
 
 from ..common import InputError
 from ..data import Triplet
@@ -11,6 +12,16 @@ from ..labels import NUM_CLASSES
 from ..metrics import class_iou, confusion_matrix
 
 Features = Callable[[torch.Tensor], torch.Tensor]  # images (B, 3, H, W) to one feature map (B, C, h, w)
+
+
+def hypercolumns(features: list[torch.Tensor]) -> torch.Tensor:
+    """Join an encoder's feature maps from stride 4 on, at stride 4 (Hariharan et al. 2015): (B, sum of C_i, H/4, W/4).
+
+    Args:
+        features: the encoder's five, (B, C_i, H / 2^(i+1), W / 2^(i+1)).
+    """
+    size = features[1].shape[-2:]
+    return torch.cat([F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in features[1:]], 1)
 
 
 class LinearProbe:
