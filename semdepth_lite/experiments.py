@@ -74,18 +74,32 @@ def baseline_experiment(preset: str = "lesson") -> list[Single]:
 
 def semantics_experiment(preset: str = "lesson") -> list[Single]:
     """The ways in which semantic features can help, at equal steps; form A of attention for one seed only."""
-    rows = [("1-multitask", "multitask", 3, {"variant": "multitask"}),
-            ("2-attention", "attention, form B", 3, {"variant": "attention"}),
-            ("3-attention-a", "attention, form A", 1, {"variant": "attention", "switches": "attention_form=A"}),
-            ("4-ssfa", "SSFA, own prediction", 3, {"variant": "ssfa"}),
-            ("5-segmenter", "SSFA, frozen segmenter", 3, {"variant": "ssfa_segmenter"}),
-            ("6-labels", "SSFA, exact labels at test", 3, {"variant": "ssfa_labels"})]
-    return learned(preset) + [single for file, name, seeds, changes in rows
-                              for single in repeat(f"semantics-{file}", name, preset, seeds, **changes)]
+    return [
+        *learned(preset),
+        *repeat("semantics-1-multitask", "multitask", preset, variant="multitask"),
+        *repeat("semantics-2-attention", "attention, form B", preset, variant="attention"),
+        *repeat("semantics-3-attention-a", "attention, form A", preset, 1, variant="attention",
+                switches="attention_form=A"),
+        *repeat("semantics-4-ssfa", "SSFA, own prediction", preset, variant="ssfa"),
+        *repeat("semantics-5-segmenter", "SSFA, frozen segmenter", preset, variant="ssfa_segmenter"),
+        *repeat("semantics-6-labels", "SSFA, exact labels at test", preset, variant="ssfa_labels")]
+
+
+def variants_experiment(preset: str = "lesson") -> list[Single]:
+    """The nine named variants at equal steps; those without border refinement are the experiment `semantics`'s."""
+    shared = ("baseline-1", "semantics-1", "semantics-2", "semantics-4")
+    return [
+        *(single for single in semantics_experiment(preset) if single.file.startswith(shared)),
+        *repeat("variants-1-seem", "SEEM", preset, variant="seem"),
+        *repeat("variants-2-ranking", "ranking loss", preset, variant="ranking"),
+        *repeat("variants-3-seedepth", "SEEDepth: attention and SEEM", preset, variant="seedepth"),
+        *repeat("variants-4-semdepth", "SemDepth: SSFA and ranking loss", preset, variant="semdepth"),
+        *repeat("variants-5-combined", "combined: frozen segmenter, SSFA, SEEM, ranking loss", preset,
+                variant="combined")]
 
 
 EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {
-    "baseline": baseline_experiment, "semantics": semantics_experiment}
+    "baseline": baseline_experiment, "semantics": semantics_experiment, "variants": variants_experiment}
 
 
 def find_experiment(name: str, preset: str = "lesson") -> list[Single]:
