@@ -138,6 +138,13 @@ def load(path: str | Path):
         raise InputError(f"{str(path)!r} is not a notebook ({str(error).splitlines()[0]}); restore it.") from error
 
 
+def save_notebook(notebook, path: str | Path) -> None:
+    """Write a notebook atomically."""
+    import nbformat
+
+    write_atomically(Path(path), lambda temporary: nbformat.write(notebook, str(temporary)))
+
+
 def parameter_literals(notebook) -> dict[str, object]:
     """Return the names and literal values of a notebook's parameters cell.
 
@@ -184,11 +191,9 @@ def stamp(path: str | Path, **facts) -> None:
         path: the notebook.
         facts: what else to keep, such as preset and minutes of the run.
     """
-    import nbformat
-
     notebook = load(path)
     notebook.metadata[STAMP] = {**notebook.metadata.get(STAMP, {}), **facts, "hash": notebook_hash(path)}
-    write_atomically(Path(path), lambda temporary: nbformat.write(notebook, str(temporary)))
+    save_notebook(notebook, path)
 
 
 def is_fresh(path: str | Path) -> bool:
@@ -210,8 +215,6 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
     Raises:
         InputError: if the code of the two differs or the copy holds an error.
     """
-    import nbformat
-
     source, copy = load(path), load(executed)
     pairs = list(zip(code_cells(source), code_cells(copy)))
     if [cell.source for cell in code_cells(source)] != [cell.source for cell in code_cells(copy)]:
@@ -225,7 +228,7 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
             if "execution_count" in output:
                 output.execution_count = number
     source.metadata.pop("widgets", None)
-    write_atomically(Path(path), lambda temporary: nbformat.write(source, str(temporary)))
+    save_notebook(source, path)
     stamp(path, **facts)
 
 

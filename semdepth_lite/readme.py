@@ -1,6 +1,7 @@
-"""The README's picture and tables, made from the street, results and stored notebooks: no number is typed by hand.
+"""What is made from the package and never typed by hand: the README's picture and tables, and the pages beside it.
 
-`python -m semdepth_lite.readme` draws the README's picture, fills its list of notebooks, and every block of the form
+`python -m semdepth_lite.readme` draws the README's picture, brings exercises, solutions, glossary and the line of
+minutes of each lesson up to date, fills the README's list of notebooks, and every block of the form
 
     <!-- results: PATTERN | METRIC METRIC ... -->
     <!-- end of results -->
@@ -17,20 +18,55 @@ from pathlib import Path
 
 import torch
 
+from . import glossary
+from .checks import EXERCISES
+from .checks.cells import exercise_cells, write_exercises
 from .common import write_atomically
-from .notebooks import ROOT, STAMP, code_cells, find_results, load, read_results
+from .notebooks import ROOT, STAMP, find_results, load, read_results, save_notebook
 from .tables import difference_table, group_runs, results_table
 
 BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
+TIME = re.compile(r"^\*Time:\*.*$", re.M)
 LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
 PICTURED = (2, 8, 11, 14, 23)  # seeds of test scenes with sun and shade, near and far things
 
 
 def reading_minutes(notebook) -> int:
-    """Estimate how long a person reads: 150 words a minute, and half a minute for each code cell."""
-    words = sum(len(re.findall(r"\w+", cell.source)) for cell in notebook.cells if cell.cell_type == "markdown")
-    return round(words / 150 + len(code_cells(notebook)) / 2)
+    """Estimate how long a person reads: 150 words a minute, and half a minute for each code cell.
+
+    Exercises have minutes of their own, and what is folded away is not read.
+    """
+    read = [cell for cell in notebook.cells if not re.match("exercise-|answer-", str(cell.get("id")))]
+    texts = [re.sub(r"<details>.*?</details>", "", cell.source, flags=re.S) for cell in read
+             if cell.cell_type == "markdown"]
+    codes = sum(cell.cell_type == "code" for cell in read)
+    return round(sum(len(re.findall(r"\w+", text)) for text in texts) / 150 + codes / 2)
+
+
+def exercise_minutes(notebook) -> int:
+    """Add up the minutes of the exercises in a notebook."""
+    present = {cell.get("id") for cell in notebook.cells}
+    return sum(each.minutes for each in EXERCISES.values() if exercise_cells(each)[0].id in present)
+
+
+def time_line(notebook) -> str:
+    """Return the line that says how long a lesson takes, from its cells and the stored run."""
+    run = notebook.metadata.get(STAMP, {})
+    exercises = exercise_minutes(notebook)
+    more = f", {exercises} more for the exercises" if exercises else ""
+    line = f"*Time:* about {reading_minutes(notebook)} minutes to read{more}."
+    if "minutes" in run:
+        line += (f" The stored run, with preset `{run['preset']}` on two processor cores, took {run['minutes']:.1f} "
+                 "minutes; the quick preset is much faster.")
+    return line
+
+
+def with_time_line(notebook) -> bool:
+    """Bring the line of minutes in a notebook's first cell up to date, and tell whether it changed."""
+    before = notebook.cells[0].source
+    notebook.cells[0].source = TIME.sub(lambda _: time_line(notebook), before)
+    return notebook.cells[0].source != before
 
 
 def notebooks_table(paths: Iterable[Path]) -> str:
@@ -76,7 +112,13 @@ def draw_picture(path: Path) -> None:
 
 
 def main() -> None:
-    """Draw the README's picture and fill its tables."""
+    """Bring everything that is made up to date, the README last."""
+    write_exercises()
+    glossary.main()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = load(path)
+        if with_time_line(notebook):
+            save_notebook(notebook, path)
     draw_picture(ROOT / "figures" / "street_contact_sheet.png")
     path = ROOT / "README.md"
     filled = fill(path.read_text(encoding="utf-8"))

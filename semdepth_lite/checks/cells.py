@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from ..common import InputError, write_atomically
-from ..notebooks import ROOT, load
+from ..notebooks import ROOT, load, save_notebook
 from . import EXERCISES, Exercise, of_lesson
 
 SOLUTIONS = ROOT / "notebooks" / "solutions"
@@ -77,7 +77,7 @@ def insert(path: str | Path, after: str, names: list[str]) -> None:
         raise InputError(f"{Path(path).name} has no cell {after!r}; use one of "
                          f"{', '.join(str(cell.get('id')) for cell in notebook.cells)}.")
     notebook.cells[places[0] + 1:places[0] + 1] = cells
-    _write(notebook, path)
+    save_notebook(notebook, path)
 
 
 def refreshed(notebook) -> bool:
@@ -118,25 +118,28 @@ def solution_files() -> dict[Path, str]:
     return {SOLUTIONS / f"{lesson}.ipynb": nbformat.writes(solutions_notebook(lesson)) + "\n" for lesson in lessons}
 
 
-def _write(notebook, path: str | Path) -> None:
-    import nbformat
-
-    write_atomically(Path(path), lambda temporary: nbformat.write(notebook, str(temporary)))
-
-
-def main(arguments: list[str]) -> None:
-    """Write the solutions and refresh the lessons, or put exercises into one notebook."""
-    if arguments:
-        if len(arguments) < 3:
-            raise InputError(f"{len(arguments)} arguments are too few; give NOTEBOOK CELL_ID NAME [NAME ...].")
-        insert(arguments[0], arguments[1], arguments[2:])
-        return
+def write_exercises() -> None:
+    """Write the solutions, and bring the exercise cells of all lessons up to date."""
     for path, text in solution_files().items():
         write_atomically(path, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = load(path)
         if refreshed(notebook):
-            _write(notebook, path)
+            save_notebook(notebook, path)
+
+
+def main(arguments: list[str]) -> None:
+    """Write and refresh everything, or put exercises into one notebook.
+
+    Raises:
+        InputError: if there are one or two arguments; and as `insert`.
+    """
+    if not arguments:
+        write_exercises()
+    elif len(arguments) < 3:
+        raise InputError(f"{len(arguments)} arguments are too few; give NOTEBOOK CELL_ID NAME [NAME ...].")
+    else:
+        insert(arguments[0], arguments[1], arguments[2:])
 
 
 if __name__ == "__main__":

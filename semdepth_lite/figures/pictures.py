@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 DPI = 120
-LOSSLESS_LIMIT = 50_000  # bytes; pictures above it are stored lossy, so that a notebook stays under a megabyte
+LOSSLESS_LIMIT = 25_000  # bytes; pictures above it are stored lossy, so that a notebook stays under a megabyte
 SHORTEST_ALT = 20  # characters; less than this cannot say what a figure shows
 
 
@@ -109,16 +109,16 @@ def _for_screen(png: bytes) -> bytes:
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
     exact = _encoded(image, "WEBP", lossless=True)
-    return exact if len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=86)
+    return exact if len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=80, method=6)
 
 
 def _for_fallback(png: bytes) -> bytes:
-    """Encode the PNG for viewers that strip HTML: 256 colors, and half the size where it is still large."""
+    """Encode the PNG for viewers that strip HTML: 64 colors, and half the size where it is still large."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    small = _encoded(image.quantize(256, dither=Image.Dither.NONE), "PNG", optimize=True)
+    small = _encoded(image.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
     if len(small) > LOSSLESS_LIMIT:
         half = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
-        small = _encoded(half.quantize(256, dither=Image.Dither.NONE), "PNG", optimize=True)
+        small = _encoded(half.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
     return small
