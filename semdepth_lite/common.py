@@ -13,9 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # loading torch takes seconds, and those who render or read --help need none of it
+    import torch
 
 
 class InputError(ValueError):
@@ -71,6 +74,8 @@ def check_divisible(height: int, width: int, factor: int = 32) -> None:
 
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and torch, so that a run repeats."""
+    import torch
+
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -82,6 +87,8 @@ def pick_device(name: str = "auto") -> torch.device:
     Raises:
         InputError: if torch cannot use the named device here.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -96,6 +103,8 @@ def pick_device(name: str = "auto") -> torch.device:
 def peak_mib(device: torch.device) -> float:
     """Return the peak memory of this process so far, MiB: of the device, or resident; 0 where nobody counts it."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.max_memory_allocated(device) / 2**20
     try:
         import resource

@@ -133,6 +133,12 @@ assert not heavy, f'imported without being used: {{heavy}}'
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("room", ["semdepth_lite.__main__", "semdepth_lite.street.cache"])
+def test_help_and_rendering_do_without_torch(room):
+    code = f"import sys, {room}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 # One list of dependencies
 
 def names(requirements) -> set[str]:
@@ -158,8 +164,8 @@ def test_declared_dependencies_are_those_imported():
                 and not getattr(node, "level", 0) for alias in node.names}
     outside = imported - set(sys.stdlib_module_names) - {"semdepth_lite"}
     declared = {"PIL" if name == "pillow" else name for name in names(PROJECT["project"]["dependencies"])}
-    # jupyterlab brings IPython, papermill brings nbformat.
-    assert outside - declared <= {"IPython", "nbformat"}, "imported but not declared"
+    # jupyterlab brings IPython, papermill nbformat, ipywidgets traitlets.
+    assert outside - declared <= {"IPython", "nbformat", "traitlets"}, "imported but not declared"
 
 
 def test_environment_installs_the_same_list():

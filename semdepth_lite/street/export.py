@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ..classes import CLASSES
 from ..common import InputError
-from ..labels import palette
 from .render import Frame, render_scene
 from .scene import make_scene
 
@@ -102,7 +102,7 @@ def _preview_row(frame: Frame) -> np.ndarray:
     inverse = np.where(frame.depth > 0, 1 / np.maximum(frame.depth, 1e-6), 0)
     top = max(float(np.percentile(inverse, 97)), 1e-6)
     color = (colormaps["magma"](np.clip(inverse / top, 0, 1) ** .7)[..., :3] * 255).astype(np.uint8)
-    return np.concatenate([frame.image, color, palette().numpy()[frame.labels]], axis=1)
+    return np.concatenate([frame.image, color, np.array(list(CLASSES.values()), np.uint8)[frame.labels]], axis=1)
 
 
 def _write_previews(folder: Path, rows: list[np.ndarray]) -> None:

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..classes import TRAIN_ID
 from ..common import InputError
-from ..labels import TRAIN_ID
 from .raster import SKY, camera_view, draw
 from .scene import Scene, make_scene
 from .shading import shade_samples

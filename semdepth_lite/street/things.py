@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ..labels import TRAIN_ID
+from ..classes import TRAIN_ID
 from .shapes import NAMES, TEMPLATES
 
 MATERIALS: tuple[str, ...] = ("road", "pavement", "grass", "facade", "roof", "plain", "metal", "sign", "light", "car",
