@@ -98,8 +98,21 @@ def variants_experiment(preset: str = "lesson") -> list[Single]:
                 variant="combined")]
 
 
+def speed_experiment(preset: str = "lesson") -> list[Single]:
+    """What 1, 2, 5 and 10 minutes of one core buy, by the fast step and by the readable one.
+
+    Both compute the same, so the readable step's row is trained by the fast one, for as many steps as the readable one
+    takes in that time; the times of both are those of the committed benchmark.
+    """
+    seconds = read_json(RESULTS / "benchmark-lite-64x192-aligned.json")["seconds"]
+    return [single for minutes in (1, 2, 5, 10) for kind, step in (("fast", "step"), ("readable", "readable_step"))
+            for single in repeat(f"speed-{minutes:02d}-{kind}", f"{minutes} min, {kind} step", preset, 1,
+                                 steps=round(60 * minutes / seconds[step]))]
+
+
 EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {
-    "baseline": baseline_experiment, "semantics": semantics_experiment, "variants": variants_experiment}
+    "baseline": baseline_experiment, "semantics": semantics_experiment, "variants": variants_experiment,
+    "speed": speed_experiment}
 
 
 def find_experiment(name: str, preset: str = "lesson") -> list[Single]:
