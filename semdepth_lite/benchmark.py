@@ -146,6 +146,8 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
 
     def readable() -> torch.Tensor:
         disps, motion = plain_networks(model, batch)
+        if model.alignment:
+            motion = model.aligned(motion, batch, model.depth_of(disps))
         return self_supervised_loss(disps, batch.target, batch.sources, batch.K, motion, model.loss, True).total
 
     step = step_of(model, whole)

@@ -110,8 +110,12 @@ class Model(nn.Module):
         guidance = self._guidance(for_classes, images, semantics)
         points = self._points(guidance, labels) if self.seem is not None else None
         disps = self._decode(for_depth, guidance, points)
-        depth = disp_to_depth(disps[0], self.loss.min_depth, self.loss.max_depth)
+        depth = self.depth_of(disps)
         return Prediction(disps, depth, None, guidance.logits, guidance.probabilities, points)
+
+    def depth_of(self, disps: list[torch.Tensor]) -> torch.Tensor:
+        """Return the depth (B, 1, H, W) of the finest disparity."""
+        return disp_to_depth(disps[0], self.loss.min_depth, self.loss.max_depth)
 
     def _shared(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Hand the encoder's features to both decoders, their gradients weighed against each other if so switched."""
@@ -239,7 +243,7 @@ class Model(nn.Module):
             return supervised_loss(prediction.disps, batch.depth, self.loss)
         if self.pose is not None:
             motion = self.motion(batch.target_aug, batch.sources_aug)
-            prediction.T_source_target = self._aligned(motion, batch, prediction) if self.alignment else motion
+            prediction.T_source_target = self.aligned(motion, batch, prediction.depth) if self.alignment else motion
         elif batch.T_source_target is not None:
             prediction.T_source_target = batch.T_source_target
         else:
@@ -247,11 +251,14 @@ class Model(nn.Module):
         return self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
                                     prediction.T_source_target, self.loss)
 
-    def _aligned(self, motion: torch.Tensor, batch: Triplet, prediction: Prediction) -> torch.Tensor:
-        """Improve the motion by direct alignment; the correction itself carries no gradient."""
+    def aligned(self, motion: torch.Tensor, batch: Triplet, depth: torch.Tensor) -> torch.Tensor:
+        """Improve the motion (B, S, 4, 4) by direct alignment with the predicted depth (B, 1, H, W).
+
+        The correction itself carries no gradient.
+        """
         motion = motion.float()
         target, sources = (image.mean(-3, keepdim=True) for image in (batch.target, batch.sources))
-        depth = prediction.depth.detach().float()
+        depth = depth.detach().float()
         found = align_motion(motion.detach(), depth, target, sources, batch.K, self.alignment)
         return found @ invert_transform(motion.detach()) @ motion
 
