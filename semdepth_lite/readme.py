@@ -28,6 +28,8 @@ from .tables import difference_table, group_runs, results_table
 BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
 TIME = re.compile(r"^\*Time:\*.*$", re.M)
+LISTED = re.compile(r"(<!-- exercises -->\n).*?(<!-- end of exercises -->)", re.S)
+INSTRUCTORS = ROOT / "notebooks" / "for_instructors.md"
 LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
 PICTURED = (2, 8, 11, 14, 23)  # seeds of test scenes with sun and shade, near and far things
 
@@ -57,9 +59,24 @@ def time_line(notebook) -> str:
     more = f", {exercises} more for the exercises" if exercises else ""
     line = f"*Time:* about {reading_minutes(notebook)} minutes to read{more}."
     if "minutes" in run:
-        line += (f" The stored run, with preset `{run['preset']}` on two processor cores, took {run['minutes']:.1f} "
-                 "minutes; the quick preset is much faster.")
+        line += (f" The stored run, with preset `{run['preset']}` and without a GPU, took {run['minutes']:.1f} minutes to "
+                 "compute; the quick preset is much faster.")
     return line
+
+
+def exercises_table() -> str:
+    """Write a Markdown table of all exercises: lesson, check, title, difficulty, minutes, known wrong answers."""
+    lines = ["| lesson | check | exercise | difficulty (1 to 3) | minutes | known wrong answers |",
+             "| --- | --- | --- | ---: | ---: | ---: |"]
+    lines += [f"| {each.lesson[:2]} | `checks.{each.name}` | {each.title} | {each.difficulty} | {each.minutes} "
+              f"| {len(each.mistakes)} |" for each in EXERCISES.values()]
+    total, mistakes = len(EXERCISES), sum(len(each.mistakes) for each in EXERCISES.values())
+    return "\n".join(lines) + f"\n\nThat makes {total} exercises and {mistakes} known wrong answers.\n"
+
+
+def fill_instructors(text: str) -> str:
+    """Return the instructors' page with its table of exercises filled."""
+    return LISTED.sub(lambda block: block[1] + exercises_table() + block[2], text)
 
 
 def with_time_line(notebook) -> bool:
@@ -120,9 +137,9 @@ def main() -> None:
         if with_time_line(notebook):
             save_notebook(notebook, path)
     draw_picture(ROOT / "figures" / "street_contact_sheet.png")
-    path = ROOT / "README.md"
-    filled = fill(path.read_text(encoding="utf-8"))
-    write_atomically(path, lambda temporary: temporary.write_text(filled, encoding="utf-8"))
+    for path, filler in ((INSTRUCTORS, fill_instructors), (ROOT / "README.md", fill)):
+        filled = filler(path.read_text(encoding="utf-8"))
+        write_atomically(path, lambda temporary, filled=filled: temporary.write_text(filled, encoding="utf-8"))
 
 
 if __name__ == "__main__":
