@@ -59,8 +59,8 @@ def time_line(notebook) -> str:
     more = f", {exercises} more for the exercises" if exercises else ""
     line = f"*Time:* about {reading_minutes(notebook)} minutes to read{more}."
     if "minutes" in run:
-        line += (f" The stored run, with preset `{run['preset']}` and without a GPU, took {run['minutes']:.1f} minutes to "
-                 "compute; the quick preset is much faster.")
+        line += (f" The stored run, with preset `{run['preset']}` and without a GPU, took {run['minutes']:.1f} minutes "
+                 "to compute; the quick preset is much faster.")
     return line
 
 
