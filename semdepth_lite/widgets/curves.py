@@ -1,9 +1,9 @@
 """An explorer of the photometric error over depth, one pixel at a time."""
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 
 from ..common import InputError
@@ -18,7 +18,7 @@ from .controls import switch
 from .pixels import PixelExplorer, class_at, ringed
 from .warps import single
 
-DEPTHS = torch.logspace(float(np.log10(3.0)), 2, 48)  # 3 to 100 m, in equal ratios
+DEPTHS = torch.logspace(math.log10(3), 2, 48)  # 3 to 100 m, in equal ratios
 
 
 def joined(sweep: torch.Tensor, minimum: bool) -> torch.Tensor:
@@ -56,9 +56,10 @@ class CurveExplorer(PixelExplorer):
     """
 
     title = "What one pixel can know"
-    alt = ("A street image with a ring around the chosen pixel, and below it the photometric error of that pixel over "
-           "depth from 3 to 100 meters: one curve for each neighbor and one for what the loss makes of both, each with "
-           "its minimum marked, and upright lines at the true depth and at the network's.")
+    alt = ("Above, a street image with a ring around the chosen pixel, and each pixel's depth of the lowest loss, "
+           "near being bright. Below, the photometric error of the chosen pixel over depth from 3 to 100 meters: one "
+           "curve for each neighbor and one for what the loss makes of both, each with its minimum marked, and upright "
+           "lines at the true depth and at the network's, where they are known.")
     caption = "the lowest point of the loss is where training pulls this pixel; compare it with the truth."
 
     def __init__(self, batch: Triplet, model: Model | None = None, marked: Mapping[str, tuple[int, int]] | None = None,

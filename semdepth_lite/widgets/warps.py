@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from ..camera import backproject, check_intrinsics, rigid_transform
+from ..common import InputError
 from ..data import Triplet
 from ..figures import birds_eye, colorize_depth, image_grid, overlay
 from ..lessons import far_sky
@@ -23,8 +24,6 @@ def single(batch: Triplet) -> Triplet:
     Raises:
         InputError: if it does not.
     """
-    from ..common import InputError
-
     if len(batch) != 1 or batch.depth is None or batch.T_source_target is None:
         raise InputError(f"an explorer needs one triplet with true depth and motion, not a batch of {len(batch)}; take "
                          "source.triplet([index]) of the street.")
