@@ -52,7 +52,12 @@ def open_model(args: argparse.Namespace):
         raise InputError("name either a run folder or --weights with a folder of Monodepth2's files.")
     if args.run:
         about = read_json(args.run / "settings.json")
-        return load_run(args.run, args.device), about["height"], about["width"], 1.0
+        height, width = about.get("height"), about.get("width")
+        if not (isinstance(height, int) and isinstance(width, int)):
+            raise InputError(f"{args.run / 'settings.json'} gives the image size {width}x{height}, expected two whole "
+                             "numbers of pixels; restore it, or train again.")
+        check_divisible(height, width)
+        return load_run(args.run, args.device), height, width, 1.0
     from .model import Model
 
     published = read_monodepth2(args.weights)
@@ -165,8 +170,8 @@ def run_predict(args: argparse.Namespace) -> dict:
     from .camera import intrinsics
     from .prediction import predict_files
 
-    if args.scale is not None and not args.scale > 0:
-        raise InputError(f"scale {args.scale} is not positive; give meters per unit of predicted depth.")
+    if args.scale is not None and not 0 < args.scale < float("inf"):
+        raise InputError(f"scale {args.scale} is not positive and finite; give meters per unit of predicted depth.")
     model, height, width, factor = open_model(args)
     scale = args.scale or (factor if factor != 1 else None)
     K = intrinsics(*args.intrinsics) if args.intrinsics else None
@@ -206,7 +211,7 @@ def run_benchmark(args: argparse.Namespace) -> dict:
     from .benchmark import Shape, benchmark, table
 
     other = read_json(args.compare) if args.compare else None
-    if other is not None and "seconds" not in other:
+    if other is not None and not isinstance(other.get("seconds"), dict):
         raise InputError(f"{args.compare} is no benchmark; name a file that benchmark --output wrote.")
     shape = Shape(args.height, args.width, args.batch, args.encoder, args.loss, args.variant, args.precision,
                   args.alignment)

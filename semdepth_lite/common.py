@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # loading torch takes seconds, and those who render or read -
     import torch
 
 
+MAX_PIXELS = 2**26  # of one image: more than any camera, less than would fill the memory
+
+
 class InputError(ValueError):
     """Bad input, told in one sentence: the value, what was expected, what to do."""
 
@@ -60,16 +63,20 @@ def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> di
 
 
 def check_divisible(height: int, width: int, factor: int = 32) -> None:
-    """Refuse an image size that the encoder cannot halve five times, two pixels being left.
+    """Refuse an image size that the encoder cannot halve five times, two pixels being left, or that no camera has.
 
     Raises:
-        InputError: if height or width is not a multiple of `factor` (pixels), two times `factor` or more.
+        InputError: if height or width is not a multiple of `factor` (pixels), two times `factor` or more, or both
+            together make more than `MAX_PIXELS`.
     """
     for name, size in (("height", height), ("width", width)):
         if size < 2 * factor or size % factor:
             near = max(2 * factor, round(size / factor) * factor)
             raise InputError(f"{name} {size} is not a positive multiple of {factor} from {2 * factor} on, because the "
                              f"encoder halves the image five times and needs two pixels then; use {near}.")
+    if height * width > MAX_PIXELS:
+        raise InputError(f"height {height} and width {width} make more than the {MAX_PIXELS} pixels accepted here; use "
+                         "192 and 640, for instance.")
 
 
 def seed_everything(seed: int) -> None:
@@ -136,7 +143,7 @@ def read_json(path: Path) -> dict:
     """
     try:
         value = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}); delete it to start again.") from error
     if not isinstance(value, dict):
         raise InputError(f"{path} holds {type(value).__name__}, expected a JSON object; delete it to start again.")

@@ -60,7 +60,7 @@ class DataOptions:
 UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root", "labels", "poses",
                         "allow_gaps"),
               "odometry": ("neighbors", "sequences", "depth", "poses"),
-              "frames": ("intrinsics", "step", "depth", "labels", "allow_gaps")}
+              "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "allow_gaps")}
 
 
 def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> ClipSource:
@@ -85,7 +85,8 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
     shared = {"cache": options.cache}
     if kind == "frames":
         return FrameFolder(place, height, width, options.intrinsics, options.step, options.labels, options.label_ids,
-                           None if options.depth is None else Path(options.depth), options.allow_gaps, **shared)
+                           None if options.depth is None else Path(options.depth), options.allow_gaps,
+                           neighbors=options.neighbors, **shared)
     offsets = (-1, 1) if options.neighbors else ()
     if kind == "odometry":
         return KittiOdometry(place, height, width, options.sequences, neighbors=offsets, poses=options.poses,

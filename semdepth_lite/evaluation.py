@@ -67,7 +67,7 @@ class Protocol:
             raise InputError(f"crop {self.crop!r} is unknown; use one of {', '.join(CROPS)}.")
         if not 0 < self.min_depth < self.max_depth:
             raise InputError(f"depth caps {self.min_depth} to {self.max_depth} m are no range; use 0.001 to 80.")
-        if not 0 < self.band_radius <= self.inner_radius:
+        if not 0 < self.band_radius <= self.inner_radius < float("inf"):
             raise InputError(f"a band of {self.band_radius} px and an inner part beyond {self.inner_radius} px do not "
                              "fit; use a positive band that is not wider.")
         if isinstance(self.scaling, str) and self.scaling not in ("median", "none"):

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .common import InputError, write_atomically
+from .common import MAX_PIXELS, InputError, write_atomically
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 DEPTH_STEPS = 256  # a 16-bit depth PNG counts 1/256 m, as KITTI's do, and 0 is no depth
-MAX_PIXELS = 2**26  # more than any camera; a lying header asks for more
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError,
            Image.DecompressionBombWarning)
 

@@ -153,7 +153,7 @@ class FrameFolder(ClipSource):
 
     def __init__(self, root: Path, height: int, width: int, intrinsics: str | torch.Tensor | None = None, step: int = 1,
                  labels: Path | None = None, label_ids: str = "trainId", depth: Path | None = None,
-                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE) -> None:
+                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE, neighbors: bool = True) -> None:
         """Look at the names and headers of all frames; pixels are decoded when asked for.
 
         Args:
@@ -166,6 +166,7 @@ class FrameFolder(ClipSource):
             depth: folder of 16-bit depth PNGs with the frames' names, to judge by.
             allow_gaps: whether missing frame numbers only cut the clip.
             cache: folder for decoded frames; None decodes at every request.
+            neighbors: False for every frame by itself, as prediction is judged.
 
         Raises:
             InputError: naming the file, and the line, of whatever is missing or wrong.
@@ -179,16 +180,18 @@ class FrameFolder(ClipSource):
         files, clip = find_frames(root, allow_gaps)
         size = _common_size(files)
         self.native_K = _all_intrinsics(root, files, size, intrinsics)
-        targets = np.arange(step, len(files) - step)
-        targets = targets[(clip[targets - step] == clip[targets]) & (clip[targets + step] == clip[targets])]
+        reach = np.array([-step, step] if neighbors else [], dtype=np.int64)
+        targets = np.arange(step, len(files) - step) if neighbors else np.arange(len(files))
+        around = targets[:, None] + reach  # (N, 2), or (N, 0)
+        whole = (clip[around] == clip[targets, None]).all(1)
+        targets, around = targets[whole], around[whole]
         if not len(targets):
             raise InputError(f"{root} holds {len(files)} frames, too few for a target with neighbors {step} frames "
                              f"away; add frames or lower the step.")
         self.depth_files = None if depth is None else _partner_files(Path(depth), files, targets, "depth")
         label_files = None if labels is None else _partner_files(Path(labels), files, targets, "labels")
-        super().__init__(files, targets, np.stack((targets - step, targets + step), 1),
-                         self.native_K[targets].double().numpy(), np.tile(size, (len(targets), 1)), height, width,
-                         label_files, label_ids, cache)
+        super().__init__(files, targets, around, self.native_K[targets].double().numpy(),
+                         np.tile(size, (len(targets), 1)), height, width, label_files, label_ids, cache)
 
     @property
     def has_depth(self) -> bool:

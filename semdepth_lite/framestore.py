@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from .camera import resize_intrinsics
-from .common import InputError, write_atomically
+from .common import MAX_PIXELS, InputError, write_atomically
 from .data import Triplet
-from .files import read_image, read_label_map
+from .files import image_size, read_image, read_label_map
 from .labels import IGNORE, NUM_CLASSES
 
 CACHE_VERSION = 1  # raised whenever what stands in a cache file would differ
@@ -120,12 +120,20 @@ class FrameStore:
 
 
 class PlanarImages:
-    """Reads an image file at one size, channels first; a class, so that it can go to another process."""
+    """Reads an image file at one size, channels first; a class, so that it can go to another process.
 
-    def __init__(self, height: int, width: int) -> None:
-        self.height, self.width = height, width
+    Attributes:
+        natives: (height, width) that files may have, pixels; intrinsics belong to no other. None allows any.
+    """
+
+    def __init__(self, height: int, width: int, natives: frozenset[tuple[int, int]] | None = None) -> None:
+        self.height, self.width, self.natives = height, width, natives
 
     def __call__(self, path: Path) -> np.ndarray:
+        if self.natives is not None and (size := image_size(path)) not in self.natives:
+            known = " or ".join(f"{width}x{height}" for height, width in sorted(self.natives))
+            raise InputError(f"{path} has {size[1]}x{size[0]} pixels, but its clip has {known}; the intrinsics do not "
+                             "belong to it, so restore the image.")
         return np.ascontiguousarray(read_image(path, self.height, self.width).transpose(2, 0, 1))
 
 
@@ -243,14 +251,16 @@ class ClipSource:
             label_ids: trainId or labelId.
             cache: folder for the decoded frames; None decodes at every request.
         """
+        if height < 1 or width < 1 or height * width > MAX_PIXELS:
+            raise InputError(f"height {height} and width {width} make no image; use 192 and 640, for instance.")
         self.height, self.width, self.native = height, width, native
         self.targets, self.neighbors = targets, neighbors
-        self.frames = FrameStore(files, PlanarImages(height, width), (3, height, width), self.name, cache)
+        sizes = frozenset((int(h), int(w)) for h, w in native)
+        self.frames = FrameStore(files, PlanarImages(height, width, sizes), (3, height, width), self.name, cache)
         self.K = _resized_intrinsics(K, native, height, width)
         self.label_store, self.label_ids = None, label_ids
         if label_files is not None:
-            sizes = {tuple(size) for size in native.tolist()}
-            reader = LabelMaps(height, width, sizes.pop() if len(sizes) == 1 else None, label_ids)
+            reader = LabelMaps(height, width, next(iter(sizes)) if len(sizes) == 1 else None, label_ids)
             self.label_store = FrameStore(label_files, reader, (height, width), f"{self.name}-labels", cache)
 
     def __len__(self) -> int:

@@ -69,6 +69,8 @@ class TrainSettings:
         for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
+        if self.batch > 4096:
+            raise InputError(f"batch is {self.batch}, more triplets in a step than fit anywhere; use 12, for instance.")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, expected a whole number from 0 to 2^32 - 1.")
 

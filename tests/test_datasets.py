@@ -81,6 +81,13 @@ def test_truth_stays_at_its_own_size(clip):
         next(truth_batches(open_data(f"frames:{clip / 'images'}", 32, 64, options(clip, depth=None))))
 
 
+def test_every_frame_is_judged_where_no_neighbor_is_needed(clip):
+    source = open_data(f"frames:{clip / 'images'}", 32, 64, options(clip, neighbors=False))
+    batches = list(truth_batches(source))
+    assert len(batches) == 6 and batches[0].sources.shape[1] == 0
+    assert np.array_equal(batches[5].depth[0, 0].numpy(), read_depth_png(clip / "depth" / "005.png"))
+
+
 def test_sparse_truth_is_judged_where_it_is(clip):
     source = open_data(f"frames:{clip / 'images'}", 32, 64, options(clip))
     report = evaluate(lambda batch: torch.full((1, 1, 32, 64), 7.0), truth_batches(source),
