@@ -59,7 +59,7 @@ def test_cells_hold_what_a_reader_needs(exercise):
     nbformat.validate(nbformat.v4.new_notebook(cells=[words, code]))
     assert words.source.startswith(f"### Exercise: {exercise.title}\n")
     assert f"about {exercise.minutes} minutes" in words.source and f"`checks.{exercise.name}`" in words.source
-    assert "●" in words.source and re.search("easy|middling|hard", words.source), "difficulty, not by color alone"
+    assert "●" in words.source and re.search("easy|medium|hard", words.source), "difficulty, not by color alone"
     assert words.source.count("<details>") == words.source.count("</details>") == 2
     before, after = words.source.split("<details>", 1)
     body = exercise.solution.splitlines()[-1].strip()

@@ -17,7 +17,7 @@ from ..notebooks import ROOT, load, save_notebook
 from . import EXERCISES, Exercise, of_lesson
 
 SOLUTIONS = ROOT / "notebooks" / "solutions"
-LEVELS = {1: "●○○ easy", 2: "●●○ middling", 3: "●●● hard"}
+LEVELS = {1: "●○○ easy", 2: "●●○ medium", 3: "●●● hard"}
 
 
 def _folded(title: str, text: str) -> str:
