@@ -1,0 +1,195 @@
+"""A person's slider in a real browser: JupyterLab on loopback, Run All, an arrow key, and the picture changes.
+
+Needs Playwright (the extra `browser`) and a Chromium of the system; both are looked for, and without them the tests are
+skipped. Screenshots are kept in the folder that SEMDEPTH_SCREENSHOTS names, else in pytest's own temporary folder.
+"""
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from semdepth_lite import widgets
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]
+PATIENCE = 600  # seconds for a notebook to run; seconds are enough unless the machine is busy
+LESSON = "01_street_and_camera.ipynb"
+SETUP = """
+import torch
+from semdepth_lite import lessons, presets, widgets
+from semdepth_lite.street import pace_car_scene, render_frame
+
+torch.set_num_threads(1)
+batch = lessons.triplet_of([render_frame(8, index, 64, 192) for index in (2, 3, 4)])
+model = presets.recipe("quick").build().eval()
+attentive = presets.recipe("quick", variant="attention").build().eval()
+"""
+SHOWN = {"warp": "widgets.WarpExplorer(batch)", "scale": "widgets.ScaleExplorer(batch)",
+         "intrinsics": "widgets.IntrinsicsExplorer(batch)", "curve": "widgets.CurveExplorer(batch, model)",
+         "pace": "widgets.PaceCarExplorer(pace_car_scene(4))", "border": "widgets.BorderExplorer(batch, model)",
+         "attention": "widgets.AttentionExplorer(attentive, batch)", "cloud": "widgets.CloudExplorer(batch, model)"}
+
+
+def write_notebook(path: Path) -> None:
+    """Write a notebook that shows every explorer."""
+    cells = [nbformat.v4.new_markdown_cell("# Explorers"), nbformat.v4.new_code_cell(SETUP.strip())]
+    for name, code in SHOWN.items():
+        cells.append(nbformat.v4.new_code_cell(f"{name} = {code}\n{name}.show()"))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}), str(path))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium of the system."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; it is in the extra "
+                                     "'browser'")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"no browser is installed ({', '.join(BROWSERS)}); on Debian: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on loopback with a root and a token of its own: its folder, and the address of a notebook in it."""
+    folder = tmp_path_factory.mktemp("lab")
+    write_notebook(folder / "explorers.ipynb")
+    # JupyterLab otherwise leaves out of the page what is not in view
+    setting = tmp_path_factory.mktemp("settings") / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    setting.parent.mkdir(parents=True)
+    setting.write_text(json.dumps({"windowingMode": "none"}))
+    shutil.copy(ROOT / "notebooks" / LESSON, folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    home = tmp_path_factory.mktemp("home")
+    places = {name: str(home / name.lower()) for name in
+              ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    with open(folder / "lab.log", "wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+             "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
+             f"--LabApp.user_settings_dir={setting.parents[2]}", "--LabApp.news_url=None",
+             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+            env={**os.environ, **places, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, folder / "lab.log")
+        yield folder, lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?token={token}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
+    """Wait until the server answers; fail with its log if it ends."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"JupyterLab did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture()
+def page(browser, screenshots):
+    """A fresh page that collects the console's errors; how it looked at the end is kept too."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 1100})
+    opened.set_default_timeout(PATIENCE * 1000)
+    opened.complaints = []
+    opened.on("console", lambda message: opened.complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    yield opened
+    opened.screenshot(path=screenshots / "last.png")
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory) -> Path:
+    """The folder where screenshots are kept."""
+    named = os.environ.get("SEMDEPTH_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def run_all(page, address: str) -> None:
+    """Open a notebook, run all its cells and wait until none is left to run."""
+    page.goto(address)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).first.click()
+    page.wait_for_function("""() => {
+        const cells = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')];
+        const ran = cells.map(cell => cell.querySelector('.jp-InputPrompt').textContent);
+        return cells.length > 0 && ran.every(text => /\\[\\d+\\]/.test(text));
+    }""")
+    errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+    assert errors.count() == 0, errors.first.inner_text()
+
+
+def changed(image, before: str) -> bool:
+    """Wait until an image shows something else."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if image.get_attribute("src") != before:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
+    folder, address = lab
+    run_all(page, address("explorers.ipynb"))
+    waited = {}
+    for name, kind in SHOWN.items():
+        title = getattr(widgets, kind.split("(")[0].split(".")[1]).title
+        box = page.locator(".jp-OutputArea-output .widget-vbox", has=page.get_by_text(title, exact=True))
+        image, status = box.locator("img.widget-image"), box.get_by_role("status")
+        image.scroll_into_view_if_needed()
+        before, said = image.get_attribute("src"), status.inner_text()
+        box.screenshot(path=screenshots / f"{name}_0.png")
+        box.locator(".noUi-handle").first.focus()
+        began = time.monotonic()
+        page.keyboard.press("ArrowRight")
+        assert changed(image, before), f"{name}: the picture stayed as it was"
+        waited[name] = round(time.monotonic() - began, 3)
+        assert status.inner_text() != said
+        box.screenshot(path=screenshots / f"{name}_1.png")
+        for label in box.locator(".widget-label").all():
+            assert label.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), f"cut off: {label.inner_text()}"
+        twin = box.locator("xpath=ancestor::div[contains(@class,'jp-OutputArea ')]").locator("figure img").first
+        assert len(twin.get_attribute("alt")) > 80
+    (screenshots / "seconds.json").write_text(json.dumps(waited, indent=1))
+    assert page.complaints == []
+
+
+def test_a_lesson_runs_from_top_to_bottom(lab, page, screenshots):
+    folder, address = lab
+    run_all(page, address(LESSON))
+    page.screenshot(path=screenshots / "lesson_top.png")
+    for number, figure in enumerate(page.locator("figure img").all()):
+        assert figure.evaluate("e => e.complete && e.naturalWidth > 0"), f"picture {number} is broken"
+    page.locator("figure").nth(3).scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "lesson_middle.png")
+    assert page.complaints == []
