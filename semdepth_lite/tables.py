@@ -94,6 +94,18 @@ def compare(runs: Sequence[Mapping], base: Sequence[Mapping], metric: str) -> Pa
     return paired_bootstrap(a, b, np.array(scenes[0]))
 
 
+def differences(rows: Rows, base: str, metrics: Sequence[str]) -> dict[str, dict[str, PairedDifference | None]]:
+    """Compare every row with a base row: name to metric to difference, see `compare`.
+
+    Raises:
+        InputError: if there is no such base row.
+    """
+    if base not in rows:
+        raise InputError(f"there is no row {base!r} to compare with; use one of {', '.join(rows)}.")
+    return {name: {metric: compare(runs, rows[base], metric) for metric in metrics}
+            for name, runs in rows.items() if name != base}
+
+
 def _share(value: float) -> str:
     return f"{100 * value:+.0f}".replace("-", "−")
 
@@ -111,22 +123,15 @@ def difference_table(rows: Rows, base: str, metrics: Sequence[str]) -> str:
     Raises:
         InputError: if there is no such base row.
     """
-    if base not in rows:
-        raise InputError(f"there is no row {base!r} to compare with; use one of {', '.join(rows)}.")
     lines = []
-    for name, runs in rows.items():
-        if name == base:
-            continue
-        cells, seeds = [name], 0
-        for metric in metrics:
-            found = compare(runs, rows[base], metric)
-            if found is None:
-                cells.append("–")
-                continue
-            text = f"{_share(found.relative)} % [{_share(found.relative_low)}, {_share(found.relative_high)}]"
-            cells.append(f"**{text}**" if found.relative_low * found.relative_high > 0 else text)
-            seeds = found.seeds
-        lines.append([*cells, str(seeds)])
+    for name, row in differences(rows, base, metrics).items():
+        cells = [name]
+        for found in row.values():
+            text = "–" if found is None else \
+                f"{_share(found.relative)} % [{_share(found.relative_low)}, {_share(found.relative_high)}]"
+            sure = found is not None and found.relative_low * found.relative_high > 0
+            cells.append(f"**{text}**" if sure else text)
+        lines.append([*cells, str(max((found.seeds for found in row.values() if found), default=0))])
     return _markdown([f"against: {base}", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], lines)
 
 

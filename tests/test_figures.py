@@ -61,6 +61,15 @@ SAMPLES = {
         better={"abs_rel": "lower"}),
     "border_profile": lambda: figures.border_profile(np.arange(80), {"truth": DEPTH[12], "baseline": DEPTH[12] * 1.2},
                                                      truth="truth", borders=[19.5, 39.5], names=("road", "car")),
+    "difference_bars": lambda: figures.difference_bars(
+        {"ranking loss": {"AbsRel": (-3.0, -5.0, -1.0), "edge F": (40.0, 10.0, 70.0), "thin": (1.0, -2.0, 4.0)},
+         "attention and edge points": {"AbsRel": (2.0, 1.0, 3.0), "edge F": (9.0, -1.0, 20.0), "thin": None}},
+        higher_is_better=("edge F",)),
+    "point_panel": lambda: figures.point_panel(
+        {"training": (IMAGE, {"near edges": [(20, 10), (40, 17)], "anywhere": [(3, 3)]}),
+         "test": (IMAGE, {"strongest edges": [(39, 12)]})}),
+    "quadruplet_picture": lambda: figures.quadruplet_picture(
+        IMAGE, [[(14, 12), (17, 12), (22, 12), (25, 12)]], rows=(4, 22), columns=(5, 60)),
     "birds_eye with labels": lambda: figures.birds_eye({"truth": cloud(), "predicted": cloud()}),
     "birds_eye with colors": lambda: figures.birds_eye(
         {"truth": (cloud()[0], np.full((300, 3), 90, np.uint8))}),
@@ -214,3 +223,24 @@ def test_a_reader_s_own_settings_stay_as_they_are():
 def test_bad_input_is_named(draw, complaint):
     with pytest.raises(InputError, match=complaint):
         draw()
+
+
+def test_marks_say_better_worse_and_unsure():
+    figure = figures.difference_bars({"a": {"error": (-3.0, -5.0, -1.0), "score": (-3.0, -5.0, -1.0)},
+                                      "b": {"error": (0.5, -1.0, 2.0), "score": None}}, higher_is_better=("score",))
+    error, score = figure.axes
+    points = [[line for line in axis.lines if line.get_marker() in "osD"] for axis in (error, score)]
+    assert [line.get_marker() for line in points[0]] == ["o", "D"] and points[0][1].get_markerfacecolor() == "white"
+    assert [line.get_marker() for line in points[1]] == ["s"]
+    assert [tuple(line.get_xdata()) for line in error.lines if line.get_linewidth() == 2.2][0] == (-5.0, -1.0)
+    with pytest.raises(InputError, match="no differences"):
+        figures.difference_bars({})
+
+
+def test_only_quadruplets_inside_the_cut_out_are_drawn():
+    inside, outside = [(14, 12), (17, 12), (22, 12), (25, 12)], [(2, 12), (17, 12), (22, 12), (25, 12)]
+    axis, = figures.quadruplet_picture(IMAGE, [outside, inside], rows=(4, 22), columns=(5, 60)).axes
+    drawn = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in axis.lines if line.get_marker() == "o"]
+    assert drawn == [(float(x), float(y)) for x, y in inside] and [text.get_text() for text in axis.texts] == [*"abcd"]
+    with pytest.raises(InputError, match="do not lie in an image"):
+        figures.quadruplet_picture(IMAGE, [inside], rows=(4, 30), columns=(5, 60))

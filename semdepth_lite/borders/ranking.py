@@ -278,13 +278,21 @@ def ranking_variable(depth: torch.Tensor, variable: str) -> torch.Tensor:
     return depth
 
 
+def pair_costs(difference: torch.Tensor, settings: RankingSettings) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what pairs of a difference d0 - d1 cost if they are unlike, and what they cost if they are alike.
+
+    Unlike pairs cost log(1 + e^{-x}) - log(1 + e^{-cap}) with x = |d0 - d1| clamped to [floor, cap], which is the
+    printed case [figure: FIG2] where floor is 0 and there is no cap; like pairs cost (d0 - d1)^2.
+    """
+    gap, cap = difference.abs(), settings.cap or math.inf
+    return F.softplus(-gap.clamp(settings.floor, cap)) - math.log1p(math.exp(-cap)), gap**2
+
+
 def ranking_loss(depth: torch.Tensor, labels: torch.Tensor, generator: torch.Generator,
                  settings: RankingSettings = RankingSettings(), certainty: torch.Tensor | None = None) -> torch.Tensor:
     r"""Return the semantic-guided ranking loss, the mean over the images of a batch.
 
-    Unlike pairs cost log(1 + e^{-x}) - log(1 + e^{-cap}) with x = |d0 - d1| clamped to [floor, cap], which is the
-    printed case where floor is 0 and there is no cap; like pairs cost (d0 - d1)^2. See the head of this file for the
-    sum, and for what is inferred.
+    See `pair_costs` for what a pair costs, the head of this file for the sum, and for what is inferred.
 
     Args:
         depth: (B, 1, H, W) predicted.
@@ -300,10 +308,8 @@ def ranking_loss(depth: torch.Tensor, labels: torch.Tensor, generator: torch.Gen
     check_sizes(labels, "labels", "BHW", **sizes)
     pairs = sample_pairs(labels, settings, generator)
     values = ranking_variable(depth, settings.variable)
-    difference = (_at(values[:, 0], pairs.first) - _at(values[:, 0], pairs.second)).abs()
-    cap = settings.cap or math.inf
-    pushed = F.softplus(-difference.clamp(settings.floor, cap)) - math.log1p(math.exp(-cap))
-    cost = pairs.push * pushed + pairs.pull * difference**2
+    pushed, pulled = pair_costs(_at(values[:, 0], pairs.first) - _at(values[:, 0], pairs.second), settings)
+    cost = pairs.push * pushed + pairs.pull * pulled
     weight = pairs.share
     if certainty is not None:
         weight = weight * _at(certainty, pairs.first) * _at(certainty, pairs.second)
