@@ -71,10 +71,13 @@ def lab(tmp_path_factory):
     """JupyterLab on loopback with a root and a token of its own: its folder, and the address of a notebook in it."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "explorers.ipynb")
-    # JupyterLab otherwise leaves out of the page what is not in view
-    setting = tmp_path_factory.mktemp("settings") / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
-    setting.parent.mkdir(parents=True)
-    setting.write_text(json.dumps({"windowingMode": "none"}))
+    settings = tmp_path_factory.mktemp("settings")
+    # JupyterLab otherwise leaves out of the page what is not in view, and asks whether it may fetch news
+    for name, setting in {"notebook-extension/tracker": {"windowingMode": "none"},
+                          "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}.items():
+        path = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(setting))
     shutil.copy(ROOT / "notebooks" / LESSON, folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -88,7 +91,7 @@ def lab(tmp_path_factory):
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
              "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
-             f"--LabApp.user_settings_dir={setting.parents[2]}", "--LabApp.news_url=None",
+             f"--LabApp.user_settings_dir={settings}", "--LabApp.news_url=None",
              "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
             env={**os.environ, **places, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log)
     try:
@@ -137,6 +140,7 @@ def run_all(page, address: str) -> None:
     """Open a notebook, run all its cells and wait until none is left to run."""
     page.goto(address)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_text("| Idle").wait_for()  # before the kernel is there, Run All would ask which one to take
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).first.click()
     page.wait_for_function("""() => {
