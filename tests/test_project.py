@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import importlib.util
 import re
 import shutil
@@ -243,6 +244,18 @@ def test_result_tables(tmp_path, monkeypatch):
     (tmp_path / "baseline-2.json").write_text('{"seed": 2}')
     with pytest.raises(InputError, match="baseline-2.json lacks"):
         readme.fill(block)
+
+
+def test_difference_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    block = "<!-- differences: baseline-*,better-* | abs_rel -->\nold\n<!-- end of results -->"
+    values = {"baseline": [0.4, 0.2], "better": [0.2, 0.1]}
+    for name, each in values.items():
+        run = {"name": name, "seed": 0, "scenes": [0, 1], "values": {"abs_rel": each}, "metrics": {"abs_rel": each[0]}}
+        assert "No results are committed yet" in readme.fill(block)  # one pattern without a file is enough
+        (tmp_path / f"{name}-0.json").write_text(json.dumps(run))
+    assert readme.fill(block).splitlines()[1:-1] == [
+        "| against: baseline | AbsRel ↓ | seeds |", "| --- | ---: | ---: |", "| better | **−50 % [−50, −50]** | 1 |"]
 
 
 def test_citation_names_both_papers():
