@@ -225,7 +225,7 @@ class Report:
             values = {name: np.array([_or_nan(v) for v in content["values"].get(name, nothing)]) for name in means}
             scale = _or_nan(content["scale_mean"]), _or_nan(content["scale_spread"])
             return cls(values, means, content["counts"], *scale, protocol)
-        except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path} is no readable evaluation report ({error}); run the evaluation again.") from error
 
 

@@ -9,14 +9,12 @@ import math
 import os
 from pathlib import Path
 import re
-import shutil
-import tempfile
 
 import numpy as np
 import torch
 
 from .camera import backproject, check_intrinsics, intrinsics as intrinsics_matrix
-from .common import InputError, check_sizes
+from .common import InputError, check_sizes, temporary_folder
 from .files import IMAGE_SUFFIXES, image_size, read_depth_png, write_image
 from .framestore import DEFAULT_CACHE, ClipSource
 
@@ -294,15 +292,11 @@ def unpack_video(path: Path, cache: Path, step: int = 1) -> Path:
     folder = Path(cache) / f"video-{path.stem}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
     if folder.is_dir():
         return folder
-    Path(cache).mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".video-", dir=cache))
-    try:
+    with temporary_folder(folder) as temporary:
         count = _decode_video(path, temporary, step)
         if not count:
             raise InputError(f"{path} holds no video frame; convert the file.")
         os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import backproject, check_intrinsics
-from .common import InputError, check_sizes
+from .common import InputError, check_sizes, remove_leftovers
 from .data import Triplet
 from .figures import colorize_depth
 from .files import IMAGE_SUFFIXES, read_image, write_depth_png, write_image, write_ply
@@ -168,6 +168,8 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
     names = [path.stem for path in images]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"several images are called {sorted(twice)[0]!r}; predict them into separate folders.")
+    if output.is_dir():
+        remove_leftovers(output)
     written = []
     for path, name in zip(tqdm(images, desc="predict", unit="image", disable=not progress), names):
         image = read_image(path)

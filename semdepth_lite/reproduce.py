@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .common import InputError
+from .common import InputError, remove_leftovers
 from .notebooks import ROOT, notebook_hash, parameter_literals, load, run_notebook
 from .presets import find_preset
 from .training import read_json, write_json
@@ -43,6 +43,7 @@ def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: st
     """
     find_preset(preset)
     record_path = Path(output) / RECORD
+    remove_leftovers(Path(output))
     record = read_json(record_path) if record_path.exists() else {}
     rows = []
     for path in find_notebooks(only):

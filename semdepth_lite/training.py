@@ -11,7 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .camera import check_intrinsics
 from .common import (Failure, InputError, check_divisible, interrupt_between_steps, peak_mib, pick_device,
-                     read_json, read_log, write_atomically, write_json)
+                     read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json)
 from .data import Triplet, augment, draw_augmentation
 from .framestore import prefetch
 from .losses import LossTerms
@@ -141,7 +141,12 @@ class Run:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, settings.learning_rate)
         self.step, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
-        self._open_folder()
+        with self._alone():
+            self._open_folder()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Keep other runs out of the folder; of several processes of a run the first one speaks for all."""
+        return sole_use(self.folder) if self.rank == 0 else nullcontext()
 
     def _load_imagenet(self) -> None:
         """Start the encoders from ImageNet weights."""
@@ -165,6 +170,8 @@ class Run:
             about |= {"python": platform.python_version(), "torch": torch.__version__, "device": str(self.device),
                       "processes": self.world}
             write_json(path, about)
+        if self.rank == 0:
+            remove_leftovers(self.folder)
         if (self.folder / "checkpoint.pt").exists():
             self._resume()
         self._trim_log()
@@ -183,7 +190,7 @@ class Run:
         """Drop log lines that were written after the checkpoint; their steps will be taken again."""
         log = self.folder / "log.jsonl"
         if self.rank == 0 and log.exists():
-            rows = [row for row in read_log(log) if row["step"] <= self.step]
+            rows = [row for row in read_log(log) if row.get("step", 0) <= self.step]
             write_atomically(log, lambda p: p.write_text("".join(json.dumps(row) + "\n" for row in rows)))
 
     def save(self) -> None:
@@ -236,7 +243,15 @@ class Run:
 
         Raises:
             TrainingError: if the loss, the depth or the pose breaks down; the last good checkpoint stays.
+            InputError: if another run is at work in the folder.
         """
+        with self._alone():
+            self._train(progress, log_every, save_every, watch, watch_every, workers)
+        return self.model.eval()
+
+    def _train(self, progress: bool, log_every: int, save_every: int, watch: Callable[[Model], dict[str, float]] | None,
+               watch_every: int, workers: int) -> None:
+        """Take the steps that are left."""
         from tqdm.auto import tqdm
 
         clock = Clock(self)
@@ -256,16 +271,15 @@ class Run:
                     self._check(terms, prediction)
                 if logged and self.rank == 0:
                     self._log(terms, bar, clock)
-                if (saved or stop) and self.rank == 0:
-                    clock.update()
-                    self.save()
                 if watch and watch_every and self.rank == 0 and (self.step % watch_every == 0 or last):
                     self._watch(watch, clock)
+                if (saved or stop) and self.rank == 0:  # last: what a checkpoint has behind it is not done again
+                    clock.update()
+                    self.save()
                 bar.update()
                 if stop:
                     raise KeyboardInterrupt
         clean_up(self.folder)
-        return self.model.eval()
 
     def _prepare(self, progress: bool) -> None:
         """Do what the variant needs first; its time is counted with the run's."""

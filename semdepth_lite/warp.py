@@ -26,7 +26,7 @@ def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
         (B, C, h, w).
     """
     height, width = image.shape[-2:]
-    size = torch.tensor([width - 1, height - 1], dtype=pixels.dtype, device=pixels.device)
+    size = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=pixels.dtype, device=pixels.device)
     grid = pixels.permute(0, 2, 3, 1) * (2 / size) - 1
     lost = grid.isnan().any(-1)
     view = F.grid_sample(image, grid.masked_fill(lost[..., None], 0), mode="bilinear", padding_mode="border",

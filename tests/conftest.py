@@ -1,8 +1,12 @@
-"""What every test shares: one thread, repeatable hypothesis runs, a canvas without a window, and the real data."""
+"""What every test shares: one thread, repeatable hypothesis runs, a canvas without a window, no network beyond this
+machine, and the real data."""
 from __future__ import annotations
 
+import errno
+import ipaddress
 import os
 from pathlib import Path
+import socket
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Jupyter otherwise announces a coming move of its folders as a warning, which is an error here.
@@ -18,6 +22,43 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def is_loopback(host: str | bytes | None) -> bool:
+    """Whether a host name or address is this machine's own; no name but localhost is looked up to find out."""
+    name = host.decode() if isinstance(host, bytes) else host
+    if name is None or name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def keep_to_loopback() -> None:
+    """Let sockets of this process reach, listen on and look up nothing but loopback."""
+    def guarded(name: str):
+        plain = getattr(socket.socket, name)
+
+        def call(self, address, *rest):
+            if self.family in (socket.AF_INET, socket.AF_INET6) and not is_loopback(address[0]):
+                raise OSError(errno.ENETUNREACH, f"tests keep to loopback, and {name} was asked for {address[0]!r}")
+            return plain(self, address, *rest)
+        return call
+
+    for name in ("connect", "connect_ex", "bind"):
+        setattr(socket.socket, name, guarded(name))
+    look_up = socket.getaddrinfo
+
+    def guarded_look_up(host, *rest, **options):
+        if not is_loopback(host):
+            raise socket.gaierror(socket.EAI_NONAME, f"tests keep to loopback, and {host!r} was looked up")
+        return look_up(host, *rest, **options)
+
+    socket.getaddrinfo = guarded_look_up
+
+
+keep_to_loopback()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ..common import InputError, write_atomically
+from ..common import InputError, reserve, write_atomically
 from ..data import Triplet
 from ..labels import NUM_CLASSES
 from ..networks import Encoder, NetworkSettings
@@ -164,6 +164,7 @@ def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, pa
             packed = segmenter.packed(batch.target.to(device)).cpu().numpy()
             if store is None:
                 store = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, *packed.shape[1:]))
+                reserve(temporary)
             store[done:done + len(packed)] = packed
             done += len(packed)
         store.flush()

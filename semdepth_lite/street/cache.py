@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..common import Failure, InputError
+from ..common import Failure, InputError, reserve, temporary_folder
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
 
@@ -138,35 +137,23 @@ def _open(folder: Path, settings: StreetSettings) -> StreetSet:
 
 def _render_into(folder: Path, settings: StreetSettings, workers: int | None, progress: bool) -> None:
     """Render a whole set into a temporary folder beside `folder` and move it into place."""
-    temporary = None
+    need = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in _layout(settings).values())
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        need = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in _layout(settings).values())
-        free = shutil.disk_usage(folder.parent).free
-        if need > free:
-            raise OSError(28, f"{need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
-        for name, (shape, kind) in _layout(settings).items():
-            np.lib.format.open_memmap(temporary / f"{name}.npy", mode="w+", dtype=kind, shape=shape).flush()
-            _reserve(temporary / f"{name}.npy")
-        _render_scenes(temporary, settings, workers or os.cpu_count() or 1, progress)
-        sizes = {f"{name}.npy": (temporary / f"{name}.npy").stat().st_size for name in _layout(settings)}
-        manifest = {"settings": asdict(settings), "renderer": RENDERER_VERSION, "bytes": sizes}
-        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        _install(temporary, folder, settings)
+        with temporary_folder(folder) as temporary:
+            free = shutil.disk_usage(folder.parent).free
+            if need > free:
+                raise OSError(28, f"{need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
+            for name, (shape, kind) in _layout(settings).items():
+                np.lib.format.open_memmap(temporary / f"{name}.npy", mode="w+", dtype=kind, shape=shape).flush()
+                reserve(temporary / f"{name}.npy")
+            _render_scenes(temporary, settings, workers or os.cpu_count() or 1, progress)
+            sizes = {f"{name}.npy": (temporary / f"{name}.npy").stat().st_size for name in _layout(settings)}
+            manifest = {"settings": asdict(settings), "renderer": RENDERER_VERSION, "bytes": sizes}
+            (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
+            _install(temporary, folder, settings)
     except OSError as error:
         raise InputError(f"the street cache {folder} cannot be written ({error.strerror or error}); free space or "
                          "name another folder with SEMDEPTH_CACHE.") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _reserve(path: Path) -> None:
-    """Claim the disk space of a sparse file now, where the system can: writing to a full disk through memory kills."""
-    if hasattr(os, "posix_fallocate"):
-        with open(path, "r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _install(temporary: Path, folder: Path, settings: StreetSettings) -> None:

@@ -1,15 +1,13 @@
 """A street drive in the folder layout of KITTI raw, with a contact sheet and an animated preview."""
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from ..classes import CLASSES
-from ..common import InputError
+from ..common import InputError, temporary_folder
 from .render import Frame, render_scene
 from .scene import make_scene
 
@@ -41,30 +39,25 @@ def export_kitti(seed: int, frames: int, height: int, width: int, folder: str | 
         raise InputError(f"folder {folder} is not empty; name a new or empty folder for the video.")
     scene = make_scene(seed)
     drive = f"{DATE}/{DATE}_drive_{seed % 10000:04d}_sync"
-    temporary = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        kept = []
-        poses = []
-        for index in tqdm(range(frames), unit="frame", desc="render drive", disable=not progress):
-            frame = render_scene(scene, index, height, width)
-            _write_frame(temporary / drive, index, frame)
-            poses.append(" ".join(f"{value:.12e}" for value in frame.pose[:3].ravel()))
-            kept.append(_preview_row(frame))
-        (temporary / drive / "poses.txt").write_text("\n".join(poses) + "\n")
-        (temporary / DATE / "calib_cam_to_cam.txt").write_text(_calibration(frame.K, height, width))
-        _write_previews(temporary, kept)
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-        folder.chmod(0o755)
+        with temporary_folder(folder) as temporary:
+            kept = []
+            poses = []
+            for index in tqdm(range(frames), unit="frame", desc="render drive", disable=not progress):
+                frame = render_scene(scene, index, height, width)
+                _write_frame(temporary / drive, index, frame)
+                poses.append(" ".join(f"{value:.12e}" for value in frame.pose[:3].ravel()))
+                kept.append(_preview_row(frame))
+            (temporary / drive / "poses.txt").write_text("\n".join(poses) + "\n")
+            (temporary / DATE / "calib_cam_to_cam.txt").write_text(_calibration(frame.K, height, width))
+            _write_previews(temporary, kept)
+            if folder.exists():
+                folder.rmdir()
+            temporary.rename(folder)
+            folder.chmod(0o755)
     except OSError as error:
         raise InputError(f"the video cannot be written to {folder} ({error.strerror or error}); free space or name "
                          "another folder.") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
     return folder / drive
 
 

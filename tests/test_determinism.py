@@ -1,0 +1,67 @@
+"""The same seed gives the same bytes: of every variant, with threads that read ahead or none, with a bar or none."""
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from made_up import TinySource
+from semdepth_lite.labels import NUM_CLASSES
+from semdepth_lite.model import VARIANTS
+from semdepth_lite.training import Run, TrainSettings, load_checkpoint
+
+TINY = TrainSettings(width=8, steps=2, batch=2, segmenter_steps=1)
+
+
+class Labeled(TinySource):
+    """Triplets of the pole scene with made-up labels in blocks."""
+
+    has_labels = True
+
+    def triplet(self, indices):
+        blocks = [np.random.RandomState(int(i)).randint(0, NUM_CLASSES, (4, 6)) for i in np.asarray(indices)]
+        labels = np.stack(blocks).repeat(self.height // 4, 1).repeat(self.width // 6, 2)
+        return replace(super().triplet(indices), labels=torch.from_numpy(labels.astype(np.uint8)))
+
+
+@pytest.fixture(scope="module")
+def source() -> Labeled:
+    return Labeled(3)
+
+
+def train(source, folder: Path, settings: TrainSettings, **options) -> dict[str, object]:
+    """The bytes of a run: of its weights, of Adam's moments and of its log."""
+    Run(source, settings, folder, "cpu").train(log_every=1, **options)
+    state = load_checkpoint(folder / "checkpoint.pt")
+    moments = {f"adam {i} {name}": value for i, slots in state["optimizer"]["state"].items()
+               for name, value in slots.items()}
+    tensors = {name: value.numpy().tobytes() for name, value in {**state["model"], **moments}.items()}
+    return {**tensors, "log": (folder / "log.jsonl").read_bytes()}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_repeats_to_the_last_bit(variant, source, tmp_path):
+    settings = replace(TINY, variant=variant)
+    one = train(source, tmp_path / "one", settings, progress=False, workers=0)
+    two = train(source, tmp_path / "two", settings, progress=True, workers=2)
+    assert [name for name in one if one[name] != two.get(name)] == [] and one.keys() == two.keys()
+    assert b"nan" not in one["log"].lower()
+
+
+def test_another_seed_gives_other_weights(source, tmp_path):
+    one = train(source, tmp_path / "one", TINY, progress=False)
+    two = train(source, tmp_path / "two", replace(TINY, seed=1), progress=False)
+    assert any(one[name] != two[name] for name in one if name.startswith("encoder"))
+
+
+def test_a_clock_that_jumps_changes_nothing(source, tmp_path, monkeypatch):
+    calm = train(source, tmp_path / "calm", TINY, progress=False)
+    hours = iter(range(10**6))
+    plain = time.time
+    monkeypatch.setattr(time, "time", lambda: plain() + 3600 * (-1) ** next(hours))  # an hour ahead, an hour back
+    jumping = train(source, tmp_path / "jumping", TINY, progress=False, workers=1)
+    assert calm == jumping

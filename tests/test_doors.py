@@ -1,0 +1,250 @@
+"""The public functions under whatever a stranger hands them: a result of the promised shape, or one sentence."""
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis.extra import numpy as arrays
+import numpy as np
+from PIL import Image
+import pytest
+import torch
+
+from semdepth_lite import camera, files, labels, losses, metrics
+from semdepth_lite.alignment import align_motion
+from semdepth_lite.common import InputError, check_divisible, check_sizes, pick_device, read_json, read_log
+from semdepth_lite.datasets import open_data
+from semdepth_lite.evaluation import Protocol, Report, evaluate_batch
+from semdepth_lite.figures import colorize_depth
+from semdepth_lite.frames import parse_intrinsics, read_intrinsics_file, scale_from_height
+from semdepth_lite.framestore import resize_nearest, shrink_depth, train_id_table
+from semdepth_lite.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
+from semdepth_lite.model import Model, Variant, find_variant
+from semdepth_lite.networks import NetworkSettings
+from semdepth_lite.presets import find_preset, recipe
+from semdepth_lite.reproduce import find_notebooks
+from semdepth_lite.street import StreetSettings, corrupt_labels
+from semdepth_lite.training import TrainSettings, load_checkpoint, load_run
+from semdepth_lite.warp import sample, warp
+from semdepth_lite.weights import load_tensors, read_monodepth2
+
+wild = st.floats(width=32)  # nan and both infinities among them
+few = settings(max_examples=30)
+in_files = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+sizes = st.integers(1, 5)
+
+
+def said_in_one_sentence(error: InputError) -> None:
+    assert "\n" not in str(error) and len(str(error)) > 15 and str(error).endswith("."), str(error)
+
+
+def refuses_or_returns(call):
+    """The result, or None where the input was refused in one sentence; any other error goes on."""
+    try:
+        return call()
+    except InputError as error:
+        said_in_one_sentence(error)
+        return None
+
+
+# Doors and what they refuse
+
+flat, image = torch.ones(1, 1, 4, 6), torch.rand(1, 3, 4, 6)
+K, T = camera.intrinsics(6.0, 6.0, 2.5, 2.0)[None], torch.eye(4)[None]
+REFUSED = {
+    "sizes": lambda: check_sizes(flat, "depth", "B3HW"),
+    "dimensions": lambda: check_sizes(flat[0], "depth", "B1HW"),
+    "height": lambda: check_divisible(100, 64),
+    "height zero": lambda: check_divisible(0, 64),
+    "beyond memory": lambda: check_divisible(2**20, 2**20),
+    "device": lambda: pick_device("abacus"),
+    "depth of three channels": lambda: camera.backproject(image, K),
+    "K of two images": lambda: camera.backproject(flat, K.repeat(2, 1, 1)),
+    "points of four numbers": lambda: camera.project(torch.ones(1, 4, 4, 6), K),
+    "K of another shape": lambda: camera.check_intrinsics(torch.eye(4), 4, 6),
+    "K normalized": lambda: camera.check_intrinsics(camera.intrinsics(0.58, 1.92, 0.5, 0.5), 192, 640),
+    "K not finite": lambda: camera.check_intrinsics(camera.intrinsics(float("nan"), 6, 3, 2), 4, 6),
+    "motion of three rows": lambda: warp(image, flat, T[:, :3], K),
+    "source of another size": lambda: warp(image[..., 1:], flat, T, K),
+    "group": lambda: labels.group_mask(torch.zeros(1, 2, 2, dtype=torch.uint8), "flying"),
+    "photometric": lambda: losses.photometric_error(image, image[..., 1:]),
+    "crop": lambda: metrics.crop_mask(4, 6, "half"),
+    "scale of another shape": lambda: metrics.median_scale(flat, flat[..., 1:], flat > 0),
+    "distance": lambda: metrics.squared_distance_to(flat[0] > 0, 0),
+    "window": lambda: metrics.discontinuity_sides(flat[0], flat[0] > 0, window=4),
+    "alignment": lambda: metrics.align_trajectory(T.repeat(5, 1, 1), T.repeat(5, 1, 1), dof=5),
+    "paths differ": lambda: metrics.trajectory_ate(T.repeat(5, 1, 1), T.repeat(4, 1, 1)),
+    "short path": lambda: metrics.snippet_ate(T, T),
+    "protocol": lambda: Protocol(crop="middle"),
+    "caps": lambda: Protocol(min_depth=80.0, max_depth=1.0),
+    "prediction not positive": lambda: evaluate_batch(-flat, flat),
+    "prediction not finite": lambda: evaluate_batch(flat * float("nan"), flat),
+    "variant": lambda: find_variant("magic"),
+    "switch": lambda: find_variant("baseline", "magic=1"),
+    "fusion": lambda: Variant(fusion="glue"),
+    "levels": lambda: Variant(levels=(7,)),
+    "share": lambda: Variant(semantic_share=1.5),
+    "encoder": lambda: Model(NetworkSettings("vgg")),
+    "image for the network": lambda: Model(NetworkSettings(width=8)).predict(torch.rand(1, 3, 50, 64)),
+    "motion without a network": lambda: Model(NetworkSettings(width=8), pose="given").motion(image, image[:, None]),
+    "preset": lambda: find_preset("huge"),
+    "setting": lambda: recipe("quick", learning_rate=-1.0),
+    "noise": lambda: TrainSettings(label_noise=2.0),
+    "split": lambda: StreetSettings(split="secret"),
+    "scenes": lambda: StreetSettings(scenes=0),
+    "data": lambda: open_data("mars:here", 64, 96),
+    "label ids": lambda: train_id_table("voc"),
+    "depth to write": lambda: files.write_depth_png(Path("never.png"), np.full((2, 2), np.inf)),
+    "points to write": lambda: files.write_ply(Path("never.ply"), np.zeros((2, 3)), np.zeros((3, 3), np.uint8)),
+    "camera height": lambda: scale_from_height(flat, K, 0.0),
+    "run": lambda: load_run(Path("nowhere")),
+    "weights": lambda: read_monodepth2(Path("nowhere")),
+    "report": lambda: Report.load("nowhere.json"),
+    "notebooks": lambda: find_notebooks("99"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_door_refuses_in_one_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError) as caught:
+        REFUSED[name]()
+    assert isinstance(caught.value, InputError)
+    said_in_one_sentence(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Numbers of every kind, sizes down to one pixel
+
+@few
+@given(st.data(), sizes, sizes)
+def test_warping_survives_every_number(data, height, width):
+    depth = data.draw(arrays.arrays(np.float32, (1, 1, height, width), elements=wild))
+    motion = data.draw(arrays.arrays(np.float32, (1, 4, 4), elements=wild))
+    picture = torch.rand(1, 3, height, width)
+    camera_K = camera.intrinsics(max(width, 2), max(height, 2), (width - 1) / 2, (height - 1) / 2)[None]
+    warped, valid = warp(picture, torch.from_numpy(depth), torch.from_numpy(motion), camera_K)
+    assert warped.shape == picture.shape and valid.shape == (1, 1, height, width) and valid.dtype == torch.bool
+    assert torch.isfinite(warped).all(1, keepdim=True)[valid].all()
+    assert not ((warped < 0) | (warped > 1.0001)).any()
+
+
+@few
+@given(sizes, sizes)
+def test_sampling_at_the_pixels_returns_the_image_down_to_one_pixel(height, width):
+    picture = torch.rand(2, 3, height, width)
+    v, u = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    pixels = torch.stack((u, v)).float().expand(2, 2, height, width)
+    assert torch.allclose(sample(picture, pixels), picture, atol=1e-6)
+
+
+@few
+@given(st.data(), sizes, sizes)
+def test_evaluation_survives_every_truth(data, height, width):
+    truth = torch.from_numpy(data.draw(arrays.arrays(np.float32, (1, 1, height, width), elements=wild)))
+    ids = torch.from_numpy(data.draw(arrays.arrays(np.uint8, (1, height, width))))
+    found = refuses_or_returns(lambda: evaluate_batch(torch.full_like(truth, 3.0), truth, ids))
+    assert found is None or all(value.shape == (1,) for value in found.values())
+    assert found is None or found["pixels"] == ((truth > 1e-3) & (truth < 80)).sum()
+
+
+@few
+@given(arrays.arrays(np.float32, (3, 3), elements=wild), st.integers(1, 2000), st.integers(1, 2000))
+def test_intrinsics_are_taken_or_refused(matrix, height, width):
+    refuses_or_returns(lambda: camera.check_intrinsics(torch.from_numpy(matrix), height, width))
+
+
+@few
+@given(arrays.arrays(np.float32, st.tuples(sizes, sizes), elements=wild), sizes, sizes)
+def test_depth_maps_are_shrunk_and_colored_without_complaint(depth, height, width):
+    known = np.where(np.isfinite(depth) & (depth > 0), depth, 0)
+    small = shrink_depth(known, height, width)
+    assert small.shape == (height, width) and set(small.ravel()) <= {0.0, *known.ravel()}
+    assert colorize_depth(known).shape == (*known.shape, 3)
+
+
+@few
+@given(arrays.arrays(np.uint8, st.tuples(sizes, sizes)), sizes, sizes, st.floats(0, 1))
+def test_label_maps_keep_to_their_ids(ids, height, width, strength):
+    small = resize_nearest(ids, height, width)
+    assert small.shape == (height, width) and set(small.ravel()) <= set(ids.ravel())
+    known = np.where(ids < labels.NUM_CLASSES, ids, labels.IGNORE).astype(np.uint8)
+    wrong = refuses_or_returns(lambda: corrupt_labels(known, strength, 0))
+    assert wrong is None or (wrong.shape == known.shape and wrong.dtype == np.uint8)
+    assert labels.colorize_labels(torch.from_numpy(ids)[None]).shape == (1, *ids.shape, 3)
+
+
+@few
+@given(st.data(), st.integers(2, 5), st.integers(2, 5))
+def test_alignment_never_returns_what_is_no_motion(data, height, width):
+    depth = torch.from_numpy(data.draw(arrays.arrays(np.float32, (1, 1, height, width), elements=st.floats(
+        np.float32(0.1), 100, width=32))))
+    gray = torch.rand(1, 1, height, width)
+    camera_K = camera.intrinsics(width, height, (width - 1) / 2, (height - 1) / 2)[None]
+    found = align_motion(torch.eye(4).repeat(1, 2, 1, 1), depth, gray, gray[:, None].repeat(1, 2, 1, 1, 1), camera_K, 2)
+    assert found.shape == (1, 2, 4, 4) and torch.isfinite(found).all()
+
+
+# Words of every kind
+
+@settings(max_examples=60)
+@given(st.one_of(st.text(max_size=30), st.lists(st.one_of(st.floats(), st.integers()), max_size=5).map(
+    lambda values: " ".join(map(str, values))), st.floats().map(lambda angle: f"fov {angle}")))
+def test_a_line_of_intrinsics_is_taken_or_refused(text):
+    found = refuses_or_returns(lambda: parse_intrinsics(text, 64, 96))
+    assert found is None or (found.shape == (3, 3) and torch.isfinite(found).all())
+
+
+@settings(max_examples=60)
+@given(st.one_of(st.text(max_size=20), st.builds(
+    "{}={}".format, st.sampled_from(list(Variant.__dataclass_fields__)), st.one_of(st.text(max_size=5), st.floats(),
+                                                                                st.integers(), st.just("yes")))))
+def test_switches_are_taken_or_refused(text):
+    found = refuses_or_returns(lambda: find_variant("baseline", text))
+    assert found is None or all(np.isfinite(value) for value in vars(found).values() if isinstance(value, float))
+
+
+# Files of every kind
+
+READERS = {"image": files.read_image, "size": files.image_size, "labels": files.read_label_map,
+           "depth": files.read_depth_png, "json": read_json, "weights": load_tensors, "checkpoint": load_checkpoint,
+           "report": Report.load, "list": read_list, "poses": read_odometry_poses, "packet": read_oxts,
+           "calibration": read_odometry_calibration, "scan": read_scan, "log": lambda path: list(read_log(path)),
+           "intrinsics": lambda path: read_intrinsics_file(path, [Path("0.png")], 64, 96)}
+
+
+@pytest.mark.parametrize("name", READERS)
+@in_files
+@given(content=st.one_of(st.binary(max_size=80), st.text(max_size=60).map(str.encode)))
+def test_no_reader_trips_over_any_bytes(name, content, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    refuses_or_returns(lambda: READERS[name](path))
+
+
+def good_files() -> dict[str, bytes]:
+    """A whole file of each kind."""
+    picture, ids = np.zeros((6, 9, 3), np.uint8), np.zeros((6, 9), np.uint8)
+    whole = {}
+    for name, pixels, kind in (("image", picture, "PNG"), ("size", picture, "JPEG"), ("labels", ids, "PNG"),
+                               ("depth", np.full((6, 9), 256, np.uint16), "PNG")):
+        Image.fromarray(pixels).save(stream := io.BytesIO(), kind)
+        whole[name] = stream.getvalue()
+    torch.save({"model": {"a": torch.ones(2)}, "settings": {}, "step": 1}, stream := io.BytesIO())
+    whole |= dict.fromkeys(("weights", "checkpoint"), stream.getvalue())
+    whole["json"] = json.dumps({"a": [1, 2.5, None], "b": {"c": "d"}}).encode()
+    return whole
+
+
+@pytest.mark.parametrize("name", good_files())
+@in_files
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused(name, data, tmp_path):
+    content = bytearray(good_files()[name])
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    path = tmp_path / "file"
+    path.write_bytes(content[:data.draw(st.integers(0, len(content)))])
+    refuses_or_returns(lambda: READERS[name](path))

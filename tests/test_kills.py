@@ -1,0 +1,70 @@
+"""Death at any moment costs nothing but the work since the last checkpoint: the short form of tests/kills.py."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+from semdepth_lite.common import InputError, remove_leftovers, sole_use, temporary_folder, write_atomically
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
+
+
+def test_killed_jobs_end_as_if_they_had_not_been():
+    """In a process of its own, because it forks."""
+    here = Path(__file__).resolve().parent
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here.parent)}
+    told = subprocess.run([sys.executable, here / "kills.py", "--kills", "4", "--seed", "1"], env=environment,
+                          capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["train", "street", "predict", "reproduce"]
+    assert all(": 4 kills" in line and "byte for byte" in line for line in lines)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from semdepth_lite.common import sole_use
+with sole_use(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_run_in_a_folder_is_told_and_a_dead_one_holds_nothing(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, env=environment)
+    try:
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="is in use by another run"):
+            with sole_use(tmp_path):
+                pass
+    finally:
+        process.kill()
+        process.communicate()
+    with sole_use(tmp_path):
+        pass
+
+
+def test_leftovers_of_the_living_stay(tmp_path):
+    (tmp_path / ".dead.1.tmp").write_text("half")
+    (tmp_path / ".gone.1.tmp").mkdir()
+    (tmp_path / ".gone.1.tmp" / "half").write_text("half")
+    (tmp_path / "kept.tmp").write_text("not hidden, not ours")
+
+    def write(temporary: Path) -> None:
+        remove_leftovers(tmp_path)
+        temporary.write_text("whole")
+
+    write_atomically(tmp_path / "file", write)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "kept.tmp"]
+    with temporary_folder(tmp_path / "place") as one:
+        remove_leftovers(tmp_path)
+        assert one.is_dir()
+        with temporary_folder(tmp_path / "place") as other:  # two processes may render the same set
+            assert one.is_dir() and other != one
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "kept.tmp"]
