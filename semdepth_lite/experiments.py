@@ -212,19 +212,25 @@ def plan(singles: list[Single], results: Path, processes: int) -> tuple[list[Sin
     return todo, total / 3600 / processes
 
 
-def step_seconds(single: Single, steps: int = 3) -> float:
-    """Measure the processor time of a training step of a run, on a small street of the same size."""
+def step_seconds(single: Single, few: int = 3, more: int = 9) -> float:
+    """Measure the processor time that one more step of a run takes, its share of a segmenter's training included.
+
+    On a small street of the same size, as the difference of two short runs, so that what is done once does not count.
+    """
     import tempfile
     from dataclasses import replace
 
     size = PRESETS["quick"].scenes
     source = street("train", replace(find_preset(single.preset), scenes=size), progress=False)
-    with tempfile.TemporaryDirectory() as folder:
-        share = (steps + 1) / single.settings.steps  # the segmenter is trained for the same share
-        segmenter = max(1, round(share * single.settings.segmenter_steps))
-        run = Run(source, replace(single.settings, steps=steps + 1, segmenter_steps=segmenter), Path(folder))
-        run.train(progress=False, log_every=10**9, save_every=1)
-        return run.cpu_seconds / (steps + 1)
+
+    def seconds(steps: int) -> float:
+        segmenter = max(1, round(steps / single.settings.steps * single.settings.segmenter_steps))
+        with tempfile.TemporaryDirectory() as folder:
+            run = Run(source, replace(single.settings, steps=steps, segmenter_steps=segmenter), Path(folder))
+            run.train(progress=False, log_every=10**9)
+            return run.cpu_seconds
+
+    return max(0.0, seconds(more) - seconds(few)) / (more - few)
 
 
 def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"), results: Path = RESULTS,
