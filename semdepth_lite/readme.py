@@ -1,6 +1,7 @@
 """What is made from the package and never typed by hand: the README's picture and tables, and the pages beside it.
 
-`python -m semdepth_lite.readme` draws the README's picture, brings exercises, solutions, glossary and the line of
+`python -m semdepth_lite.readme` draws the README's picture, the overview of both methods and, from
+committed results, what each variant changes; it brings exercises, solutions, glossary and the line of
 minutes of each lesson up to date, fills the README's list of notebooks, and every block of the form
 
     <!-- results: PATTERN | METRIC METRIC ... -->
@@ -23,7 +24,7 @@ from .checks import EXERCISES
 from .checks.cells import exercise_cells, write_exercises
 from .common import write_atomically
 from .notebooks import ROOT, STAMP, find_results, load, read_results, save_notebook
-from .tables import difference_table, group_runs, results_table
+from .tables import difference_table, differences, group_runs, results_table
 
 BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
@@ -31,6 +32,10 @@ TIME = re.compile(r"^\*Time:\*.*$", re.M)
 LISTED = re.compile(r"(<!-- exercises -->\n).*?(<!-- end of exercises -->)", re.S)
 INSTRUCTORS = ROOT / "notebooks" / "for_instructors.md"
 LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
+ABLATION = ("baseline-1-learned-*", "semantics-[124]-*", "variants-*")  # the nine named variants
+CHARTED = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "thin things",
+           "near_abs_rel": "near side", "far_abs_rel": "far side", "fat": "fattening", "shr": "shrinking",
+           "edge_f": "edge F"}
 PICTURED = (2, 8, 11, 14, 23)  # seeds of test scenes with sun and shade, near and far things
 
 
@@ -128,6 +133,36 @@ def draw_picture(path: Path) -> None:
          caption="The street that the package renders: image, exact depth and exact classes.")
 
 
+def draw_overview(path: Path) -> None:
+    """Draw both methods."""
+    from .figures import overview, save
+
+    save(overview(), path,
+         alt="Two diagrams. In SEEDepth a shared encoder feeds a semantic and a depth decoder of five levels; "
+             "attention joins them at levels 4 to 2, concatenation at 1 and 0, and SEEM enhances points at semantic "
+             "edges before the last convolution. In SemDepth SSFA joins them, told by a label map, and a ranking loss "
+             "compares depth with labels.",
+         caption="Both methods, drawn after the authors' overview figures; what is inside a dashed box is our "
+                 "reconstruction.")
+
+
+def draw_ablation(path: Path) -> bool:
+    """Draw what each variant changes, from the committed results, and tell whether there are any."""
+    from .figures import difference_bars, save
+
+    if not all(map(find_results, ABLATION)):
+        return False
+    rows = group_runs({file: run for pattern in ABLATION for file, run in read_results(pattern).items()})
+    found = differences(rows, next(iter(rows)), tuple(CHARTED))
+    chart = {name.split(":")[0]: {CHARTED[metric]: tuple(100 * x for x in (d.relative, d.relative_low, d.relative_high))
+                                  for metric, d in row.items() if d} for name, row in found.items()}
+    save(difference_bars(chart, higher_is_better=("edge F",)), path,
+         alt="Relative differences of variants to the baseline in eight metrics, with intervals. AbsRel: " + "; ".join(
+             f"{name} {row['AbsRel'][0]:+.0f} percent" for name, row in chart.items() if "AbsRel" in row) + ".",
+         caption="Each variant against the baseline on test scenes. Everything but edge F is an error: left is better.")
+    return True
+
+
 def main() -> None:
     """Bring everything that is made up to date, the README last."""
     write_exercises()
@@ -137,6 +172,8 @@ def main() -> None:
         if with_time_line(notebook):
             save_notebook(notebook, path)
     draw_picture(ROOT / "figures" / "street_contact_sheet.png")
+    draw_overview(ROOT / "figures" / "overview.png")
+    draw_ablation(ROOT / "figures" / "ablation.png")
     for path, filler in ((INSTRUCTORS, fill_instructors), (ROOT / "README.md", fill)):
         filled = filler(path.read_text(encoding="utf-8"))
         write_atomically(path, lambda temporary, filled=filled: temporary.write_text(filled, encoding="utf-8"))

@@ -43,7 +43,8 @@ def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table, its first column to the left and the others to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(cells)} |\n".replace("|  |", "| |", 1) for cells in lines)
 
@@ -62,7 +63,7 @@ def results_table(runs: Mapping[str, Mapping], metrics: Sequence[str]) -> str:
     for name, found in group_runs(runs).items():
         values = [[run["metrics"][m] for run in found if run["metrics"].get(m) is not None] for m in metrics]
         rows.append([name, *(mean_and_spread(some) if some else "–" for some in values), str(len(found))])
-    return _markdown(["", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], rows)
+    return markdown(["", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], rows)
 
 
 def compare(runs: Sequence[Mapping], base: Sequence[Mapping], metric: str) -> PairedDifference | None:
@@ -107,7 +108,8 @@ def differences(rows: Rows, base: str, metrics: Sequence[str]) -> dict[str, dict
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:+.0f}".replace("-", "−")
+    digits = 1 if 0.0005 <= abs(value) < 0.0095 else 0  # a bound of −0 would not say on which side of zero it lies
+    return f"{100 * value:+.{digits}f}".replace("-", "−")
 
 
 def difference_table(rows: Rows, base: str, metrics: Sequence[str]) -> str:
@@ -132,7 +134,7 @@ def difference_table(rows: Rows, base: str, metrics: Sequence[str]) -> str:
             sure = found is not None and found.relative_low * found.relative_high > 0
             cells.append(f"**{text}**" if sure else text)
         lines.append([*cells, str(max((found.seeds for found in row.values() if found), default=0))])
-    return _markdown([f"against: {base}", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], lines)
+    return markdown([f"against: {base}", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], lines)
 
 
 def cost_table(rows: Rows, base: str) -> str:
@@ -155,4 +157,4 @@ def cost_table(rows: Rows, base: str) -> str:
         ratio = seconds / mean(rows[base], "cpu_seconds")
         lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", str(runs[0]["settings"]["steps"]),
                       f"{seconds:.0f}", f"{ratio:.2f}", f"{mean(runs, 'peak_mib'):.0f}"])
-    return _markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)
+    return markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)

@@ -65,6 +65,7 @@ SAMPLES = {
         {"ranking loss": {"AbsRel": (-3.0, -5.0, -1.0), "edge F": (40.0, 10.0, 70.0), "thin": (1.0, -2.0, 4.0)},
          "attention and edge points": {"AbsRel": (2.0, 1.0, 3.0), "edge F": (9.0, -1.0, 20.0), "thin": None}},
         higher_is_better=("edge F",)),
+    "overview": figures.overview,
     "point_panel": lambda: figures.point_panel(
         {"training": (IMAGE, {"near edges": [(20, 10), (40, 17)], "anywhere": [(3, 3)]}),
          "test": (IMAGE, {"strongest edges": [(39, 12)]})}),
@@ -240,7 +241,15 @@ def test_marks_say_better_worse_and_unsure():
 def test_only_quadruplets_inside_the_cut_out_are_drawn():
     inside, outside = [(14, 12), (17, 12), (22, 12), (25, 12)], [(2, 12), (17, 12), (22, 12), (25, 12)]
     axis, = figures.quadruplet_picture(IMAGE, [outside, inside], rows=(4, 22), columns=(5, 60)).axes
-    drawn = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in axis.lines if line.get_marker() == "o"]
+    drawn = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in axis.lines
+             if line.get_marker() == "o"]
     assert drawn == [(float(x), float(y)) for x, y in inside] and [text.get_text() for text in axis.texts] == [*"abcd"]
     with pytest.raises(InputError, match="do not lie in an image"):
         figures.quadruplet_picture(IMAGE, [inside], rows=(4, 30), columns=(5, 60))
+
+
+def test_the_overview_names_every_part_of_both_methods():
+    words = [text.get_text() for axis in figures.overview().axes for text in axis.texts]
+    for part, times in (("attention", 3), ("concat,\nconv", 2), ("SSFA", 5), ("SEEM", 1), ("ranking loss", 1),
+                        ("snapping", 1), ("shared\nencoder", 2), ("level 0", 4)):
+        assert sum(word.startswith(part) for word in words) == times, part

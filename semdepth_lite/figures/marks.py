@@ -31,7 +31,8 @@ def point_panel(panels: Mapping[str, tuple[object, Mapping[str, object]]], *, co
         for name, points in sets.items():
             color, _, marker = styles.setdefault(name, LINES[(5, 0, 6, 1)[len(styles) % 4]])
             x, y = as_array(points).reshape(-1, 2).T
-            axis.plot(x, y, marker, color=color, markersize=size, markeredgewidth=0, label=name)
+            axis.plot(x, y, marker, color=color, markersize=size, markeredgecolor="black", markeredgewidth=0.5,
+                      label=name)
     handles = {h.get_label(): h for axis in axes for h in axis.get_legend_handles_labels()[0]}
     figure.legend(handles=list(handles.values()), loc="outside lower left", ncols=4, markerscale=8 / size,
                   handletextpad=0.2)
