@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+import math
 
 from .borders import RankingSettings
 from .common import InputError
@@ -72,6 +73,10 @@ class Variant:
     ranking_robust: bool = True
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not 0 <= value < math.inf:
+                raise InputError(f"{field.name} {value} is not a number from 0 on; its default is {field.default}.")
         output_count(self.classes)
         choices = {"fusion": ("none", "attention", "ssfa"), "semantic_source": ("branch", "segmenter", "labels"),
                    "seem_source": ("labels", "prediction")}

@@ -360,6 +360,8 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
     "band infinite": ("bare", nothing, ["evaluate", "--run", "{run}", "--band", "inf"], "a band of inf px"),
     "cap no number": ("bare", nothing, ["evaluate", "--run", "{run}", "--max-depth", "nan"], "are no range"),
     "levels": ("bare", nothing, ["train", "new", "--switches", "levels=9"], "levels"),
+    "weight no number": ("bare", nothing, ["train", "new", "--switches", "semantic_weight=nan"], "semantic_weight nan"),
+    "weight below zero": ("bare", nothing, ["train", "new", "--switches", "semantic_weight=-1"], "weight -1.0"),
     "switch half": ("bare", nothing, ["train", "new", "--switches", "classes"], "classes"),
     "switch yes or no": ("bare", nothing, ["train", "new", "--switches", "class_weights=1"], "expected yes or no"),
     "seed beyond": ("bare", nothing, ["train", "new", "--seed", str(2**40)], "seed is 1099511627776"),
