@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]
-PATIENCE = 600  # seconds for a notebook to run; seconds are enough unless the machine is busy
+PATIENCE = 240  # seconds for a notebook to run; a fraction is enough unless the machine is busy
 LESSON = "01_street_and_camera.ipynb"
 SETUP = """
 import torch

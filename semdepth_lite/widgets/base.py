@@ -95,7 +95,6 @@ class Explorer(ABC):
         drawing = self.draw(**self.values)
         pixels = self._canvas.raster(drawing.figures)
         self.image.width = str(pixels.shape[1])
-        self.image.tooltip = f"{self.alt} {drawing.sentence}"
         self.image.value = encode(pixels)
         self.sentence, self.numbers = drawing.sentence, drawing.numbers
         self.status.value = f'<div role="status" aria-live="polite" {WORDS}>{escape(drawing.sentence)}</div>'
