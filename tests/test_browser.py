@@ -96,7 +96,8 @@ def lab(tmp_path_factory):
             env={**os.environ, **places, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log)
     try:
         wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, folder / "lab.log")
-        yield folder, lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?token={token}"
+        # a workspace for each notebook, or the tab of the one before would be open too and take Run All
+        yield folder, lambda name: f"http://127.0.0.1:{port}/lab/workspaces/{Path(name).stem}/tree/{name}?token={token}"
     finally:
         server.terminate()
         server.wait(60)
