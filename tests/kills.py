@@ -59,10 +59,10 @@ def street(folder: Path) -> None:
 
 
 def predict(folder: Path) -> None:
+    common.remove_leftovers(folder / "in")  # a life may end while it makes its input
     for i in range(6):
         if not (folder / "in" / f"{i}.png").exists():
             write_image(folder / "in" / f"{i}.png", np.random.RandomState(i).randint(0, 256, (64, 96, 3), np.uint8))
-    common.remove_leftovers(folder / "in")
     model = TrainSettings(width=8).build().eval()
     prediction.predict_files(model, [folder / "in"], folder / "out", 64, 96, progress=False)
 
