@@ -82,6 +82,23 @@ def check_divisible(height: int, width: int, factor: int = 32) -> None:
                          "192 and 640, for instance.")
 
 
+def check_choices(settings: object, choices: dict[str, tuple[str, ...]], prefix: str = "") -> None:
+    """Refuse attributes that are none of their choices.
+
+    Args:
+        settings: whose attributes.
+        choices: attribute to the values it may have.
+        prefix: what the message puts before the attribute's name.
+
+    Raises:
+        InputError: naming the first such attribute.
+    """
+    for name, allowed in choices.items():
+        if getattr(settings, name) not in allowed:
+            raise InputError(f"{prefix}{name} {getattr(settings, name)!r} is unknown; use one of "
+                             f"{', '.join(allowed)}.")
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and torch, so that a run repeats."""
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from .common import InputError, seed_everything
+from .common import InputError, check_choices, seed_everything
 from .losses import LOSSES, LossSettings
 from .model import Model, find_variant
 from .networks import NetworkSettings
@@ -61,11 +61,9 @@ class TrainSettings:
         find_variant(self.variant, self.switches)
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
-        choices = {"loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
-                   "schedule": ("cosine", "step"), "precision": ("fp32", "bf16")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
+        check_choices(self, {
+            "loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
+            "schedule": ("cosine", "step"), "precision": ("fp32", "bf16")})
         for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import math
 
 from .borders import RankingSettings
-from .common import InputError
+from .common import InputError, check_choices
 from .networks import DepthDecoder
 from .semantics import output_count
 
@@ -64,13 +64,13 @@ class Variant:
     ranking: bool = False
     ranking_weight: float = 0.05
     ranking_start: float = 0.7
-    ranking_things: str = "foreground_wide"
-    ranking_against: str = "backdrop"
-    ranking_variable: str = "log"
-    ranking_floor: float = 0.02
-    ranking_cap: float = 0.2
-    ranking_certainty: str = "product"
-    ranking_robust: bool = True
+    ranking_things: str = RankingSettings.things
+    ranking_against: str = RankingSettings.against
+    ranking_variable: str = RankingSettings.variable
+    ranking_floor: float = RankingSettings.floor
+    ranking_cap: float = RankingSettings.cap
+    ranking_certainty: str = RankingSettings.certainty
+    ranking_robust: bool = RankingSettings.robust
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -78,11 +78,9 @@ class Variant:
             if isinstance(value, float) and not 0 <= value < math.inf:
                 raise InputError(f"{field.name} {value} is not a number from 0 on; its default is {field.default}.")
         output_count(self.classes)
-        choices = {"fusion": ("none", "attention", "ssfa"), "semantic_source": ("branch", "segmenter", "labels"),
-                   "seem_source": ("labels", "prediction")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
+        check_choices(self, {
+            "fusion": ("none", "attention", "ssfa"), "semantic_source": ("branch", "segmenter", "labels"),
+            "seem_source": ("labels", "prediction")})
         if not set(self.levels) <= set(range(DepthDecoder.LEVELS)):
             raise InputError(f"levels {self.levels} are not all decoder levels; use some of 0 to 4.")
         if not 0 <= self.semantic_share < 1:

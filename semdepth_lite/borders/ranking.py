@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..common import InputError, check_sizes
+from ..common import InputError, check_choices, check_sizes
 from ..labels import GROUPS, IGNORE, group_mask
 from .edges import draw
 
@@ -63,11 +63,9 @@ class RankingSettings:
     robust: bool = True
 
     def __post_init__(self) -> None:
-        choices = {"things": tuple(GROUPS), "against": ("backdrop", "rest"), "variable": ("log", "disp", "depth"),
-                   "certainty": ("product", "margin", "entropy", "none")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"ranking_{name} {getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}.")
+        check_choices(self, {
+            "things": tuple(GROUPS), "against": ("backdrop", "rest"), "variable": ("log", "disp", "depth"),
+            "certainty": ("product", "margin", "entropy", "none")}, prefix="ranking_")
         if not 0 <= self.floor < (self.cap or math.inf):
             raise InputError(f"ranking_floor {self.floor} is not between 0 and ranking_cap {self.cap}; use 0.02 and "
                              "0.2, for instance.")
