@@ -14,7 +14,7 @@ from the files figures/results/PATTERN.json; several patterns are joined by comm
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -103,13 +103,18 @@ def notebooks_table(paths: Iterable[Path]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def committed_runs(patterns: Sequence[str]) -> dict[str, dict]:
+    """Read the committed runs of several patterns; none if one of the patterns has no file."""
+    if not all(map(find_results, patterns)):
+        return {}
+    return {file: run for pattern in patterns for file, run in read_results(pattern).items()}
+
+
 def fill(text: str) -> str:
     """Return a Markdown text with its notebook and result blocks filled."""
     def table(block: re.Match) -> str:
         content = "*No results are committed yet.*\n"
-        patterns = block["pattern"].split(",")
-        if all(map(find_results, patterns)):
-            runs = {file: run for pattern in patterns for file, run in read_results(pattern).items()}
+        if runs := committed_runs(block["pattern"].split(",")):
             metrics, rows = block["metrics"].split(), group_runs(runs)
             content = results_table(runs, metrics) if block["kind"] == "results" else \
                 difference_table(rows, next(iter(rows)), metrics)
@@ -150,9 +155,10 @@ def draw_ablation(path: Path) -> bool:
     """Draw what each variant changes, from the committed results, and tell whether there are any."""
     from .figures import difference_bars, save
 
-    if not all(map(find_results, ABLATION)):
+    runs = committed_runs(ABLATION)
+    if not runs:
         return False
-    rows = group_runs({file: run for pattern in ABLATION for file, run in read_results(pattern).items()})
+    rows = group_runs(runs)
     found = differences(rows, next(iter(rows)), tuple(CHARTED))
     chart = {name.split(":")[0]: {CHARTED[metric]: tuple(100 * x for x in (d.relative, d.relative_low, d.relative_high))
                                   for metric, d in row.items() if d} for name, row in found.items()}
