@@ -73,10 +73,7 @@ def _seedepth(axis: Axes) -> None:
         _box(axis, x, 1.75, words, FUSION, inferred=level >= 2)
         _arrow(axis, (x, 3.1), (x, 2.15))
         _arrow(axis, (x, 1.35), (x, 0.4))
-    _box(axis, 11.5, 3.5, "foreground\nprobability", IMAGE, 1.35)
-    _arrow(axis, (LEVELS[0] + 0.58, 3.5), (10.82, 3.5))
-    _box(axis, 14.7, 3.5, "cross-entropy\nwith labels", LOSS, 1.8)
-    _arrow(axis, (12.18, 3.5), (13.8, 3.5))
+    _foreground(axis)
     _box(axis, 12.4, 1.75, "SEEM\npoints at edges, features\nof three levels, MLP", FUSION, 2.65, 1.2, inferred=True)
     _arrow(axis, (11.7, 3.1), (11.95, 2.36))
     axis.text(11.98, 2.74, "at test; labels while training", fontsize=8.6)
@@ -93,10 +90,7 @@ def _semdepth(axis: Axes) -> None:
         _box(axis, x, 1.75, "SSFA", FUSION, 1.0, 0.75, inferred=True)
         _arrow(axis, (x, 3.1), (x, 2.13))
         _arrow(axis, (x, 1.37), (x, 0.4))
-    _box(axis, 11.5, 3.5, "foreground\nprobability", IMAGE, 1.35)
-    _arrow(axis, (LEVELS[0] + 0.58, 3.5), (10.82, 3.5))
-    _box(axis, 14.7, 3.5, "cross-entropy\nwith labels", LOSS, 1.8)
-    _arrow(axis, (12.18, 3.5), (13.8, 3.5))
+    _foreground(axis)
     _box(axis, 11.9, 1.75, "label map,\nall classes", CLASSES, 1.5)
     _arrow(axis, (11.15, 1.75), (LEVELS[0] + 0.52, 1.75))
     for level in (1, 2, 3, 4):
@@ -107,6 +101,14 @@ def _semdepth(axis: Axes) -> None:
     _finish(axis, 11.9)
     _arrow(axis, (LEVELS[0] + 0.58, 0.0), (11.33, 0.0))
     _arrow(axis, (13.9, 0.4), (14.5, 1.14))
+
+
+def _foreground(axis: Axes) -> None:
+    """Draw what the semantic decoder says, and the loss that teaches it."""
+    _box(axis, 11.5, 3.5, "foreground\nprobability", IMAGE, 1.35)
+    _arrow(axis, (LEVELS[0] + 0.58, 3.5), (10.82, 3.5))
+    _box(axis, 14.7, 3.5, "cross-entropy\nwith labels", LOSS, 1.8)
+    _arrow(axis, (12.18, 3.5), (13.8, 3.5))
 
 
 def _finish(axis: Axes, x: float) -> None:
