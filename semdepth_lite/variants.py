@@ -33,7 +33,7 @@ class Variant:
         ssfa_hidden, ssfa_norm: see `SSFA`.
         encoder_from_segmenter: depth starts from the segmenter's encoder.
         seem: enhance depth at points on the semantic edges (SEEDepth).
-        seem_points: of an image of 640x192, scaled with its pixels.
+        seem_points: of an image 640 pixels wide, scaled with the width.
         seem_important: share of the points near edges while training, the others are uniform.
         seem_source: where the edges come from while training: labels, or the prediction as at test.
         ranking: the semantic-guided ranking loss (SemDepth).

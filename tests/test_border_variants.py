@@ -48,13 +48,13 @@ def pixels_beside_borders(labels: torch.Tensor, points: torch.Tensor) -> float:
 def test_points_come_from_labels_while_training_and_from_the_prediction_at_test(batch):
     model = build("seem")
     trained = model.train().predict(batch.target, labels=batch.labels)
-    assert trained.points.shape == (2, 102)  # 2048 * 64 * 96 / (640 * 192)
+    assert trained.points.shape == (2, 307)  # 2048 * 96 / 640
     assert pixels_beside_borders(batch.labels, trained.points) > 0.4  # 17 % of the pixels are
     guessed = build("seem", "seem_source=prediction").train().predict(batch.target, labels=batch.labels)
     assert pixels_beside_borders(batch.labels, guessed.points) < 0.3
     model.eval()
     tested = model.predict(batch.target, labels=batch.labels)
-    assert torch.equal(tested.points, strongest_points(edge_strength(tested.probabilities), 102))
+    assert torch.equal(tested.points, strongest_points(edge_strength(tested.probabilities), 307))
     again = model.predict(batch.target)
     assert torch.equal(again.points, tested.points) and torch.equal(again.depth, tested.depth)
 
@@ -66,7 +66,7 @@ def test_points_follow_from_the_seed_and_the_switches(batch):
     model.seed = 1
     assert not torch.equal(model.predict(batch.target, labels=batch.labels).points, first)
     few = build("seem", "seem_points=400 seem_important=0").train().predict(batch.target, labels=batch.labels).points
-    assert few.shape == (2, 20) and pixels_beside_borders(batch.labels, few) < 0.3
+    assert few.shape == (2, 60) and pixels_beside_borders(batch.labels, few) < 0.3
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])

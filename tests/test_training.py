@@ -17,7 +17,8 @@ from made_up import TinySource
 from semdepth_lite import presets as presets_room
 from semdepth_lite.common import InputError
 from semdepth_lite.evaluation import Protocol
-from semdepth_lite.experiments import Single, execute, is_done, plan, rounded
+from semdepth_lite.experiments import plan
+from semdepth_lite.singles import Single, execute, is_done, rounded
 from semdepth_lite.losses import LossTerms
 from semdepth_lite.model import Prediction
 from semdepth_lite.prediction import depth_predictor

@@ -24,8 +24,11 @@ def draw(shape: tuple[int, ...], generator: torch.Generator, device: torch.devic
 
 
 def point_count(count: int, height: int, width: int) -> int:
-    """Scale a number of points, given for 640x192 pixels, with the pixels of an image; at least 4."""
-    return min(height * width, max(4, round(count * height * width / (640 * 192))))
+    """Scale a number of points, given for a width of 640 pixels, with the width of an image, as borders do; at least 4.
+
+    Scaled with the number of pixels instead, the points of a small image reach a third as much of its borders.
+    """
+    return min(height * width, max(4, round(count * width / 640)))
 
 
 def edge_strength(probabilities: torch.Tensor) -> torch.Tensor:
