@@ -15,9 +15,11 @@ from pathlib import Path
 
 import torch
 
+from .budget import equal_time_steps
 from .common import Failure, InputError
 from .notebooks import RESULTS
 from .presets import PRESETS, find_preset, recipe, street
+from .pretrained import PRESET, PRETRAINED, pretrained_settings, run_name
 from .singles import TRIVIAL, Single, execute, is_done
 from .training import Run, read_json
 
@@ -54,17 +56,44 @@ def semantics_experiment(preset: str = "lesson") -> list[Single]:
         *repeat("semantics-6-labels", "SSFA, exact labels at test", preset, variant="ssfa_labels")]
 
 
+# the methods as a whole, which get five seeds, and a comparison at equal time beside the one at equal steps
+METHODS = {"baseline": "baseline, learned pose", "seedepth": "SEEDepth: attention and SEEM",
+           "semdepth": "SemDepth: SSFA and ranking loss",
+           "combined": "combined: frozen segmenter, SSFA, SEEM, ranking loss"}
+
+
 def variants_experiment(preset: str = "lesson") -> list[Single]:
     """The nine named variants at equal steps; those without border refinement are the experiment `semantics`'s."""
-    shared = ("baseline-1", "semantics-1", "semantics-2", "semantics-4")
+    shared = ("semantics-1", "semantics-2", "semantics-4")
     return [
+        *learned(preset, 5),
         *(single for single in semantics_experiment(preset) if single.file.startswith(shared)),
         *repeat("variants-1-seem", "SEEM", preset, variant="seem"),
         *repeat("variants-2-ranking", "ranking loss", preset, variant="ranking"),
-        *repeat("variants-3-seedepth", "SEEDepth: attention and SEEM", preset, variant="seedepth"),
-        *repeat("variants-4-semdepth", "SemDepth: SSFA and ranking loss", preset, variant="semdepth"),
-        *repeat("variants-5-combined", "combined: frozen segmenter, SSFA, SEEM, ranking loss", preset,
-                variant="combined")]
+        *(single for number, variant in enumerate(("seedepth", "semdepth", "combined"), start=3)
+          for single in repeat(f"variants-{number}-{variant}", METHODS[variant], preset, 5, variant=variant))]
+
+
+def time_experiment(preset: str = "lesson") -> list[Single]:
+    """The methods as a whole at equal processor time, a segmenter's training included: `budget.py` gave the steps."""
+    return [single for number, (variant, name) in enumerate(METHODS.items())
+            for single in repeat(f"time-{number}-{variant}", name, preset, 5, variant=variant,
+                                 steps=equal_time_steps(variant))]
+
+
+def noise_experiment(preset: str = "lesson") -> list[Single]:
+    """Border refinement taught by corrupted labels, with the ranking loss's two safeguards and without them."""
+    methods = {"ranking": ("ranking", ""), "ranking, not robust": ("ranking", "ranking_robust=no"),
+               "ranking, no certainty": ("ranking", "ranking_certainty=none"), "SEEM": ("seem", "")}
+    return [single for strength in (0.0, 0.5, 1.0) for number, (name, (variant, switches)) in enumerate(methods.items())
+            for single in repeat(f"noise-{number}-{round(100 * strength):03d}", f"{name}, noise {strength:g}", preset,
+                                 variant=variant, switches=switches, label_noise=strength)]
+
+
+def pretrained_experiment(preset: str = PRESET) -> list[Single]:
+    """The long trainings whose weights come with the package; `pretrained.py` writes them from the run folders."""
+    return [Single(run_name(name), f"{METHODS[name]}, pretrained", pretrained_settings(name), preset)
+            for name in PRETRAINED]
 
 
 def speed_experiment(preset: str = "lesson") -> list[Single]:
@@ -81,6 +110,7 @@ def speed_experiment(preset: str = "lesson") -> list[Single]:
 
 EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {
     "baseline": baseline_experiment, "semantics": semantics_experiment, "variants": variants_experiment,
+    "time": time_experiment, "noise": noise_experiment, "pretrained": pretrained_experiment,
     "speed": speed_experiment}
 
 

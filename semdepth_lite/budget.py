@@ -1,0 +1,154 @@
+"""Equal time: how many steps each variant can take in the same processor time, measured once and kept in a file.
+
+Runs then have fixed numbers of steps, so they repeat bit for bit on a machine of any speed. The variants are timed in
+turn, in one process, so that a machine whose speed drifts slows all of them alike.
+"""
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .common import InputError, read_json, write_json
+from .notebooks import RESULTS
+from .pretraining import prepare
+from .presets import PRESETS, find_preset, recipe, street
+from .sources import Source
+from .training import Run, load_batch
+from .variants import VARIANTS
+
+BUDGET = RESULTS / "budget.json"
+MINUTES = 4.0
+
+
+@dataclass
+class Timed:
+    """A variant under the clock.
+
+    Attributes:
+        run: its training run on a small street, ready for steps.
+        segmenter_step: processor seconds of one step of its own segmenter; 0 without one.
+        per_image: processor seconds of segmenting one image; 0 without a segmenter.
+        seconds: processor seconds of each timed step, before and after the ranking loss begins.
+    """
+
+    run: Run
+    segmenter_step: float
+    per_image: float
+    seconds: tuple[list[float], list[float]]
+
+    def step(self) -> float:
+        """Return the processor seconds of a step, averaged over a training."""
+        variant = self.run.model.variant
+        before = variant.ranking_start if variant.ranking else 1.0
+        early, late = (statistics.median(some) for some in self.seconds)
+        return before * early + (1 - before) * late
+
+    def first(self, images: int) -> float:
+        """Return the processor seconds before the first step: the segmenter's training and its maps of all images."""
+        return self.segmenter_step * self.run.settings.segmenter_steps + self.per_image * images
+
+
+def measure(variants: tuple[str, ...], preset: str = "lesson", minutes: float = MINUTES, rounds: int = 15) -> dict:
+    """Time the variants in turn, and work out their steps in `minutes` of processor time.
+
+    Args:
+        variants: keys of `VARIANTS`.
+        preset: whose image size, batch and settings.
+        minutes: of one training, with everything that comes before its first step.
+        rounds: timed steps of each variant, before and after the ranking loss begins.
+
+    Returns:
+        minutes, preset, and by variant: steps, seconds of a step, seconds before the first.
+    """
+    chosen = find_preset(preset)
+    source = street("train", replace(chosen, scenes=PRESETS["quick"].scenes), progress=False)
+    images = len(street("train", chosen, progress=False))
+    with tempfile.TemporaryDirectory() as folder:
+        timed = {name: ready(source, preset, name, Path(folder) / name) for name in variants}
+        for index in range(rounds + 1):
+            for one in timed.values():
+                for part, progress in enumerate((0.0, 0.999)):
+                    one.seconds[part].append(step_seconds(one.run, index, progress))
+        for one in timed.values():
+            for part in one.seconds:
+                del part[0]  # the first step is slower
+    found = {}
+    for name, one in timed.items():
+        first, step = one.first(images), one.step()
+        found[name] = {"steps": int((60 * minutes - first) / step), "step_seconds": round(step, 4),
+                       "first_seconds": round(first, 1)}
+    return {"minutes": minutes, "preset": preset, "variants": found}
+
+
+def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:
+    """Build a variant, time its own segmenter if it has one, and make it ready for steps."""
+    run = Run(source, recipe(preset, variant=variant), folder)
+
+    def batch_of(step: int):
+        return load_batch(source, run.settings, step, run.device)
+
+    def prepared(steps: int) -> float:
+        began = time.process_time()
+        prepare(run.model, source, batch_of, steps, None, progress=False)
+        return time.process_time() - began
+
+    segmenter_step = per_image = 0.0
+    if run.model.segmenter is not None:
+        prepared(1)  # warms up
+        segmenter_step = (prepared(21) - prepared(1)) / 20
+        packed = seconds_of(lambda: run.model.segmenter.packed(batch_of(0).target))
+        per_image = packed / run.settings.batch
+    run.source = prepare(run.model, source, batch_of, 1, folder, progress=False)
+    run.model.train()
+    return Timed(run, segmenter_step, per_image, ([], []))
+
+
+def seconds_of(function: Callable[[], object], repeats: int = 5) -> float:
+    """Return the median processor seconds of a call."""
+    found = []
+    for _ in range(repeats):
+        began = time.process_time()
+        function()
+        found.append(time.process_time() - began)
+    return statistics.median(found)
+
+
+def step_seconds(run: Run, index: int, progress: float) -> float:
+    """Take one step, its batch included, as if `progress` of the training were done, and return its seconds."""
+    began = time.process_time()
+    run.step = int(progress * run.settings.steps)
+    run.train_step(load_batch(run.source, run.settings, index, run.device))
+    return time.process_time() - began
+
+
+def equal_time_steps(variant: str, path: Path = BUDGET) -> int:
+    """Return the steps that a variant can take, from the budget file.
+
+    Raises:
+        InputError: if there is no budget, or the variant is not in it.
+    """
+    if not path.exists():
+        raise InputError(f"there is no budget {path.name} of equal time in figures/results; measure it with "
+                         "`python -m semdepth_lite.budget`.")
+    known = read_json(path).get("variants", {})
+    if variant not in known:
+        raise InputError(f"{path.name} has no variant {variant!r}; it has {', '.join(known)}. Measure it anew with "
+                         "`python -m semdepth_lite.budget`.")
+    return known[variant]["steps"]
+
+
+def main() -> None:
+    """Measure the budget of every named variant, and keep it."""
+    found = measure(tuple(name for name in VARIANTS if name != "ssfa_labels"))
+    write_json(BUDGET, found)
+    for name, row in found["variants"].items():
+        print(f"{name:<16}{row['first_seconds']:7.1f} s and {1000 * row['step_seconds']:6.1f} ms a step: "
+              f"{row['steps']} steps in {found['minutes']:g} minutes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Trained weights that come with the package: the lite network of four methods, in half precision.
+
+`python -m semdepth_lite reproduce --experiment pretrained` trains them on the street; then
+`python -m semdepth_lite.pretrained runs` writes NAME.pt and its card NAME.json from the run folders. The card holds the
+settings, the two commands, the file's hash, what the training cost, and how the rounded weights do on the test scenes.
+"""
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from .common import InputError, pick_device, read_json, write_atomically, write_json
+from .evaluation import evaluate
+from .model import Model
+from .prediction import batches, depth_predictor
+from .presets import find_preset, recipe, street
+from .singles import rounded
+from .training import TrainSettings, load_checkpoint
+from .weights import check_state
+
+FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
+PRETRAINED = ("baseline", "seedepth", "semdepth", "combined")
+PRESET = "lesson"
+STEPS = 4000
+COMMANDS = ("python -m semdepth_lite reproduce --experiment pretrained", "python -m semdepth_lite.pretrained runs")
+
+
+def pretrained_settings(name: str) -> TrainSettings:
+    """Return what one of them was trained with.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    return recipe(PRESET, variant=check_name(name), steps=STEPS, margin_until=0.25)
+
+
+def check_name(name: str) -> str:
+    """Return the name, or refuse one that no weights have."""
+    if name not in PRETRAINED:
+        raise InputError(f"there are no pretrained weights {name!r}; use one of {', '.join(PRETRAINED)}.")
+    return name
+
+
+def run_name(name: str) -> str:
+    """Name the results file, and with it the run folder, of its training."""
+    return f"pretrained-{PRETRAINED.index(check_name(name))}-{name}-0"
+
+
+def pretrained_card(name: str, folder: Path = FOLDER) -> dict:
+    """Return what is known of pretrained weights: settings, height, width, commands, sha256, cost, test metrics.
+
+    Raises:
+        InputError: if there are none of that name.
+    """
+    return read_json(Path(folder) / f"{check_name(name)}.json")
+
+
+def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> Model:
+    """Load a trained network of the lite family, in evaluation mode and single precision.
+
+    Args:
+        name: baseline, seedepth, semdepth or combined.
+        device: where to, `auto` for the best there is.
+        folder: of the weights.
+
+    Raises:
+        InputError: if there are none of that name, or the file is not the one its card describes.
+    """
+    card, path = pretrained_card(name, folder), Path(folder) / f"{name}.pt"
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != card["sha256"]:
+        raise InputError(f"{path} is not the file that its card describes; install the package again.")
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    model = TrainSettings(**card["settings"]).build()
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    check_state(state, model.state_dict(), path.name)
+    model.load_state_dict(state)
+    return model.to(pick_device(device)).eval()
+
+
+def write_pretrained(name: str, run: Path, folder: Path = FOLDER) -> dict:
+    """Write the weights of a finished run in half precision, judge what was written, and write its card.
+
+    Args:
+        name: whose weights they are.
+        run: its run folder.
+        folder: to write to.
+
+    Returns:
+        The card.
+
+    Raises:
+        InputError: if the run has other settings, or is not finished.
+    """
+    settings, checkpoint = pretrained_settings(name), load_checkpoint(Path(run) / "checkpoint.pt")
+    if checkpoint["settings"] != asdict(settings) or checkpoint["step"] < settings.steps:
+        raise InputError(f"{run} does not hold the finished training of {name}; run `{COMMANDS[0]}` first.")
+    half = {key: value.half() if value.is_floating_point() else value for key, value in checkpoint["model"].items()}
+    whole = io.BytesIO()
+    torch.save(half, whole)
+    write_atomically(Path(folder) / f"{name}.pt", lambda path: path.write_bytes(whole.getbuffer()))
+    preset = find_preset(PRESET)
+    card = {"name": name, "settings": asdict(settings), "height": preset.height, "width": preset.width,
+            "commands": list(COMMANDS), "sha256": hashlib.sha256(whole.getbuffer()).hexdigest(),
+            "cpu_seconds": round(checkpoint["cpu_seconds"])}
+    write_json(Path(folder) / f"{name}.json", card)
+    report = evaluate(depth_predictor(load_pretrained(name, "cpu", folder)), batches(street("test", PRESET)))
+    card["test"] = {metric: rounded(value) for metric, value in report.means.items()}
+    write_json(Path(folder) / f"{name}.json", card)
+    return card
+
+
+def main(work: str = "runs") -> None:
+    """Write the weights of every finished training in a folder of run folders."""
+    for name in PRETRAINED:
+        run = Path(work) / run_name(name)
+        if (run / "checkpoint.pt").exists():
+            card = write_pretrained(name, run)
+            print(f"{name}: AbsRel {card['test']['abs_rel']:.3f} on the test scenes, {card['cpu_seconds']} s to train")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except InputError as error:
+        raise SystemExit(f"semdepth-lite: {error}") from None

@@ -1,0 +1,62 @@
+"""Equal time: the arithmetic from timed steps to numbers of steps, on clocks that are made up."""
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from semdepth_lite import budget
+from semdepth_lite.budget import Timed, equal_time_steps, measure
+from semdepth_lite.common import InputError
+from semdepth_lite.experiments import METHODS, find_experiment
+from semdepth_lite.presets import PRESETS
+from semdepth_lite.variants import find_variant
+
+
+def made_up(variant: str, early: float, late: float, segmenter: float = 0.0) -> Timed:
+    run = SimpleNamespace(model=SimpleNamespace(variant=find_variant(variant)),
+                          settings=SimpleNamespace(segmenter_steps=600))
+    return Timed(run, segmenter, segmenter / 10, ([9.0, early, early, early], [9.0, late, late, late]))
+
+
+def test_a_step_counts_the_ranking_loss_for_the_share_in_which_it_works():
+    assert made_up("baseline", 0.1, 0.9).step() == pytest.approx(0.1)
+    assert made_up("semdepth", 0.1, 0.2).step() == pytest.approx(0.7 * 0.1 + 0.3 * 0.2)
+    assert made_up("combined", 0.1, 0.2, segmenter=0.05).first(1000) == pytest.approx(600 * 0.05 + 1000 * 0.005)
+
+
+def test_steps_fill_the_minutes(monkeypatch):
+    times = {"baseline": (0.1, 0.0), "combined": (0.2, 0.1)}
+    monkeypatch.setattr(budget, "street", lambda *_, **__: range(1000))
+
+    def ready(source, preset, name, folder) -> Timed:
+        return Timed(SimpleNamespace(**vars(made_up(name, 0, 0).run), name=name), times[name][1], 0.0, ([], []))
+
+    monkeypatch.setattr(budget, "ready", ready)
+    monkeypatch.setattr(budget, "step_seconds", lambda run, index, progress: times[run.name][0])
+    found = measure(("baseline", "combined"), minutes=2, rounds=3)
+    assert found["variants"]["baseline"]["steps"] == pytest.approx(1200, abs=1)
+    assert found["variants"]["combined"]["steps"] == pytest.approx((120 - 60) / 0.2, abs=1)
+
+
+def test_two_real_variants_are_timed(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path))
+    found = measure(("baseline", "ssfa_segmenter"), "quick", minutes=1, rounds=1)["variants"]
+    assert found["baseline"]["first_seconds"] == 0 < found["ssfa_segmenter"]["first_seconds"]
+    assert 0 < found["baseline"]["step_seconds"] and PRESETS["quick"].scenes["train"] == 4
+
+
+def test_a_missing_budget_or_variant_is_named(tmp_path):
+    path = tmp_path / "budget.json"
+    with pytest.raises(InputError, match="no budget budget.json of equal time.*python -m semdepth_lite.budget"):
+        equal_time_steps("baseline", path)
+    path.write_text(json.dumps({"variants": {"seem": {"steps": 3}}}))
+    with pytest.raises(InputError, match="no variant 'baseline'; it has seem"):
+        equal_time_steps("baseline", path)
+    assert equal_time_steps("seem", path) == 3
+
+
+def test_the_experiment_at_equal_time_takes_its_steps_from_the_committed_budget():
+    for single in find_experiment("time"):
+        assert single.settings.steps == equal_time_steps(single.settings.variant) and single.name in METHODS.values()

@@ -1,0 +1,84 @@
+"""The weights that come with the package: written from a finished run, checked on the way in, better than nothing."""
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import semdepth_lite
+from semdepth_lite import pretrained as room
+from semdepth_lite.common import InputError
+from semdepth_lite.evaluation import constant_baseline, evaluate
+from semdepth_lite.lessons import triplet_of
+from semdepth_lite.prediction import depth_predictor
+from semdepth_lite.presets import PRESETS, Preset, street
+from semdepth_lite.pretrained import PRETRAINED, load_pretrained, pretrained_card, pretrained_settings, write_pretrained
+from semdepth_lite.street import render_frame
+from semdepth_lite.training import Run
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A lesson preset of two steps on one scene."""
+    monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
+    lesson = PRESETS["lesson"]
+    scenes = {"train": 1, "validation": 1, "test": 1}
+    monkeypatch.setitem(PRESETS, "lesson", Preset(64, 96, scenes, replace(lesson.training, batch=2)))
+    monkeypatch.setattr(room, "STEPS", 2)
+
+
+def finished(folder, name="baseline", **changes):
+    run = Run(street("train", "lesson", progress=False), replace(pretrained_settings(name), **changes), folder, "cpu")
+    return run.train(progress=False)
+
+
+def test_weights_are_written_from_a_finished_run_and_read_again(tiny, tmp_path):
+    model = finished(tmp_path / "run")
+    card = write_pretrained("baseline", tmp_path / "run", tmp_path)
+    loaded = load_pretrained("baseline", "cpu", tmp_path)
+    for key, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value.half().float() if value.is_floating_point() else value)
+    assert not loaded.training and card["test"]["abs_rel"] > 0
+    assert json.loads((tmp_path / "baseline.json").read_text()) == card == pretrained_card("baseline", tmp_path)
+
+
+def test_other_runs_and_other_files_are_refused(tiny, tmp_path):
+    finished(tmp_path / "other", seed=1)
+    with pytest.raises(InputError, match="does not hold the finished training of baseline"):
+        write_pretrained("baseline", tmp_path / "other", tmp_path)
+    assert not (tmp_path / "baseline.pt").exists()
+    finished(tmp_path / "run")
+    write_pretrained("baseline", tmp_path / "run", tmp_path)
+    content = bytearray((tmp_path / "baseline.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "baseline.pt").write_bytes(content)
+    with pytest.raises(InputError, match="not the file that its card describes"):
+        load_pretrained("baseline", "cpu", tmp_path)
+    (tmp_path / "baseline.pt").unlink()
+    with pytest.raises(InputError, match="not the file that its card describes"):
+        load_pretrained("baseline", "cpu", tmp_path)
+    with pytest.raises(InputError, match="no pretrained weights 'monodepth2'; use one of baseline, seedepth"):
+        load_pretrained("monodepth2")
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_what_comes_with_the_package_fits_its_card(name):
+    path, card = room.FOLDER / f"{name}.pt", pretrained_card(name)
+    assert path.stat().st_size < 8 * 2**20
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
+    assert card["settings"]["variant"] == name and card["settings"]["steps"] == room.STEPS
+    model = semdepth_lite.load_pretrained(name, "cpu")
+    assert card["settings"] == {**card["settings"], "seed": 0} and model.variant == semdepth_lite.VARIANTS[name]
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_it_sees_more_than_a_constant_on_a_street_it_never_saw(name):
+    triplets = [triplet_of([render_frame(seed, frame, 64, 192) for frame in range(3)]) for seed in (900_001, 900_002)]
+    told = constant_baseline([torch.cat([item.depth for item in triplets])])
+    errors, trivial = (np.mean([evaluate(predict, [item]).means["abs_rel"] for item in triplets])
+                       for predict in (depth_predictor(load_pretrained(name, "cpu")), told))
+    assert errors < 0.6 * trivial
