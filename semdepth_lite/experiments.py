@@ -24,9 +24,10 @@ from .singles import TRIVIAL, Single, execute, is_done
 from .training import Run, read_json
 
 
-def repeat(file: str, name: str, preset: str, seeds: int = 3, **changes) -> list[Single]:
+def repeat(file: str, name: str, preset: str, seeds: int = 3, split: str = "test", **changes) -> list[Single]:
     """Repeat the preset's training, with some changes, for several seeds."""
-    return [Single(f"{file}-{seed}", name, recipe(preset, seed=seed, **changes), preset) for seed in range(seeds)]
+    return [Single(f"{file}-{seed}", name, recipe(preset, seed=seed, **changes), preset, split)
+            for seed in range(seeds)]
 
 
 def learned(preset: str, seeds: int = 3) -> list[Single]:
@@ -81,6 +82,34 @@ def time_experiment(preset: str = "lesson") -> list[Single]:
                                  steps=equal_time_steps(variant))]
 
 
+# what was tried for the ranking loss, in SemDepth: variable, cap and weight; then one switch at a time
+RANKING_TRIALS = {
+    "off": "ranking=no",
+    **{f"{variable}, cap {cap:g}, weight {weight:g}":
+       f"ranking_variable={variable} ranking_cap={cap:g} ranking_weight={weight:g}"
+       for variable, cap, weight in (("log", 0.2, 0.01), ("log", 0.2, 0.05), ("log", 0.2, 0.2), ("log", 0.4, 0.02),
+                                     ("log", 0.6, 0.02), ("log", 1.0, 0.05), ("disp", 0.2, 0.02), ("disp", 0.2, 0.05), ("disp", 0.3, 0.02),
+                                     ("disp", 0.5, 0.01), ("disp", 0.5, 0.02))},
+    **{f"log, cap 0.2, weight 0.05, {words}": f"ranking_variable=log ranking_cap=0.2 ranking_weight=0.05 {switch}"
+       for words, switch in (("without certainty", "ranking_certainty=none"), ("against all", "ranking_against=rest"),
+                             ("papers' foreground", "ranking_things=foreground"))}}
+
+
+def search_experiment(preset: str = "lesson") -> list[Single]:
+    """What was tried before border refinement was set: one seed each, judged on validation scenes only."""
+    long = {"as now": 1.0, "for 60 %": 0.6}
+    return [
+        *(single for number, (words, switches) in enumerate(RANKING_TRIALS.items())
+          for single in repeat(f"search-ranking-{number:02d}", f"ranking loss: {words}", preset, 1, "validation",
+                               variant="semdepth", switches=switches)),
+        *(single for points in (683, 2048, 6827)
+          for single in repeat(f"search-seem-{points:04d}", f"SEEM: {round(points * 0.3)} points", preset, 1,
+                               "validation", variant="seem", switches=f"seem_points={points}")),
+        *(single for words, share in long.items()
+          for single in repeat(f"search-margin-{round(100 * share):03d}", f"baseline, 1600 steps, margin {words}",
+                               preset, 1, "validation", steps=1600, margin_until=share))]
+
+
 def noise_experiment(preset: str = "lesson") -> list[Single]:
     """Border refinement taught by corrupted labels, with the ranking loss's two safeguards and without them."""
     methods = {"ranking": ("ranking", ""), "ranking, not robust": ("ranking", "ranking_robust=no"),
@@ -110,8 +139,8 @@ def speed_experiment(preset: str = "lesson") -> list[Single]:
 
 EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {
     "baseline": baseline_experiment, "semantics": semantics_experiment, "variants": variants_experiment,
-    "time": time_experiment, "noise": noise_experiment, "pretrained": pretrained_experiment,
-    "speed": speed_experiment}
+    "time": time_experiment, "noise": noise_experiment, "search": search_experiment,
+    "pretrained": pretrained_experiment, "speed": speed_experiment}
 
 
 def find_experiment(name: str, preset: str = "lesson") -> list[Single]:
