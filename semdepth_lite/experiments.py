@@ -87,9 +87,10 @@ RANKING_TRIALS = {
     "off": "ranking=no",
     **{f"{variable}, cap {cap:g}, weight {weight:g}":
        f"ranking_variable={variable} ranking_cap={cap:g} ranking_weight={weight:g}"
-       for variable, cap, weight in (("log", 0.2, 0.01), ("log", 0.2, 0.05), ("log", 0.2, 0.2), ("log", 0.4, 0.02),
-                                     ("log", 0.6, 0.02), ("log", 1.0, 0.05), ("disp", 0.2, 0.02), ("disp", 0.2, 0.05), ("disp", 0.3, 0.02),
-                                     ("disp", 0.5, 0.01), ("disp", 0.5, 0.02))},
+       for variable, cap, weight in (
+           ("log", 0.2, 0.01), ("log", 0.2, 0.05), ("log", 0.2, 0.2), ("log", 0.4, 0.02), ("log", 0.6, 0.02),
+           ("log", 1.0, 0.05), ("disp", 0.2, 0.02), ("disp", 0.2, 0.05), ("disp", 0.3, 0.02), ("disp", 0.5, 0.01),
+           ("disp", 0.5, 0.02))},
     **{f"log, cap 0.2, weight 0.05, {words}": f"ranking_variable=log ranking_cap=0.2 ranking_weight=0.05 {switch}"
        for words, switch in (("without certainty", "ranking_certainty=none"), ("against all", "ranking_against=rest"),
                              ("papers' foreground", "ranking_things=foreground"))}}
