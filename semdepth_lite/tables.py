@@ -158,3 +158,23 @@ def cost_table(rows: Rows, base: str) -> str:
         lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", str(runs[0]["settings"]["steps"]),
                       f"{seconds:.0f}", f"{ratio:.2f}", f"{mean(runs, 'peak_mib'):.0f}"])
     return markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)
+
+
+def budget_table(budget: Mapping, base: str = "baseline") -> str:
+    """Write a Markdown table of what a step of each variant costs, measured side by side, and of equal-time steps.
+
+    Args:
+        budget: content of the budget file, see `budget.measure`.
+        base: variant whose step is the unit.
+
+    Raises:
+        InputError: if the base is not in the budget.
+    """
+    variants = budget["variants"]
+    if base not in variants:
+        raise InputError(f"the budget has no variant {base!r}; it has {', '.join(variants)}.")
+    unit = variants[base]["step_seconds"]
+    lines = [[name, f"{row['first_seconds']:.0f}", f"{1000 * row['step_seconds']:.0f}",
+              f"{row['step_seconds'] / unit:.2f}", str(row["steps"])] for name, row in variants.items()]
+    return markdown(["variant", "before the first step (CPU s)", "a step (CPU ms)", "× base",
+                     f"steps in {budget['minutes']:g} minutes"], lines)

@@ -6,7 +6,8 @@ import pytest
 
 from semdepth_lite.common import InputError
 from semdepth_lite.evaluation import paired_bootstrap
-from semdepth_lite.tables import compare, cost_table, difference_table, group_runs, mean_and_spread, results_table
+from semdepth_lite.tables import (budget_table, compare, cost_table, difference_table, group_runs, mean_and_spread,
+                                  results_table)
 
 SCENES = [0, 0, 1, 1, 2, 2]
 
@@ -81,3 +82,14 @@ def test_costs_stand_beside_the_base(runs):
     assert table[4] == "| once | 1.50 | 10 | 200 | 1.00 | 800 |"
     with pytest.raises(InputError, match="no row"):
         cost_table({}, "base")
+
+
+def test_a_budget_is_written_beside_its_base():
+    budget = {"minutes": 4.0, "variants": {
+        "baseline": {"steps": 1600, "step_seconds": 0.15, "first_seconds": 0.0},
+        "combined": {"steps": 600, "step_seconds": 0.3, "first_seconds": 60.0}}}
+    lines = budget_table(budget).splitlines()
+    assert lines[0].endswith("steps in 4 minutes |")
+    assert lines[3] == "| combined | 60 | 300 | 2.00 | 600 |"
+    with pytest.raises(InputError, match="no variant 'seem'; it has baseline, combined"):
+        budget_table(budget, "seem")
