@@ -1,4 +1,4 @@
-"""Equal time: how many steps each variant can take in the same processor time, measured once and kept in a file.
+"""Equal time: how many steps each variant can take in the time of the baseline's, measured once and kept in a file.
 
 Runs then have fixed numbers of steps, so they repeat bit for bit on a machine of any speed. The variants are timed in
 turn, in one process, so that a machine whose speed drifts slows all of them alike.
@@ -21,7 +21,7 @@ from .training import Run, load_batch
 from .variants import VARIANTS
 
 BUDGET = RESULTS / "budget.json"
-MINUTES = 4.0
+BASE = "baseline"
 
 
 @dataclass
@@ -52,17 +52,17 @@ class Timed:
         return self.segmenter_step * self.run.settings.segmenter_steps + self.per_image * images
 
 
-def measure(variants: tuple[str, ...], preset: str = "lesson", minutes: float = MINUTES, rounds: int = 15) -> dict:
-    """Time the variants in turn, and work out their steps in `minutes` of processor time.
+def measure(variants: tuple[str, ...], preset: str = "lesson", rounds: int = 15) -> dict:
+    """Time the variants in turn, and work out their steps in the time that the preset's training takes the baseline.
 
     Args:
-        variants: keys of `VARIANTS`.
+        variants: keys of `VARIANTS`, the baseline among them.
         preset: whose image size, batch and settings.
-        minutes: of one training, with everything that comes before its first step.
         rounds: timed steps of each variant, before and after the ranking loss begins.
 
     Returns:
-        minutes, preset, and by variant: steps, seconds of a step, seconds before the first.
+        minutes, preset, and by variant: steps, seconds of a step, seconds before the first; a segmenter's training
+        counts.
     """
     chosen = find_preset(preset)
     source = street("train", replace(chosen, scenes=PRESETS["quick"].scenes), progress=False)
@@ -76,12 +76,13 @@ def measure(variants: tuple[str, ...], preset: str = "lesson", minutes: float = 
         for one in timed.values():
             for part in one.seconds:
                 del part[0]  # the first step is slower
+    whole = timed[BASE].step() * chosen.training.steps
     found = {}
     for name, one in timed.items():
         first, step = one.first(images), one.step()
-        found[name] = {"steps": int((60 * minutes - first) / step), "step_seconds": round(step, 4),
+        found[name] = {"steps": max(1, round((whole - first) / step)), "step_seconds": round(step, 4),
                        "first_seconds": round(first, 1)}
-    return {"minutes": minutes, "preset": preset, "variants": found}
+    return {"minutes": round(whole / 60, 2), "preset": preset, "variants": found}
 
 
 def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:

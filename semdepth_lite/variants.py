@@ -62,7 +62,7 @@ class Variant:
     seem_important: float = 0.75
     seem_source: str = "labels"
     ranking: bool = False
-    ranking_weight: float = 0.05
+    ranking_weight: float = 0.02
     ranking_start: float = 0.7
     ranking_things: str = RankingSettings.things
     ranking_against: str = RankingSettings.against

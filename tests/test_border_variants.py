@@ -150,7 +150,7 @@ def test_the_form_as_drawn_is_a_set_of_switches():
     ("seem", "seem_source=truth", "seem_source 'truth' is unknown; use one of labels, prediction"),
     ("ranking", "ranking_start=2", "ranking_start 2.0 is outside"),
     ("ranking", "ranking_things=cars", "ranking_things 'cars' is unknown; use one of movable"),
-    ("ranking", "ranking_floor=0.5", "ranking_floor 0.5 is not between 0 and ranking_cap 0.2"),
+    ("ranking", "ranking_floor=0.7", "ranking_floor 0.7 is not between 0 and ranking_cap 0.6"),
 ])
 def test_wrong_switches_are_told_in_one_sentence(name, switches, message):
     with pytest.raises(InputError, match=message):

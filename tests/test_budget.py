@@ -26,7 +26,7 @@ def test_a_step_counts_the_ranking_loss_for_the_share_in_which_it_works():
     assert made_up("combined", 0.1, 0.2, segmenter=0.05).first(1000) == pytest.approx(600 * 0.05 + 1000 * 0.005)
 
 
-def test_steps_fill_the_minutes(monkeypatch):
+def test_steps_fill_the_time_of_the_baseline(monkeypatch):
     times = {"baseline": (0.1, 0.0), "combined": (0.2, 0.1)}
     monkeypatch.setattr(budget, "street", lambda *_, **__: range(1000))
 
@@ -35,14 +35,15 @@ def test_steps_fill_the_minutes(monkeypatch):
 
     monkeypatch.setattr(budget, "ready", ready)
     monkeypatch.setattr(budget, "step_seconds", lambda run, index, progress: times[run.name][0])
-    found = measure(("baseline", "combined"), minutes=2, rounds=3)
-    assert found["variants"]["baseline"]["steps"] == pytest.approx(1200, abs=1)
-    assert found["variants"]["combined"]["steps"] == pytest.approx((120 - 60) / 0.2, abs=1)
+    found = measure(("baseline", "combined"), rounds=3)
+    assert found["minutes"] == pytest.approx(100 / 60, abs=0.01)
+    assert found["variants"]["baseline"]["steps"] == PRESETS["lesson"].training.steps == 1000
+    assert found["variants"]["combined"]["steps"] == (0.1 * 1000 - 60) / 0.2
 
 
 def test_two_real_variants_are_timed(monkeypatch, tmp_path):
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path))
-    found = measure(("baseline", "ssfa_segmenter"), "quick", minutes=1, rounds=1)["variants"]
+    found = measure(("baseline", "ssfa_segmenter"), "quick", rounds=1)["variants"]
     assert found["baseline"]["first_seconds"] == 0 < found["ssfa_segmenter"]["first_seconds"]
     assert 0 < found["baseline"]["step_seconds"] and PRESETS["quick"].scenes["train"] == 4
 
