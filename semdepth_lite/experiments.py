@@ -24,6 +24,12 @@ from .singles import TRIVIAL, Single, execute, is_done
 from .training import Run, read_json
 
 
+# the methods as a whole, which get five seeds, and a comparison at equal time beside the one at equal steps
+METHODS = {"baseline": "baseline, learned pose", "seedepth": "SEEDepth: attention and SEEM",
+           "semdepth": "SemDepth: SSFA and ranking loss",
+           "combined": "combined: frozen segmenter, SSFA, SEEM, ranking loss"}
+
+
 def repeat(file: str, name: str, preset: str, seeds: int = 3, split: str = "test", **changes) -> list[Single]:
     """Repeat the preset's training, with some changes, for several seeds."""
     return [Single(f"{file}-{seed}", name, recipe(preset, seed=seed, **changes), preset, split)
@@ -31,8 +37,12 @@ def repeat(file: str, name: str, preset: str, seeds: int = 3, split: str = "test
 
 
 def learned(preset: str, seeds: int = 3) -> list[Single]:
-    """The row that every other is compared with; experiments share its files."""
-    return repeat("baseline-1-learned", "baseline, learned pose", preset, seeds)
+    """The row that every other is compared with; experiments share its files.
+
+    Seeds beyond the third are the experiment `variants`'s, so that other tables keep theirs.
+    """
+    more = repeat("variants-0-learned", METHODS["baseline"], preset, seeds)[3:]
+    return [*repeat("baseline-1-learned", METHODS["baseline"], preset, min(seeds, 3)), *more]
 
 
 def baseline_experiment(preset: str = "lesson") -> list[Single]:
@@ -55,12 +65,6 @@ def semantics_experiment(preset: str = "lesson") -> list[Single]:
         *repeat("semantics-4-ssfa", "SSFA, own prediction", preset, variant="ssfa"),
         *repeat("semantics-5-segmenter", "SSFA, frozen segmenter", preset, variant="ssfa_segmenter"),
         *repeat("semantics-6-labels", "SSFA, exact labels at test", preset, variant="ssfa_labels")]
-
-
-# the methods as a whole, which get five seeds, and a comparison at equal time beside the one at equal steps
-METHODS = {"baseline": "baseline, learned pose", "seedepth": "SEEDepth: attention and SEEM",
-           "semdepth": "SemDepth: SSFA and ranking loss",
-           "combined": "combined: frozen segmenter, SSFA, SEEM, ranking loss"}
 
 
 def variants_experiment(preset: str = "lesson") -> list[Single]:

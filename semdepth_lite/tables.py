@@ -137,8 +137,15 @@ def difference_table(rows: Rows, base: str, metrics: Sequence[str]) -> str:
     return markdown([f"against: {base}", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], lines)
 
 
-def cost_table(rows: Rows, base: str) -> str:
+def cost_table(rows: Rows, base: str, budget: Mapping[str, Mapping] | None = None) -> str:
     """Write a Markdown table of what runs cost: parameters, processor time of a run beside the base's, memory.
+
+    Args:
+        rows: name of a row to its runs, see `group_runs`.
+        base: name of the row whose time is the unit.
+        budget: variant to its `first_seconds` and `step_seconds`, measured side by side (`budget.measure`); times then
+            follow from them, for runs of different days and machines do not compare. A row whose variant is not in it
+            gets a dash.
 
     Raises:
         InputError: if there is no such base row.
@@ -149,32 +156,19 @@ def cost_table(rows: Rows, base: str) -> str:
     def mean(runs: Sequence[Mapping], name: str) -> float:
         return statistics.fmean(run["cost"][name] for run in runs)
 
+    def seconds(runs: Sequence[Mapping]) -> float | None:
+        if budget is None:
+            return mean(runs, "cpu_seconds")
+        settings = runs[0]["settings"]
+        known = None if settings["switches"] else budget.get(settings["variant"])
+        return None if known is None else known["first_seconds"] + settings["steps"] * known["step_seconds"]
+
     lines = []
     for name, runs in rows.items():
         if any(run.get("cost") is None for run in runs):
             continue
-        seconds = mean(runs, "cpu_seconds")
-        ratio = seconds / mean(rows[base], "cpu_seconds")
-        lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", str(runs[0]["settings"]["steps"]),
-                      f"{seconds:.0f}", f"{ratio:.2f}", f"{mean(runs, 'peak_mib'):.0f}"])
+        time, unit = seconds(runs), seconds(rows[base])
+        times = ["–", "–"] if time is None else [f"{time:.0f}", "–" if unit is None else f"{time / unit:.2f}"]
+        lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", str(runs[0]["settings"]["steps"]), *times,
+                      f"{mean(runs, 'peak_mib'):.0f}"])
     return markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)
-
-
-def budget_table(budget: Mapping, base: str = "baseline") -> str:
-    """Write a Markdown table of what a step of each variant costs, measured side by side, and of equal-time steps.
-
-    Args:
-        budget: content of the budget file, see `budget.measure`.
-        base: variant whose step is the unit.
-
-    Raises:
-        InputError: if the base is not in the budget.
-    """
-    variants = budget["variants"]
-    if base not in variants:
-        raise InputError(f"the budget has no variant {base!r}; it has {', '.join(variants)}.")
-    unit = variants[base]["step_seconds"]
-    lines = [[name, f"{row['first_seconds']:.0f}", f"{1000 * row['step_seconds']:.0f}",
-              f"{row['step_seconds'] / unit:.2f}", str(row["steps"])] for name, row in variants.items()]
-    return markdown(["variant", "before the first step (CPU s)", "a step (CPU ms)", "× base",
-                     f"steps in {budget['minutes']:g} minutes"], lines)

@@ -253,3 +253,13 @@ def test_the_overview_names_every_part_of_both_methods():
     for part, times in (("attention", 3), ("concat,\nconv", 2), ("SSFA", 5), ("SEEM", 1), ("ranking loss", 1),
                         ("snapping", 1), ("shared\nencoder", 2), ("level 0", 4)):
         assert sum(word.startswith(part) for word in words) == times, part
+
+
+def test_a_saved_picture_is_shown_again_with_its_words(tmp_path):
+    saved = figures.save(SAMPLES["depth_panel"](), tmp_path / "figure.png", alt=ALT, caption=CAPTION)
+    assert figures.stored(tmp_path / "figure.png") == saved
+    with pytest.raises(InputError, match="no picture missing.png"):
+        figures.stored(tmp_path / "missing.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "mute.png")
+    with pytest.raises(InputError, match="mute.png keeps no alternative text"):
+        figures.stored(tmp_path / "mute.png")

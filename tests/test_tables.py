@@ -6,8 +6,7 @@ import pytest
 
 from semdepth_lite.common import InputError
 from semdepth_lite.evaluation import paired_bootstrap
-from semdepth_lite.tables import (budget_table, compare, cost_table, difference_table, group_runs, mean_and_spread,
-                                  results_table)
+from semdepth_lite.tables import compare, cost_table, difference_table, group_runs, mean_and_spread, results_table
 
 SCENES = [0, 0, 1, 1, 2, 2]
 
@@ -84,12 +83,12 @@ def test_costs_stand_beside_the_base(runs):
         cost_table({}, "base")
 
 
-def test_a_budget_is_written_beside_its_base():
-    budget = {"minutes": 4.0, "variants": {
-        "baseline": {"steps": 1600, "step_seconds": 0.15, "first_seconds": 0.0},
-        "combined": {"steps": 600, "step_seconds": 0.3, "first_seconds": 60.0}}}
-    lines = budget_table(budget).splitlines()
-    assert lines[0].endswith("steps in 4 minutes |")
-    assert lines[3] == "| combined | 60 | 300 | 2.00 | 600 |"
-    with pytest.raises(InputError, match="no variant 'seem'; it has baseline, combined"):
-        budget_table(budget, "seem")
+def test_times_of_a_budget_take_the_place_of_the_runs_own(runs):
+    budget = {"baseline": {"first_seconds": 0.0, "step_seconds": 2.0}, "seem": {"first_seconds": 5, "step_seconds": 3}}
+    for file, each in runs.items():
+        each["settings"] = {"steps": 10, "switches": "seem=yes" if file == "c-1" else "",
+                            "variant": {"a": "baseline", "b": "seem"}.get(file[0], "seem")}
+    lines = cost_table(group_runs(runs), "base", budget).splitlines()
+    assert lines[2] == "| base | 1.50 | 10 | 20 | 1.00 | 800 |"
+    assert lines[3] == "| better | 1.50 | 10 | 35 | 1.75 | 800 |"
+    assert lines[4] == "| once | 1.50 | 10 | – | – | 800 |"

@@ -12,8 +12,8 @@ from .comparisons import difference_bars
 from .images import colorize_depth, contact_sheet, depth_panel, image_grid, label_panel, map_panel, overlay
 from .marks import point_panel, quadruplet_picture
 from .overview import overview
-from .pictures import Picture, picture, save, show
+from .pictures import Picture, picture, save, show, stored
 
 __all__ = ["Picture", "birds_eye", "border_profile", "colorize_depth", "contact_sheet", "depth_panel",
            "difference_bars", "image_grid", "label_panel", "learning_curve", "map_panel", "metric_dots", "overlay",
-           "overview", "photometric_curve", "picture", "point_panel", "quadruplet_picture", "save", "show"]
+           "overview", "photometric_curve", "picture", "point_panel", "quadruplet_picture", "save", "show", "stored"]

@@ -72,6 +72,22 @@ def picture(figure: Figure, *, alt: str, caption: str) -> Picture:
     return Picture(buffer.getvalue(), alt.strip(), caption.strip())
 
 
+def stored(path: Path) -> Picture:
+    """Read a picture that `save` wrote, with the words that it keeps.
+
+    Raises:
+        InputError: if there is no such picture, or it has no words.
+    """
+    from PIL import Image
+
+    if not Path(path).is_file():
+        raise InputError(f"there is no picture {Path(path).name}; run the command that draws it.")
+    words = Image.open(path).text
+    if not {"Title", "Description"} <= set(words):
+        raise InputError(f"{Path(path).name} keeps no alternative text; draw it again with `figures.save`.")
+    return Picture(Path(path).read_bytes(), words["Description"], words["Title"])
+
+
 def show(figure: Figure, *, alt: str, caption: str) -> None:
     """Display a figure with its words in the notebook; elsewhere print the words.
 
