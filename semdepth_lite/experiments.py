@@ -121,10 +121,14 @@ def search_experiment(preset: str = "lesson") -> list[Single]:
 
 
 def noise_experiment(preset: str = "lesson") -> list[Single]:
-    """Border refinement taught by corrupted labels, with the ranking loss's two safeguards and without them."""
-    methods = {"ranking": ("ranking", ""), "ranking, not robust": ("ranking", "ranking_robust=no"),
-               "ranking, no certainty": ("ranking", "ranking_certainty=none"), "SEEM": ("seem", "")}
+    """Border refinement taught by corrupted labels, with the ranking loss's two safeguards and without them.
+
+    Without noise, the ranking loss as it is and SEEM are the experiment `variants`'s.
+    """
+    methods = {"ranking loss": ("ranking", ""), "ranking loss, not robust": ("ranking", "ranking_robust=no"),
+               "ranking loss, no certainty": ("ranking", "ranking_certainty=none"), "SEEM": ("seem", "")}
     return [single for strength in (0.0, 0.5, 1.0) for number, (name, (variant, switches)) in enumerate(methods.items())
+            if strength or switches
             for single in repeat(f"noise-{number}-{round(100 * strength):03d}", f"{name}, noise {strength:g}", preset,
                                  variant=variant, switches=switches, label_noise=strength)]
 

@@ -20,7 +20,8 @@ from .model import Model
 from .prediction import batches, depth_predictor
 from .presets import find_preset, recipe, street
 from .singles import rounded
-from .training import TrainSettings, load_checkpoint
+from .sources import Source
+from .training import Run, TrainSettings, load_checkpoint
 from .weights import check_state
 
 FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
@@ -81,6 +82,26 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
     check_state(state, model.state_dict(), path.name)
     model.load_state_dict(state)
     return model.to(pick_device(device)).eval()
+
+
+def network(which: str, settings: TrainSettings, source: Source, folder: Path) -> tuple[Model, float]:
+    """Return a lesson's network and the processor seconds that its training took.
+
+    Args:
+        which: "pretrained", the weights that come with the package, or "trained here".
+        settings: of the training; of pretrained weights only the variant counts.
+        source: what to train on.
+        folder: run folder; a finished run of these settings in it is loaded.
+
+    Raises:
+        InputError: if `which` is neither, or there are no pretrained weights of the variant.
+    """
+    if which == "pretrained":
+        return load_pretrained(settings.variant, "cpu"), pretrained_card(settings.variant)["cpu_seconds"]
+    if which != "trained here":
+        raise InputError(f"networks {which!r} is unknown; use 'pretrained' or 'trained here'.")
+    run = Run(source, settings, folder)
+    return run.train(progress=False).cpu(), run.cost()["cpu_seconds"]
 
 
 def write_pretrained(name: str, run: Path, folder: Path = FOLDER) -> dict:

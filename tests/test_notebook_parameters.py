@@ -14,7 +14,7 @@ from semdepth_lite.common import InputError
 
 LESSONS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("0*.ipynb"))
 BAD = {"preset": ("huge", "preset 'huge' is unknown; use one of quick, lesson, paper"), "seed": (-4, "-"),
-       "data_root": ("nowhere", "nowhere")}
+       "data_root": ("nowhere", "nowhere"), "networks": ("mine", "networks 'mine' is unknown; use 'pretrained' or")}
 
 
 def cases() -> list[tuple[Path, str]]:

@@ -65,6 +65,21 @@ def test_other_runs_and_other_files_are_refused(tiny, tmp_path):
         load_pretrained("monodepth2")
 
 
+def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
+    finished(tmp_path / "run")
+    write_pretrained("baseline", tmp_path / "run", tmp_path)
+    monkeypatch.setattr(room, "load_pretrained", lambda name, device: load_pretrained(name, device, tmp_path))
+    monkeypatch.setattr(room, "pretrained_card", lambda name: pretrained_card(name, tmp_path))
+    source, settings = street("train", "lesson", progress=False), replace(pretrained_settings("baseline"), steps=1)
+    given, _ = room.network("pretrained", settings, source, tmp_path / "own")
+    assert not (tmp_path / "own").exists() and torch.equal(
+        next(given.parameters()), next(load_pretrained("baseline", "cpu", tmp_path).parameters()))
+    own, seconds = room.network("trained here", settings, source, tmp_path / "own")
+    assert seconds > 0 and not torch.equal(next(own.parameters()), next(given.parameters()))
+    with pytest.raises(InputError, match="networks 'mine' is unknown"):
+        room.network("mine", settings, source, tmp_path / "own")
+
+
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_what_comes_with_the_package_fits_its_card(name):
     path, card = room.FOLDER / f"{name}.pt", pretrained_card(name)
