@@ -12,17 +12,34 @@ which gives a 6x6 system of normal equations for each image, and a 7th unknown f
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
-from .camera import axis_angle_to_matrix, backproject, project, transform_points
-from .warp import inside, sample
+from .camera import axis_angle_to_matrix, backproject
 
 
-def image_gradient(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return central differences of (B, 1, H, W) along u and v; zero at the rim."""
-    du, dv = torch.zeros_like(image), torch.zeros_like(image)
-    du[..., 1:-1] = (image[..., 2:] - image[..., :-2]) / 2
-    dv[..., 1:-1, :] = (image[..., 2:, :] - image[..., :-2, :]) / 2
-    return du, dv
+def with_gradient(image: torch.Tensor) -> torch.Tensor:
+    """Return (B, 1, H, W) with its central differences along u and v as (B, 3, H, W); they are zero at the rim."""
+    stack = image.new_zeros(len(image), 3, *image.shape[2:])
+    stack[:, :1] = image
+    torch.sub(image[..., 2:], image[..., :-2], out=stack[:, 1:2, :, 1:-1])
+    torch.sub(image[..., 2:, :], image[..., :-2, :], out=stack[:, 2:, 1:-1])
+    stack[:, 1:] *= 0.5
+    return stack
+
+
+def jacobian(g: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    """Return the derivative (N, 7, P) of the residuals by twist and exposure: g, Y x g and 1.
+
+    Args:
+        g: (N, 3, P) by the point, see the head of this file.
+        Y: (N, 3, P) the points in the source camera.
+    """
+    J = torch.empty(len(g), 7, g.shape[2], dtype=g.dtype, device=g.device)
+    J[:, :3], J[:, 6] = g, 1
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        torch.mul(Y[:, j], g[:, k], out=J[:, 3 + i]).addcmul_(Y[:, k], g[:, j], value=-1)
+    return J
 
 
 def twist_step(T: torch.Tensor, points: torch.Tensor, target: torch.Tensor, source: torch.Tensor, K: torch.Tensor,
@@ -31,9 +48,9 @@ def twist_step(T: torch.Tensor, points: torch.Tensor, target: torch.Tensor, sour
 
     Args:
         T: (N, 4, 4) T_source_target to improve.
-        points: (N, 3, h, w) of some pixels of the target view.
-        target: (N, 1, h, w) their gray values.
-        source: (N, 1, H, W) gray image.
+        points: (N, 3, P) of some pixels of the target view.
+        target: (N, P) their gray values.
+        source: (N, 3, H, W) gray image and its gradient.
         K: (N, 3, 3), pixels.
         damping: share of the diagonal added to it (Levenberg-Marquardt).
         reach: largest rotation of a step, radians.
@@ -41,22 +58,26 @@ def twist_step(T: torch.Tensor, points: torch.Tensor, target: torch.Tensor, sour
     Returns:
         (N, 4, 4).
     """
-    moved = transform_points(T, points)
-    pixels, z = project(moved, K)
-    read = sample(torch.cat((source, *image_gradient(source)), 1), pixels)
-    residual = read[:, :1] - target
-    valid = inside(pixels, *source.shape[-2:]) & (z > 1e-3)
-    z = z.clamp(min=1e-3)
-    a, b = read[:, 1:2] * K[:, 0, 0, None, None, None] / z, read[:, 2:] * K[:, 1, 1, None, None, None] / z
-    g = torch.cat((a, b, -(a * moved[:, :1] + b * moved[:, 1:2]) / z), 1)
-    J = torch.cat((g, torch.linalg.cross(moved, g, dim=1), torch.ones_like(residual)), 1).flatten(2)
+    height, width = source.shape[-2:]
+    Y = T[:, :3, :3] @ points + T[:, :3, 3:]
+    image = K @ Y
+    size = source.new_tensor((width - 1, height - 1))[:, None]
+    grid = image[:, :2].div_(image[:, 2:].clamp_(min=1e-7)).mul_(2 / size).sub_(1)             # (N, 2, P)
+    # where depth is no number, the step is none either, whatever is read there
+    read = F.grid_sample(source, grid.movedim(1, -1)[:, None], mode="bilinear", padding_mode="border",
+                         align_corners=True)[:, :, 0]
+    residual = read[:, 0] - target
+    inside = grid.abs_().le_(1 + 1 / size)
+    z = Y[:, 2].clamp(min=1e-3)
+    valid = inside[:, 0] * inside[:, 1] * z.clone().gt_(1e-3)
+    a, b = read[:, 1] * K[:, 0, :1] / z, read[:, 2] * K[:, 1, 1:2] / z
+    J = jacobian(torch.stack((a, b, (a * Y[:, 0] + b * Y[:, 1]).div_(z).neg_()), 1), Y)
     # Cauchy weights: what moves by itself or is hidden has large residuals and counts little
-    spread = (residual.abs() * valid).flatten(1).sum(1) / valid.flatten(1).sum(1).clamp(min=1)
-    weight = (valid / (1 + (residual / (2 * spread[:, None, None, None] + 1e-4)) ** 2)).flatten(2)
-    weighted = J * weight
+    spread = (residual.abs() * valid).sum(1) / valid.sum(1).clamp(min=1)
+    weighted = J * (valid / (1 + (residual / (2 * spread[:, None] + 1e-4)) ** 2))[:, None]
     normal = weighted @ J.transpose(1, 2)
     normal = normal + torch.diag_embed(damping * normal.diagonal(dim1=1, dim2=2) + 1e-8)
-    twist = -torch.linalg.solve(normal, weighted @ residual.flatten(2).transpose(1, 2))[:, :6, 0]
+    twist = -torch.linalg.solve(normal, weighted @ residual[..., None])[:, :6, 0]
     rotation = twist[:, 3:]
     twist = twist * (reach / rotation.norm(dim=1, keepdim=True).clamp(min=reach))
     step = torch.zeros_like(T)
@@ -89,9 +110,10 @@ def align_motion(T_source_target: torch.Tensor, depth: torch.Tensor, target: tor
     count = sources.shape[1]
     T = T_source_target.flatten(0, 1)
     chosen = (..., slice(every // 2, None, every), slice(every // 2, None, every))
-    points = backproject(depth, K)[chosen].repeat_interleave(count, 0)
-    target, K = target[chosen].repeat_interleave(count, 0), K.repeat_interleave(count, 0)
+    points = backproject(depth, K)[chosen].flatten(2).repeat_interleave(count, 0)
+    target, K = target[chosen].flatten(1).repeat_interleave(count, 0), K.repeat_interleave(count, 0)
+    views = with_gradient(sources.flatten(0, 1))
     for _ in range(steps):
-        moved = twist_step(T, points, target, sources.flatten(0, 1), K)
+        moved = twist_step(T, points, target, views, K)
         T = torch.where(torch.isfinite(moved).all((1, 2), keepdim=True), moved, T)
     return T.view_as(T_source_target)

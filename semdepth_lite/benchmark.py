@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from .camera import intrinsics, rigid_transform
-from .common import InputError, check_divisible, peak_mib, pick_device
+from .common import InputError, check_divisible, keep_freed_memory, peak_mib, pick_device
 from .data import Triplet, augment, draw_augmentation
 from .losses import self_supervised_loss
 from .model import Model
-from .training import TrainSettings
+from .training import TrainSettings, make_optimizer, update
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,14 @@ def timed(functions: dict[str, Callable[[], object]], repeats: int, device: torc
 
 
 def step_of(model: Model, forward: Callable[[], torch.Tensor]) -> Callable[[], None]:
-    """Return forward, backward and Adam's update as one function."""
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-4)
+    """Return forward, backward and the update, gradients clipped, as one function."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = make_optimizer(parameters, 1e-4)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         forward().backward()
-        optimizer.step()
+        update(optimizer, parameters, clip=5.0)
 
     return step
 
@@ -129,6 +130,7 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
         raise InputError(f"repeats {repeats} is below 1; use 5, for instance.")
     check_divisible(shape.height, shape.width)
     where = pick_device(device)
+    keep_freed_memory()
     settings = TrainSettings(variant=shape.variant, encoder=shape.encoder, loss=shape.loss, batch=shape.batch,
                              precision=shape.precision, alignment=shape.alignment)
     model = settings.build().to(where).train()

@@ -3,7 +3,8 @@
 The loss of a scale is a scalar, so its gradient can be computed in the forward pass and multiplied by one number in
 the backward pass. Nothing then has to be kept between the two but the gradient of the depth map and of the motion,
 and one image at a time can go through buffers that fit the processor's cache. Statistics of the target and the error
-of the unmoved sources do not depend on depth and are computed once for all scales that share a resolution.
+of the unmoved sources do not depend on depth and are computed once for all scales that share a resolution. Smoothness
+is written the same way.
 """
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from .camera import pixel_grid
 from .warp import fold_camera
 
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
+BEHIND = 1e-7  # the least z; what lies behind the camera is held there
 
 
 def box_sum(image: torch.Tensor) -> torch.Tensor:
@@ -97,14 +99,19 @@ def similarity(view: torch.Tensor, target: TargetStatistics) -> Similarity:
     return Similarity(mean, A, B, CD, D, (A * B).div_(CD))
 
 
+def channel_mean(image: torch.Tensor) -> torch.Tensor:
+    """Average (..., C, H, W) over the channels; one channel is its own mean, and need not be copied."""
+    return image.mean(-3) if image.shape[-3] > 1 else image.squeeze(-3)
+
+
 def view_errors(view: torch.Tensor, target: TargetStatistics, ssim: float) -> tuple[torch.Tensor, Similarity | None]:
     """Return the photometric error (N, S, H, W) of views (N, S, C, H, W), and the similarity for the gradient."""
-    error = (view - target.image).abs_().mean(-3).mul_(1 - ssim)
+    error = channel_mean((view - target.image).abs_()).mul_(1 - ssim)
     if not ssim:
         return error, None
     parts = similarity(view, target)
     # (1 - S)/2, clamped: by Cauchy and Schwarz |S| <= 1 up to rounding
-    error.add_((1 - parts.S).mul_(0.5).clamp_(0, 1).mean(-3), alpha=ssim)
+    error.add_(channel_mean((1 - parts.S).mul_(0.5).clamp_(0, 1)), alpha=ssim)
     return error, parts
 
 
@@ -165,23 +172,19 @@ def lift(depth: torch.Tensor) -> torch.Tensor:
 
 
 def locate(camera: torch.Tensor, lifted: torch.Tensor, shape: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find every pixel in every source: places (N, S, H, W, 2) from 0 to 2, and z (N, S, H, W), held above zero."""
-    x, y, z = (camera.flatten(1, 2) @ lifted).unflatten(1, (-1, 3)).unflatten(-1, shape).unbind(2)
-    z = z.clamp(min=1e-7)
-    places = torch.empty(*z.shape, 2, dtype=z.dtype, device=z.device)
-    torch.div(x, z, out=places[..., 0])
-    torch.div(y, z, out=places[..., 1])
-    return places, z
+    """Find every pixel in every source: places (N, S, 2, H, W) from 0 to 2, and z (N, S, H, W), held above zero."""
+    points = (camera.flatten(1, 2) @ lifted).unflatten(1, (-1, 3)).unflatten(-1, shape)
+    z = points[:, :, 2].clamp(min=BEHIND)
+    return points[:, :, :2] / z[:, :, None], z
 
 
 def location_gradient(by_places: torch.Tensor, places: torch.Tensor, z: torch.Tensor, camera: torch.Tensor,
                       lifted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Carry the gradient by the places (N, S, H, W, 2) back to depth (N, H, W) and camera (N, S, 3, 4)."""
+    """Carry the gradient by the places (N, S, 2, H, W) back to depth (N, H, W) and camera (N, S, 3, 4)."""
     points = torch.empty(*z.shape[:2], 3, *z.shape[2:], dtype=z.dtype, device=z.device)
-    torch.div(by_places[..., 0], z, out=points[:, :, 0])
-    torch.div(by_places[..., 1], z, out=points[:, :, 1])
-    torch.mul(places[..., 0], points[:, :, 0], out=points[:, :, 2])
-    points[:, :, 2].addcmul_(places[..., 1], points[:, :, 1]).mul_(z > 1e-7).neg_()
+    torch.div(by_places, z[:, :, None], out=points[:, :, :2])
+    torch.mul(places[:, :, 0], points[:, :, 0], out=points[:, :, 2])
+    points[:, :, 2].addcmul_(places[:, :, 1], points[:, :, 1]).mul_(z.clone().gt_(BEHIND)).neg_()
     points = points.flatten(1, 2).flatten(2)                                    # (N, 3 S, H W)
     by_camera = (points @ lifted.transpose(1, 2)).unflatten(1, (-1, 3))
     by_u, by_v, by_one = (camera.flatten(1, 2)[..., :3].transpose(1, 2) @ points).unflatten(-1, z.shape[2:]).unbind(1)
@@ -192,12 +195,17 @@ def location_gradient(by_places: torch.Tensor, places: torch.Tensor, z: torch.Te
 def inside_source(grid: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     """Mark the samples (N, S, H, W) that lie inside their frame, half-pixel rims included, and before the camera.
 
+    The marks are 1 and 0 in the type of z, like all masks here: on a CPU comparisons into bool take several times as
+    long, and so does filling by them.
+
     Args:
-        grid: (N, S, H, W, 2), from -1 to 1 between the outer pixel centers.
+        grid: (N, S, 2, H, W), from -1 to 1 between the outer pixel centers.
         z: (N, S, H, W).
     """
     height, width = z.shape[-2:]
-    return (grid[..., 0].abs() <= 1 + 1 / (width - 1)) & (grid[..., 1].abs() <= 1 + 1 / (height - 1)) & (z > 1e-7)
+    off = grid.abs()
+    inside = off[:, :, 0].le_(1 + 1 / (width - 1)).mul_(off[:, :, 1].le_(1 + 1 / (height - 1)))
+    return inside.mul_(z.clone().gt_(BEHIND))
 
 
 def join_sources(errors: torch.Tensor, valid: torch.Tensor | None, minimum: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -207,14 +215,46 @@ def join_sources(errors: torch.Tensor, valid: torch.Tensor | None, minimum: bool
     """
     if minimum:
         if valid is not None:
-            errors = errors.masked_fill(~valid, torch.inf)
+            errors = errors + valid.to(errors.dtype).reciprocal().sub_(1)  # infinite where invalid
         error = errors.amin(1)
-        best = (errors == error[:, None]).to(errors.dtype)
+        best = errors.clone().eq_(error[:, None])
         return error, best.div_(best.sum(1, keepdim=True))
     if valid is None:
         return errors.mean(1), torch.full_like(errors, 1 / errors.shape[1])
-    share = valid.to(errors.dtype) / valid.sum(1, keepdim=True).clamp(min=1)
-    return (errors * share).sum(1).masked_fill(~valid.any(1), torch.inf), share
+    count = valid.sum(1)
+    share = valid / count.clamp(min=1)[:, None]
+    return (errors * share).sum(1).masked_fill_(count == 0, torch.inf), share
+
+
+class _Smoothness(torch.autograd.Function):
+    """`smoothness_loss` of disparities divided by their means; its gradient is made in the forward pass.
+
+    With L = sum w |differences of d| and m = mean(d): d(L / m)/dd = (dL/dd - L / (m N)) / m, N pixels.
+    """
+
+    @staticmethod
+    def forward(ctx, disp, image):
+        mean, pixels = disp.mean((2, 3), keepdim=True) + 1e-7, disp[0].numel()
+        total, gradient = torch.zeros_like(mean), torch.zeros_like(disp)
+        for dim in (2, 3):
+            size = disp.shape[dim] - 1
+            steps = [x.narrow(dim, 1, size) - x.narrow(dim, 0, size) for x in (disp, image)]
+            weight = channel_mean(steps[1].abs_()).neg_().exp_()[:, None].div_(steps[0].numel())
+            signed = torch.sign(steps[0]).mul_(weight)
+            total += steps[0].mul_(signed).sum((2, 3), keepdim=True)
+            gradient.narrow(dim, 1, size).add_(signed)
+            gradient.narrow(dim, 0, size).sub_(signed)
+        total /= mean
+        ctx.save_for_backward(gradient.sub_(total / pixels).div_(mean))
+        return total.sum()
+
+    @staticmethod
+    def backward(ctx, upstream):
+        gradient, = ctx.saved_tensors
+        return gradient * upstream, None
+
+
+fused_smoothness = _Smoothness.apply  # (B, 1, H, W) disparities, (B, C, H, W) images
 
 
 class Prepared(NamedTuple):
@@ -240,11 +280,12 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ss
     """
     lifted = lift(depth)
     places, z = locate(camera, lifted, depth.shape[-2:])
-    sources, grid = images.sources.flatten(0, 1), (places - 1).flatten(0, 1)
-    view = F.grid_sample(sources, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    sources, grid = images.sources.flatten(0, 1), places - 1
+    pairs = grid.flatten(0, 1).movedim(1, -1)
+    view = F.grid_sample(sources, pairs, mode="bilinear", padding_mode="border", align_corners=True)
     view = view.view_as(images.sources)
     errors, parts = view_errors(view, images.target, ssim)
-    error, share = join_sources(errors, inside_source(grid.view_as(places), z) if mask_outside else None, minimum)
+    error, share = join_sources(errors, inside_source(grid, z) if mask_outside else None, minimum)
     floor = images.identity if images.identity is not None else torch.zeros_like(error)
     lost = torch.isinf(error) if images.identity is None else error >= floor + margin
     # A position that is no number reads some pixel, so that nothing would show; and torch's backward pass over it ends
@@ -255,9 +296,11 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ss
         return total, torch.full_like(depth, torch.nan), torch.full_like(camera, torch.nan)
     if not gradients:
         return (total,)
-    by_view = view_gradient(share.masked_fill_(lost[:, None], 0), view, images.target, parts, ssim).flatten(0, 1)
-    _, by_grid = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, grid, 0, 1, True, [False, True])
-    return total, *location_gradient(by_grid.view_as(places), places, z, camera, lifted)
+    share = share.mul_(~lost[:, None])
+    by_view = view_gradient(share, view, images.target, parts, ssim).flatten(0, 1)
+    _, by_pairs = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, pairs, 0, 1, True, [False, True])
+    by_places = by_pairs.movedim(-1, 1).contiguous().view_as(places)
+    return total, *location_gradient(by_places, places, z, camera, lifted)
 
 
 class _Reprojection(torch.autograd.Function):

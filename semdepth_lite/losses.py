@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from .camera import disp_to_depth, resize_intrinsics
-from .common import InputError, check_sizes
-from .fused import SSIM_C1, SSIM_C2, FusedReprojection
+from .common import InputError, check_sizes, halve
+from .fused import SSIM_C1, SSIM_C2, FusedReprojection, fused_smoothness
 from .warp import warp
 
 
@@ -210,12 +210,6 @@ def normalize_disp(disp: torch.Tensor) -> torch.Tensor:
     return disp / (disp.mean((2, 3), keepdim=True) + 1e-7)
 
 
-def halve(image: torch.Tensor) -> torch.Tensor:
-    """Average (..., H, W) over blocks of 2x2 pixels."""
-    rows = image[..., ::2, :] + image[..., 1::2, :]
-    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
-
-
 def pyramid(image: torch.Tensor, levels: int) -> list[torch.Tensor]:
     """Return the image (..., H, W) and its averages over blocks of 2, 4, ... pixels, `levels` images in all."""
     images = [image]
@@ -283,7 +277,8 @@ def _compare_scales(disps: list[torch.Tensor], target: torch.Tensor, sources: to
             levels[level] = (partial(reference_reprojection, *images, settings=settings) if reference
                              else FusedReprojection(*images, **switches))
         photometric.append(levels[level](depth, T_source_target, K_level))
-        smoothness.append(smoothness_loss(normalize_disp(disp), targets[scale]))
+        smoothness.append(smoothness_loss(normalize_disp(disp), targets[scale]) if reference
+                          else fused_smoothness(disp, targets[scale]))
         total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
     return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))
 
