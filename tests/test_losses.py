@@ -43,12 +43,13 @@ def golden_motion(axis_angle: torch.Tensor, translation: torch.Tensor) -> torch.
                         rigid_transform(axis_angle[1, :, 0], translation[1, :, 0])), 1)
 
 
-def golden_loss(settings: LossSettings, reference: bool, scales=range(4)):
+def golden_loss(settings: LossSettings, reference: bool, dtype: torch.dtype = torch.float32):
     """The golden inputs through our loss, with leaves that collect gradients."""
-    disps = [golden(f"loss_disp_{s}").requires_grad_() for s in range(4)]
-    motion = [golden(f"loss_{name}").requires_grad_() for name in ("axisangle", "translation")]
-    terms = self_supervised_loss(disps, golden("image_0"), torch.stack((golden("image_minus1"), golden("image_1")), 1),
-                                 golden("K")[:, :3, :3], golden_motion(*motion), settings, reference)
+    disps = [golden(f"loss_disp_{s}").to(dtype).requires_grad_() for s in range(4)]
+    motion = [golden(f"loss_{name}").to(dtype).requires_grad_() for name in ("axisangle", "translation")]
+    target, *sources, K = (golden(name).to(dtype) for name in ("image_0", "image_minus1", "image_1", "K"))
+    terms = self_supervised_loss(disps, target, torch.stack(sources, 1), K[:, :3, :3], golden_motion(*motion),
+                                 settings, reference)
     return terms, disps, motion
 
 
@@ -57,7 +58,8 @@ def golden_loss(settings: LossSettings, reference: bool, scales=range(4)):
 @BOTH
 @pytest.mark.parametrize("prefix, masked", [("loss", True), ("plain_loss", False)])
 def test_the_loss_and_its_gradients_are_monodepth2s(reference, prefix, masked):
-    terms, disps, (axis_angle, translation) = golden_loss(LossSettings(automask=masked), reference)
+    """In double precision: in single, one pixel is so close to the automask's tie that builds of torch differ on it."""
+    terms, disps, (axis_angle, translation) = golden_loss(LossSettings(automask=masked), reference, torch.float64)
     assert terms.total.item() == pytest.approx(golden(f"{prefix}_total").item(), rel=1e-5)
     terms.total.backward()
     grads = {f"disp_{s}": disp.grad for s, disp in enumerate(disps)}
