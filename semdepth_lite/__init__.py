@@ -12,13 +12,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "InputError": "common", "Failure": "common", "Triplet": "data", "self_supervised_loss": "losses",
     "LOSSES": "losses", "Model": "model", "Prediction": "model", "VARIANTS": "model", "Protocol": "evaluation",
-    "evaluate": "evaluation", "predict_image": "prediction", "TrainSettings": "training", "Run": "training",
-    "load_run": "training", "PRESETS": "presets", "recipe": "presets", "evaluate_model": "presets",
+    "evaluate": "evaluation", "load_pretrained": "pretrained", "predict_image": "prediction",
+    "TrainSettings": "training", "Run": "training", "load_run": "training", "PRESETS": "presets", "recipe": "presets",
+    "evaluate_model": "presets",
 }
 __all__ = [
     "Failure", "InputError", "LOSSES", "Model", "PRESETS", "Prediction", "Protocol", "Run", "TrainSettings",
-    "Triplet", "VARIANTS", "evaluate", "evaluate_model", "load_run", "predict_image", "recipe",
-    "self_supervised_loss",
+    "Triplet", "VARIANTS", "evaluate", "evaluate_model", "load_pretrained", "load_run", "predict_image",
+    "recipe", "self_supervised_loss",
 ]
 
 

@@ -56,6 +56,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add where a model comes from."""
     parser.add_argument("--run", type=Path, help="run folder of a trained model")
     parser.add_argument("--weights", type=Path, help="folder of Monodepth2's published weights, instead of a run")
+    parser.add_argument("--pretrained", metavar="NAME", help="weights that come with the package, instead of a run: "
+                        "baseline, seedepth, semdepth or combined, trained on the street")
 
 
 def add_training(command: argparse.ArgumentParser) -> None:

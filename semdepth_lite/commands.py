@@ -40,16 +40,22 @@ def data_options(args: argparse.Namespace, **changes):
 
 
 def open_model(args: argparse.Namespace):
-    """Load the model of a run folder, or Monodepth2's published weights; return it with its image size.
+    """Load the model of a run folder, pretrained or published weights; return it with its image size and unit.
 
     Raises:
-        InputError: if neither or both are named.
+        InputError: if none or several are named.
     """
     from .training import load_run
     from .weights import STEREO_SCALE, read_monodepth2
 
-    if bool(args.run) == bool(args.weights):
-        raise InputError("name either a run folder or --weights with a folder of Monodepth2's files.")
+    if sum(map(bool, (args.run, args.weights, args.pretrained))) != 1:
+        raise InputError("name either a run folder, --pretrained with weights that come with the package, or --weights "
+                         "with a folder of Monodepth2's files.")
+    if args.pretrained:
+        from .pretrained import load_pretrained, pretrained_card
+
+        card = pretrained_card(args.pretrained)
+        return load_pretrained(args.pretrained, args.device), card["height"], card["width"], 1.0
     if args.run:
         about = read_json(args.run / "settings.json")
         height, width = about.get("height"), about.get("width")

@@ -19,7 +19,6 @@ from .budget import equal_time_steps
 from .common import Failure, InputError
 from .notebooks import RESULTS
 from .presets import PRESETS, find_preset, recipe, street
-from .pretrained import PRESET, PRETRAINED, pretrained_settings, run_name
 from .singles import TRIVIAL, Single, execute, is_done
 from .training import Run, read_json
 
@@ -133,12 +132,6 @@ def noise_experiment(preset: str = "lesson") -> list[Single]:
                                  variant=variant, switches=switches, label_noise=strength)]
 
 
-def pretrained_experiment(preset: str = PRESET) -> list[Single]:
-    """The long trainings whose weights come with the package; `pretrained.py` writes them from the run folders."""
-    return [Single(run_name(name), f"{METHODS[name]}, pretrained", pretrained_settings(name), preset)
-            for name in PRETRAINED]
-
-
 def speed_experiment(preset: str = "lesson") -> list[Single]:
     """What 1, 2, 5 and 10 minutes of one core buy, by the fast step and by the readable one.
 
@@ -154,7 +147,7 @@ def speed_experiment(preset: str = "lesson") -> list[Single]:
 EXPERIMENTS: dict[str, Callable[[str], list[Single]]] = {
     "baseline": baseline_experiment, "semantics": semantics_experiment, "variants": variants_experiment,
     "time": time_experiment, "noise": noise_experiment, "search": search_experiment,
-    "pretrained": pretrained_experiment, "speed": speed_experiment}
+    "speed": speed_experiment}
 
 
 def find_experiment(name: str, preset: str = "lesson") -> list[Single]:

@@ -1,8 +1,9 @@
 """Trained weights that come with the package: the lite network of four methods, in half precision.
 
-`python -m semdepth_lite reproduce --experiment pretrained` trains them on the street; then
-`python -m semdepth_lite.pretrained runs` writes NAME.pt and its card NAME.json from the run folders. The card holds the
-settings, the two commands, the file's hash, what the training cost, and how the rounded weights do on the test scenes.
+They are the first seeds of the experiment `variants`, so the lessons show the very networks of their tables.
+`python -m semdepth_lite reproduce --experiment variants` trains them; `python -m semdepth_lite.pretrained runs` writes
+NAME.pt and its card NAME.json from the run folders. The card holds the settings, the two commands, the file's hash,
+what the training cost, and how the rounded weights do on the test scenes.
 """
 from __future__ import annotations
 
@@ -25,10 +26,11 @@ from .training import Run, TrainSettings, load_checkpoint
 from .weights import check_state
 
 FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
-PRETRAINED = ("baseline", "seedepth", "semdepth", "combined")
+# the variants, each with the run folder of its first seed
+PRETRAINED = {"baseline": "baseline-1-learned-0", "seedepth": "variants-3-seedepth-0",
+              "semdepth": "variants-4-semdepth-0", "combined": "variants-5-combined-0"}
 PRESET = "lesson"
-STEPS = 4000
-COMMANDS = ("python -m semdepth_lite reproduce --experiment pretrained", "python -m semdepth_lite.pretrained runs")
+COMMANDS = ("python -m semdepth_lite reproduce --experiment variants", "python -m semdepth_lite.pretrained runs")
 
 
 def pretrained_settings(name: str) -> TrainSettings:
@@ -37,7 +39,7 @@ def pretrained_settings(name: str) -> TrainSettings:
     Raises:
         InputError: if there is none of that name.
     """
-    return recipe(PRESET, variant=check_name(name), steps=STEPS, margin_until=0.25)
+    return recipe(PRESET, variant=check_name(name))
 
 
 def check_name(name: str) -> str:
@@ -45,11 +47,6 @@ def check_name(name: str) -> str:
     if name not in PRETRAINED:
         raise InputError(f"there are no pretrained weights {name!r}; use one of {', '.join(PRETRAINED)}.")
     return name
-
-
-def run_name(name: str) -> str:
-    """Name the results file, and with it the run folder, of its training."""
-    return f"pretrained-{PRETRAINED.index(check_name(name))}-{name}-0"
 
 
 def pretrained_card(name: str, folder: Path = FOLDER) -> dict:
@@ -138,10 +135,9 @@ def write_pretrained(name: str, run: Path, folder: Path = FOLDER) -> dict:
 
 def main(work: str = "runs") -> None:
     """Write the weights of every finished training in a folder of run folders."""
-    for name in PRETRAINED:
-        run = Path(work) / run_name(name)
-        if (run / "checkpoint.pt").exists():
-            card = write_pretrained(name, run)
+    for name, folder in PRETRAINED.items():
+        if (Path(work) / folder / "checkpoint.pt").exists():
+            card = write_pretrained(name, Path(work) / folder)
             print(f"{name}: AbsRel {card['test']['abs_rel']:.3f} on the test scenes, {card['cpu_seconds']} s to train")
 
 

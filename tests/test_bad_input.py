@@ -299,7 +299,7 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
                                  "depth.pth has 'decoder.0.conv.conv.bias' with shape (3,)"),
     "weights not finite": ("frames", weights(**{"depth:decoder.0.conv.conv.bias": torch.full((256,), np.nan)}),
                            WEIGHTS, "that are not finite"),
-    "weights and a run": ("frames", nothing, [*WEIGHTS, "--run", "{run}"], "name either a run folder or --weights"),
+    "weights and a run": ("frames", nothing, [*WEIGHTS, "--run", "{run}"], "name either a run folder, --pretrained"),
     # run folders
     "settings broken": ("frames", put("run/settings.json", "{"), [*PREDICT, "{}/run"], "settings.json cannot be read"),
     "settings a list": ("frames", put("run/settings.json", "[1]"), [*PREDICT, "{}/run"], "settings.json holds list"),

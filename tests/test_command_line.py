@@ -169,7 +169,7 @@ BAD = {
     "normalized K": (["train", "new", "--data", "frames:{}/clip", "--intrinsics", "0.58 1.92 0.5 0.5"], "normalized"),
     "height": (["train", "new", "--data", "frames:{}/clip", "--intrinsics", "60 60 47.5 31.5", "--height", "70"],
                "height 70 is not a positive multiple of 32"),
-    "no model": (["evaluate"], "name either a run folder or --weights"),
+    "no model": (["evaluate"], "name either a run folder, --pretrained"),
     "no run": (["evaluate", "--run", "{}/nowhere"], "nowhere"),
     "cut run": (["evaluate", "--run", "{}/cut"], "is not a whole checkpoint"),
     "split": (["evaluate", "--run", "{}/run", "--split", "secret"], "invalid choice: 'secret'"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -27,8 +27,7 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
     lesson = PRESETS["lesson"]
     scenes = {"train": 1, "validation": 1, "test": 1}
-    monkeypatch.setitem(PRESETS, "lesson", Preset(64, 96, scenes, replace(lesson.training, batch=2)))
-    monkeypatch.setattr(room, "STEPS", 2)
+    monkeypatch.setitem(PRESETS, "lesson", Preset(64, 96, scenes, replace(lesson.training, batch=2, steps=2)))
 
 
 def finished(folder, name="baseline", **changes):
@@ -69,7 +68,7 @@ def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
     finished(tmp_path / "run")
     write_pretrained("baseline", tmp_path / "run", tmp_path)
     monkeypatch.setattr(room, "load_pretrained", lambda name, device: load_pretrained(name, device, tmp_path))
-    monkeypatch.setattr(room, "pretrained_card", lambda name: pretrained_card(name, tmp_path))
+    monkeypatch.setattr(room, "pretrained_card", lambda name, folder=tmp_path: pretrained_card(name, folder))
     source, settings = street("train", "lesson", progress=False), replace(pretrained_settings("baseline"), steps=1)
     given, _ = room.network("pretrained", settings, source, tmp_path / "own")
     assert not (tmp_path / "own").exists() and torch.equal(
@@ -85,9 +84,9 @@ def test_what_comes_with_the_package_fits_its_card(name):
     path, card = room.FOLDER / f"{name}.pt", pretrained_card(name)
     assert path.stat().st_size < 8 * 2**20
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
-    assert card["settings"]["variant"] == name and card["settings"]["steps"] == room.STEPS
+    assert card["settings"] == asdict(pretrained_settings(name))
     model = semdepth_lite.load_pretrained(name, "cpu")
-    assert card["settings"] == {**card["settings"], "seed": 0} and model.variant == semdepth_lite.VARIANTS[name]
+    assert model.variant == semdepth_lite.VARIANTS[name]
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
