@@ -11,7 +11,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -26,9 +26,10 @@ from .losses import LossSettings, automask, identity_error, photometric_error, r
 from .metrics import evaluation_mask, masked_mean, median_scale, pair_errors
 from .model import Model
 from .sources import Source, to_image
-from .street import RENDERER_VERSION, Frame
+from .street import RENDERER_VERSION, Frame, Scene, render_scene
 from .warp import warp
 
+FRAMES = (2, 3, 4)  # of a scene, as the lessons look at it: previous, target, next
 FAR = 1000.0  # meters; where the sky is put for a warp, so that it moves like something far away
 
 
@@ -48,6 +49,25 @@ def triplet_of(frames: Sequence[Frame]) -> Triplet:
         target=images[1:2], sources=images[None, [0, 2]], K=torch.as_tensor(target.K, dtype=torch.float32)[None],
         depth=torch.from_numpy(target.depth)[None, None], labels=torch.from_numpy(target.labels)[None],
         moving=torch.from_numpy(target.moving)[None], T_source_target=T_source_target.float()[None])
+
+
+def at_share_of_pace(scene: Scene, share: float, height: int, width: int) -> Triplet:
+    """Render a triplet of a pace-car scene in which the car drives at a share of the camera's speed.
+
+    In the target frame the car is where it was; only its speed differs.
+
+    Raises:
+        InputError: if no car of the scene drives at the camera's speed.
+    """
+    movers = scene.movers
+    if not movers or movers[0].kind != "car" or movers[0].speed != scene.speed:
+        raise InputError("this scene has no car that keeps pace with the camera; use street.pace_car_scene(seed).")
+    car, speed = movers[0], share * scene.speed
+    scene.movers = (replace(car, speed=speed, z=car.z + (car.speed - speed) * FRAMES[1]), *movers[1:])
+    try:
+        return triplet_of([render_scene(scene, index, height, width) for index in FRAMES])
+    finally:
+        scene.movers = movers
 
 
 def far_sky(depth: torch.Tensor, far: float = FAR) -> torch.Tensor:

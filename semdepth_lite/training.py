@@ -65,7 +65,7 @@ def diagnose(terms: LossTerms, prediction: Prediction) -> str | None:
     if not bool(torch.isfinite(terms.total)):
         return "the loss is not a number: lower the learning rate, and look for broken frames with `doctor`"
     disp = prediction.disps[0].detach().float()
-    if float((disp.std((1, 2, 3)) / disp.mean((1, 2, 3))).max()) < 1e-3:
+    if float((disp.std((1, 2, 3)) / disp.mean((1, 2, 3)).clamp(min=1e-12)).max()) < 1e-3:
         return ("depth has collapsed to a constant: lower the learning rate, and check that the camera moves and that "
                 "the intrinsics belong to this image size")
     motion = prediction.T_source_target

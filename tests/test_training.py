@@ -443,6 +443,8 @@ def test_collapsed_depth_and_pose_are_named():
     terms, prediction = healthy()
     prediction.disps = [torch.full((2, 1, 8, 8), 0.3)]
     assert "depth has collapsed to a constant" in diagnose(terms, prediction)
+    prediction.disps = [torch.zeros(2, 1, 8, 8)]  # the other end of the sigmoid
+    assert "depth has collapsed to a constant" in diagnose(terms, prediction)
     terms, prediction = healthy()
     prediction.T_source_target = torch.eye(4).repeat(2, 2, 1, 1).requires_grad_()
     assert "collapsed to standing still" in diagnose(terms, prediction)

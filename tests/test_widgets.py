@@ -280,13 +280,13 @@ def test_marked_pixels_show_what_they_say(batch):
 def test_the_car_drives_at_its_share_of_the_pace():
     scene = pace_car_scene(4)
     movers = scene.movers
-    frames = [render_scene(scene, index, 48, 144) for index in pace.FRAMES]
-    at_pace, slow = (pace.at_share_of_pace(scene, share, 48, 144) for share in (1.0, 0.5))
+    frames = [render_scene(scene, index, 48, 144) for index in lessons.FRAMES]
+    at_pace, slow = (lessons.at_share_of_pace(scene, share, 48, 144) for share in (1.0, 0.5))
     assert torch.equal(at_pace.target, lessons.triplet_of(frames).target) and scene.movers == movers
     assert torch.equal(slow.depth, at_pace.depth), "the target frame differs"
     assert not torch.equal(slow.sources, at_pace.sources)
     with pytest.raises(InputError, match="no car that keeps pace"):
-        pace.at_share_of_pace(make_scene(8), 1.0, 48, 144)
+        lessons.at_share_of_pace(make_scene(8), 1.0, 48, 144)
 
 
 def test_the_faster_the_car_the_farther_it_seems(made):

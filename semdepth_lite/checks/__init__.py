@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import borders, geometry, measures, photometry, semantic, synthesis
+from . import borders, geometry, measures, museum, photometry, semantic, synthesis
 from .exercise import Case, Exercise, Mistake
 from .judge import Verdict, judge
 from .record import check, collect, read_report, report
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for room in (geometry, synthesis, photometry, semantic, borders, measures) for exercise in room.EXERCISES}
+    for room in (geometry, synthesis, photometry, semantic, borders, measures, museum) for exercise in room.EXERCISES}
 
 __all__ = ["Case", "EXERCISES", "Exercise", "Mistake", "Verdict", "check", "collect", "judge", "names", "of_lesson",
            "read_report", "report"]

@@ -7,9 +7,10 @@ from .base import STRICT, Drawing, Explorer
 from .clouds import CloudExplorer
 from .curves import CurveExplorer
 from .looking import AttentionExplorer
+from .museum import MuseumExplorer
 from .pace import PaceCarExplorer
 from .profiles import BorderExplorer
 from .warps import IntrinsicsExplorer, ScaleExplorer, WarpExplorer
 
 __all__ = ["STRICT", "AttentionExplorer", "BorderExplorer", "CloudExplorer", "CurveExplorer", "Drawing", "Explorer",
-           "IntrinsicsExplorer", "PaceCarExplorer", "ScaleExplorer", "WarpExplorer"]
+           "IntrinsicsExplorer", "MuseumExplorer", "PaceCarExplorer", "ScaleExplorer", "WarpExplorer"]

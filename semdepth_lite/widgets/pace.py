@@ -1,44 +1,20 @@
 """An explorer of a car that drives ahead: the faster it is, the farther away the photometric error believes it."""
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
-from ..common import InputError
-from ..data import Triplet
 from ..figures import colorize_depth, image_grid, photometric_curve
 from ..labels import TRAIN_ID
-from ..lessons import best_depth, depth_sweep, far_sky, pick_pixel, triplet_of
+from ..lessons import at_share_of_pace, best_depth, depth_sweep, far_sky, pick_pixel
 from ..losses import LossSettings, automask, identity_error, reprojection_error
-from ..street import Scene, render_scene
+from ..street import Scene
 from .base import Drawing, Explorer
 from .controls import steps, switch
 from .curves import as_the_loss_sees, joined
 from .pixels import ringed
 
-FRAMES = (2, 3, 4)  # of the scene: previous, target, next
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1)
 DEPTHS = torch.logspace(0.5, 2, 32)  # 3.2 to 100 m, in equal ratios
-
-
-def at_share_of_pace(scene: Scene, share: float, height: int, width: int) -> Triplet:
-    """Render a triplet of a pace-car scene in which the car drives at a share of the camera's speed.
-
-    In the target frame the car is where it was; only its speed differs.
-
-    Raises:
-        InputError: if no car of the scene drives at the camera's speed.
-    """
-    movers = scene.movers
-    if not movers or movers[0].kind != "car" or movers[0].speed != scene.speed:
-        raise InputError("this scene has no car that keeps pace with the camera; use street.pace_car_scene(seed).")
-    car, speed = movers[0], share * scene.speed
-    scene.movers = (replace(car, speed=speed, z=car.z + (car.speed - speed) * FRAMES[1]), *movers[1:])
-    try:
-        return triplet_of([render_scene(scene, index, height, width) for index in FRAMES])
-    finally:
-        scene.movers = movers
 
 
 class PaceCarExplorer(Explorer):
