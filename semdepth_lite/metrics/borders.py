@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -242,8 +243,9 @@ def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: flo
     """
     check_sizes(pred_edges, "pred_edges", "BHW", **check_sizes(gt_edges, "gt_edges", "BHW"))
     squared = squared_distance_to(torch.cat([gt_edges, pred_edges]), limit)  # of each kind to the other
-    images, places = torch.cat([pred_edges, gt_edges]).flatten(1).nonzero().unbind(1)  # few: no maps from here on
-    distance = squared.flatten(1)[images, places].double().sqrt().clamp(max=limit)
+    places = _places(torch.cat([pred_edges, gt_edges]))  # few: no maps from here on
+    images = places // squared[0].numel()
+    distance = squared.flatten()[places].double().sqrt().clamp(max=limit)
     facts = torch.stack([torch.ones_like(distance), distance <= radius, distance < limit, distance], 1)
     sums = facts.new_zeros(len(squared), 4).index_add_(0, images, facts).float()
     (predicted, pred_hits, close, pred_miss), (true, true_hits, _, true_miss) = sums.view(2, -1, 4).mT
@@ -254,6 +256,13 @@ def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: flo
     agreement = {"edge_precision": precision, "edge_recall": recall, "edge_f": f, "dbe_acc": accuracy,
                  "dbe_comp": completeness}
     return {name: torch.where(true > 0, value, torch.nan) for name, value in agreement.items()}
+
+
+def _places(mask: torch.Tensor) -> torch.Tensor:
+    """Return where the flat mask is True; NumPy is twice as fast on a CPU."""
+    if mask.device.type != "cpu":
+        return mask.flatten().nonzero()[:, 0]
+    return torch.from_numpy(np.flatnonzero(mask.numpy()))
 
 
 def region_errors(errors: ErrorMaps, regions: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -64,16 +64,18 @@ def masked_median(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def _median(values: torch.Tensor, mask: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
     infinity = torch.full((), torch.inf, dtype=values.dtype, device=values.device)
-    ordered = _sort_rows(torch.where(mask, values, infinity).flatten(1))    # (B, N), the masked values come first
-    middle = torch.stack([(number - 1).clamp(min=0) // 2, number // 2], 1)  # (B, 2)
-    return torch.where(number > 0, ordered.gather(1, middle).mean(1), torch.nan)
+    places = torch.stack([(number - 1).clamp(min=0) // 2, number // 2], 1)  # (B, 2), the masked values come first
+    middle = _ranked(torch.where(mask, values, infinity).flatten(1), places)
+    return torch.where(number > 0, middle.mean(1), torch.nan)
 
 
-def _sort_rows(values: torch.Tensor) -> torch.Tensor:
-    # On a CPU, NumPy sorts twenty times as fast as torch, which carries the indices along.
-    if values.device.type == "cpu":
-        return torch.from_numpy(np.sort(values.detach().numpy(), axis=1))
-    return values.sort(1).values
+def _ranked(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Return what would stand at `places` (B, R) if each row of `values` (B, N) were sorted: (B, R)."""
+    if values.device.type != "cpu":
+        return values.sort(1).values.gather(1, places)
+    # On a CPU, NumPy finds two places four times as fast as it sorts; torch, which carries the indices, is far slower.
+    rows = zip(values.detach().numpy(), places.numpy())
+    return torch.from_numpy(np.stack([np.partition(row, wanted)[wanted] for row, wanted in rows]))
 
 
 def crop_mask(height: int, width: int, crop: str, device: torch.device | None = None) -> torch.Tensor:
