@@ -26,7 +26,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]
 PATIENCE = 240  # seconds for a notebook to run; a fraction is enough unless the machine is busy
-LESSON = "01_street_and_camera.ipynb"
+LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 SETUP = """
 import torch
 from semdepth_lite import lessons, presets, widgets
@@ -78,7 +78,8 @@ def lab(tmp_path_factory):
         path = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(setting))
-    shutil.copy(ROOT / "notebooks" / LESSON, folder)
+    for lesson in LESSONS:
+        shutil.copy(ROOT / "notebooks" / lesson, folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -189,12 +190,15 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
     assert page.complaints == []
 
 
-def test_a_lesson_runs_from_top_to_bottom(lab, page, screenshots):
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda name: Path(name).stem)
+def test_a_lesson_runs_from_top_to_bottom(lesson, lab, page, screenshots):
     folder, address = lab
-    run_all(page, address(LESSON))
-    page.screenshot(path=screenshots / "lesson_top.png")
-    for number, figure in enumerate(page.locator("figure img").all()):
+    run_all(page, address(lesson))
+    figures = page.locator("figure img").all()
+    assert figures
+    for number, figure in enumerate(figures):
         assert figure.evaluate("e => e.complete && e.naturalWidth > 0"), f"picture {number} is broken"
-    page.locator("figure").nth(3).scroll_into_view_if_needed()
-    page.screenshot(path=screenshots / "lesson_middle.png")
+        assert len(figure.get_attribute("alt")) >= 20, f"picture {number} has no words"
+    page.locator("figure").nth(len(figures) // 2).scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / f"{Path(lesson).stem}.png")
     assert page.complaints == []
