@@ -15,7 +15,7 @@ from semdepth_lite import losses as losses_room
 from semdepth_lite.camera import flip_intrinsics, flip_transform, invert_transform, rigid_transform
 from semdepth_lite.common import InputError
 from semdepth_lite.data import flip
-from semdepth_lite.fused import FusedReprojection, box_sum, box_sum_adjoint
+from semdepth_lite.fused import FusedReprojection, box_sum, box_sum_adjoint, fused_smoothness
 from semdepth_lite.losses import (LOSSES, LossSettings, automask, combine_sources, edge_weights, identity_error,
                                   normalize_disp, photometric_error, pyramid, reference_reprojection,
                                   reprojection_error, self_supervised_loss, smoothness_loss, ssim_distance,
@@ -433,6 +433,18 @@ def test_smoothness_forgives_steps_at_image_edges():
 def test_gradient_of_smoothness_and_normalization():
     disp, image = torch.rand(2, 1, 4, 5, dtype=torch.float64, requires_grad=True), torch.rand(2, 3, 4, 5).double()
     assert gradcheck(lambda d: smoothness_loss(normalize_disp(d), image), disp)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_fused_smoothness_equals_the_readable_one(channels):
+    generator = torch.Generator().manual_seed(channels)
+    disp = (0.1 + torch.rand(3, 1, 6, 9, generator=generator, dtype=torch.float64)).requires_grad_()
+    image = torch.rand(3, channels, 6, 9, generator=generator, dtype=torch.float64)
+    slow, fast = smoothness_loss(normalize_disp(disp), image), fused_smoothness(disp, image)
+    assert slow.item() == pytest.approx(fast.item(), rel=1e-13)
+    by_slow, by_fast = (torch.autograd.grad(3 * loss, disp)[0] for loss in (slow, fast))
+    assert (by_slow - by_fast).abs().max() < 1e-13
+    assert gradcheck(lambda d: fused_smoothness(d, image), disp)
 
 
 @given(st.floats(1e-3, 50))

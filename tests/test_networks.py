@@ -13,7 +13,7 @@ from semdepth_lite.common import InputError, seed_everything
 from semdepth_lite.losses import LOSSES
 from semdepth_lite.model import Model
 from semdepth_lite.networks import (DEPTHS, DepthDecoder, Encoder, NetworkSettings, build_pose_network, coordinates,
-                                    decoder_channels)
+                                    decoder_channels, elu_)
 
 RESNETS = tuple(DEPTHS)
 
@@ -262,3 +262,16 @@ def test_every_weight_that_learns_gets_a_finite_gradient():
         if p.requires_grad:
             assert p.grad is not None and torch.isfinite(p.grad).all(), name
     assert sum(p.grad.abs().sum() for p in model.pose.parameters()) > 0
+
+
+# Fast forms
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-15), (torch.float32, 1.2e-7)])
+def test_elu_and_its_gradient_are_torch_s(dtype, tolerance):
+    x = torch.cat((torch.linspace(-100, 5, 211), torch.linspace(-1e-3, 1e-3, 20))).to(dtype).requires_grad_()
+    upstream = torch.linspace(-1, 1, x.numel()).to(dtype)
+    ours, theirs = (form(x * 1) for form in (elu_, torch.nn.functional.elu_))
+    assert (ours - theirs).abs().max() <= tolerance
+    gradients = [torch.autograd.grad(y, x, upstream)[0] for y in (ours, theirs)]
+    assert (gradients[0] - gradients[1]).abs().max() <= tolerance
+    assert elu_(torch.full((1,), torch.nan)).isnan().all()

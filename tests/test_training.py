@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 import resource
 import signal
+import subprocess
+import sys
 
 from hypothesis import given, strategies as st
 import numpy as np
@@ -15,7 +17,7 @@ import torch
 
 from made_up import TinySource
 from semdepth_lite import presets as presets_room
-from semdepth_lite.common import InputError
+from semdepth_lite.common import InputError, keep_freed_memory
 from semdepth_lite.evaluation import Protocol
 from semdepth_lite.experiments import plan
 from semdepth_lite.singles import Single, execute, is_done, rounded
@@ -24,7 +26,8 @@ from semdepth_lite.model import Prediction
 from semdepth_lite.prediction import depth_predictor
 from semdepth_lite.presets import PRESETS, Preset, evaluate_model, find_preset, recipe
 from semdepth_lite.training import (Run, TrainingError, TrainSettings, batch_indices, diagnose, learning_rate,
-                                    load_batch, load_checkpoint, load_run, read_json, read_log)
+                                    load_batch, load_checkpoint, load_run, make_optimizer, read_json, read_log,
+                                    update)
 
 TINY = TrainSettings(width=8, steps=6, batch=2)
 
@@ -580,3 +583,66 @@ def test_what_the_data_lacks_is_told_before_the_folder_is_made(tmp_path):
         with pytest.raises(InputError, match=reason):
             Run(Bare(3), replace(TINY, **changes), tmp_path / "run", "cpu")
     assert not (tmp_path / "run").exists()
+
+
+# Cheaper forms of the update
+
+@pytest.mark.parametrize("clip", [0.0, 0.1])
+def test_the_update_is_adam_s_and_clips(clip):
+    def train(make, step) -> torch.nn.Module:
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.Tanh(), torch.nn.Linear(7, 2)).double()
+        x, optimizer = torch.randn(4, 5).double(), make(list(model.parameters()))
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(x).pow(2).sum().backward()
+            step(optimizer, list(model.parameters()))
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    def plain(optimizer, parameters) -> None:
+        if clip:
+            torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=False)
+        optimizer.step()
+
+    ours = train(lambda p: make_optimizer(p, 0.01), lambda optimizer, p: update(optimizer, p, clip))
+    theirs = train(lambda p: torch.optim.Adam(p, 0.01, foreach=False, fused=False), plain)
+    assert (ours - theirs).abs().max() < 1e-12
+
+
+def test_a_checkpoint_of_the_plain_adam_goes_on():
+    weight = torch.nn.Parameter(torch.ones(3))
+    old, new = torch.optim.Adam([weight], 0.01, fused=False), make_optimizer([weight], 0.5)
+    weight.grad = torch.ones(3)
+    old.step()
+    new.load_state_dict(old.state_dict())
+    new.step()
+    assert new.param_groups[0]["lr"] == 0.01 and torch.allclose(weight, torch.full((3,), 0.98), atol=1e-6)
+
+
+def page_faults(prepare: str) -> int:
+    """Count the pages that a process asks the system for while it uses the same 16 MiB over and over."""
+    code = f"""import resource, torch
+from semdepth_lite.common import keep_freed_memory
+kept = {prepare}
+counts = []
+for _ in range(40):
+    torch.ones(2**22)
+    counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(-1 if kept is None else counts[-1] - counts[2])"""
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def test_freed_memory_is_kept_for_the_next_step():
+    with_it = page_faults("keep_freed_memory() or None")
+    if with_it < 0:
+        pytest.skip("this system's C library cannot be asked")
+    assert with_it < 10_000 < page_faults("False")  # 16 MiB are 4096 pages
+
+
+@pytest.mark.parametrize("error", [OSError, TypeError, AttributeError])
+def test_where_memory_cannot_be_kept_nothing_happens(error, monkeypatch):
+    def refuse(_):
+        raise error
+
+    monkeypatch.setattr("ctypes.CDLL", refuse)
+    assert keep_freed_memory() is False
