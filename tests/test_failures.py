@@ -54,7 +54,8 @@ def test_the_same_world_makes_the_same_failure(shelf):
 
 @pytest.mark.parametrize("name", EXHIBITS)
 def test_a_failure_can_be_drawn(shelf, name):
-    shown = picture(failures.draw(name, shelf[name][1.0]), alt="An exhibit of the museum, drawn.", caption="The picture of a test.")
+    shown = picture(failures.draw(name, shelf[name][1.0]), alt="An exhibit of the museum, drawn.",
+                    caption="The picture of a test.")
     assert len(shown.png) > 5000
 
 
