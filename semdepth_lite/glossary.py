@@ -83,6 +83,14 @@ TERMS = (
          "losses.self_supervised_loss", "godard2019"),
     Term("direct alignment", "improves a motion by least squares on the images themselves", "",
          "alignment.align_motion", "wang2018; equations ours"),
+    # failures
+    Term("hole", "a thing that moves along with the camera, taken for far", r"$d'$", "failures.apparent_depth",
+         "godard2019; formula ours"),
+    Term("texture copy", "steps of depth where only the paint changes", "", "failures.refined_depth", "ours"),
+    Term("scale drift", "every frame in a unit of its own, which wanders", "$s_k$", "failures.scale_ratio",
+         "bian2019"),
+    Term("collapse", "depth or motion that has become constant, where no gradient brings it back", "",
+         "training.diagnose", "ours"),
     # semantics
     Term("trainId", "number of a Cityscapes class, 0 to 18; 255 = none", "$S$", "labels.colorize_labels", "cordts2016"),
     Term("group of classes", "classes with a purpose, such as movable, thin, foreground", "", "labels.group_mask",
@@ -142,6 +150,8 @@ TERMS = (
 )
 
 PAPERS = {
+    "bian2019": "Bian et al. Unsupervised scale-consistent depth and ego-motion learning from monocular video "
+                "(SC-SfMLearner). NeurIPS 2019.",
     "collins1996": "Collins. A space-sweep approach to true multi-image matching. CVPR 1996.",
     "cordts2016": "Cordts et al. The Cityscapes dataset for semantic urban scene understanding. CVPR 2016.",
     "csurka2013": "Csurka, Larlus, Perronnin. What is a good evaluation measure for semantic segmentation? BMVC 2013.",

@@ -29,7 +29,7 @@ PATIENCE = 240  # seconds for a notebook to run; a fraction is enough unless the
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 SETUP = """
 import torch
-from semdepth_lite import lessons, presets, widgets
+from semdepth_lite import failures, lessons, presets, widgets
 from semdepth_lite.street import pace_car_scene, render_frame
 
 torch.set_num_threads(1)
@@ -40,7 +40,15 @@ attentive = presets.recipe("quick", variant="attention").build().eval()
 SHOWN = {"warp": "widgets.WarpExplorer(batch)", "scale": "widgets.ScaleExplorer(batch)",
          "intrinsics": "widgets.IntrinsicsExplorer(batch)", "curve": "widgets.CurveExplorer(batch, model)",
          "pace": "widgets.PaceCarExplorer(pace_car_scene(4))", "border": "widgets.BorderExplorer(batch, model)",
-         "attention": "widgets.AttentionExplorer(attentive, batch)", "cloud": "widgets.CloudExplorer(batch, model)"}
+         "attention": "widgets.AttentionExplorer(attentive, batch)", "cloud": "widgets.CloudExplorer(batch, model)",
+         "museum": "widgets.MuseumExplorer(failures.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
+# how wide the longest entry of a menu is, and how much room it has beside the arrow
+ENTRIES = """select => {
+    const pen = document.createElement('canvas').getContext('2d');
+    pen.font = getComputedStyle(select).font;
+    const longest = Math.max(...[...select.options].map(option => pen.measureText(option.text).width));
+    return longest + 24 <= select.clientWidth;
+}"""
 
 
 def write_notebook(path: Path) -> None:
@@ -184,6 +192,8 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
         box.screenshot(path=screenshots / f"{name}_1.png")
         for label in box.locator(".widget-label").all():
             assert label.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), f"cut off: {label.inner_text()}"
+        for menu in box.locator("select").all():
+            assert menu.evaluate(ENTRIES), f"{name}: an entry of the menu is cut off"
         twin = box.locator("xpath=ancestor::div[contains(@class,'jp-OutputArea ')]").locator("figure img").first
         assert len(twin.get_attribute("alt")) > 80
     (screenshots / "seconds.json").write_text(json.dumps(waited, indent=1))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semdepth_lite import figures, lessons, losses, metrics, presets
+from semdepth_lite import failures, figures, lessons, losses, metrics, presets
 from semdepth_lite import widgets as room
 from semdepth_lite.borders import snap_depth
 from semdepth_lite.camera import backproject, intrinsics, rigid_transform
@@ -58,11 +58,14 @@ def made(batch, model, attentive):
                "intrinsics": room.IntrinsicsExplorer(batch), "cloud": room.CloudExplorer(batch, model),
                "pace": room.PaceCarExplorer(pace_car_scene(4), 48, 144), "border": room.BorderExplorer(batch, model),
                "curve": room.CurveExplorer(batch, model, depths=torch.logspace(0.5, 2, 12)),
-               "attention": room.AttentionExplorer(attentive, batch)}
+               "attention": room.AttentionExplorer(attentive, batch),
+               "museum": room.MuseumExplorer(failures.shelf((0.5, 1.0), ("fattening", "scale_drift"),
+                                                            failures.World(8, HEIGHT, WIDTH)))}
 
 
 MOVES = {"warp": ("yaw", 1.0), "scale": ("factor", 3.0), "intrinsics": ("focal", 1.5), "pace": ("share", 1.0),
-         "curve": ("ssim", False), "attention": ("u", 60), "border": ("noise", 0.6), "cloud": ("group", "thin")}
+         "curve": ("ssim", False), "attention": ("u", 60), "border": ("noise", 0.6), "cloud": ("group", "thin"),
+         "museum": ("strength", 1.0)}
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -356,6 +359,23 @@ def test_cloud_counts_what_it_draws(made, batch):
     kept = group_mask(batch.labels[0], "ground") & (z > 0) & (y > -0.5) & (z <= 30) & (x.abs() <= 8)
     assert explorer.numbers["true depth"] == int(kept.sum()) > 0
     explorer._reset()
+
+
+def test_the_museum_shows_what_is_on_its_shelf(made):
+    explorer = made["museum"]
+    for title, name in (("Scale drift", "scale_drift"), ("Fattening", "fattening")):
+        explorer.set(exhibit=title, strength=1.0)
+        expected = failures.failure(name, 1.0, failures.World(8, HEIGHT, WIDTH)).values
+        assert explorer.numbers == expected and f"broken {expected['broken']:.1f}" in explorer.sentence
+    explorer._reset()
+    with pytest.raises(InputError, match="nothing on this shelf"):
+        room.MuseumExplorer({})
+
+
+def test_a_menu_has_room_for_its_longest_entry():
+    entries = ["short", "traffic light | vegetation, row 48, column 160"]
+    widths = [float(choice("border", entries[:count]).layout.width.removesuffix("rem")) for count in (1, 2)]
+    assert widths[0] == 25 and widths[1] > 11.5 + 0.42 * len(entries[1]) + 2
 
 
 def test_a_batch_of_several_is_refused(batch):

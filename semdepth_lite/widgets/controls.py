@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WIDTH, LABEL = "25rem", "11.5rem"
+WIDTH, LABEL = 25.0, 11.5  # rem, of a control and of its label
+ENTRY = 0.45, 2.5  # rem, of a letter in a menu and of what stands around the word
 
 
-def _form() -> dict:
+def _form(width: float = WIDTH) -> dict:
     from ipywidgets import Layout
 
-    return {"layout": Layout(width=WIDTH, max_width="100%"), "style": {"description_width": LABEL}}
+    return {"layout": Layout(width=f"{width:g}rem", max_width="100%"), "style": {"description_width": f"{LABEL}rem"}}
 
 
 def slider(label: str, low: float, high: float, value: float, step: float, digits: int = 1):
@@ -53,10 +54,12 @@ def steps(label: str, options: Sequence[tuple[str, object]], value):
 
 
 def choice(label: str, options: Sequence[str], value: str | None = None):
-    """Make a list of which one entry is chosen."""
+    """Make a list of which one entry is chosen, wide enough for the longest."""
     from ipywidgets import Dropdown
 
-    return Dropdown(description=label, options=list(options), value=options[0] if value is None else value, **_form())
+    room = LABEL + ENTRY[0] * max(map(len, options)) + ENTRY[1]
+    return Dropdown(description=label, options=list(options), value=options[0] if value is None else value,
+                    **_form(max(WIDTH, room)))
 
 
 def switch(label: str, on: bool):
