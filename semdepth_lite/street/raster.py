@@ -60,7 +60,7 @@ def draw(things: Things, view: View) -> None:
     seen = (rects[:, 0] < rects[:, 1]) & (rects[:, 2] < rects[:, 3]) & (best > 0)
     if view.ids is None:
         seen &= things.casts
-    solids = _solids(things, view)
+    solids = _solids(things, view, seen)
     curved = np.flatnonzero(seen & (things.kind < 0))
     quadrics = _quadrics(things, view, rects, curved)
     _crop_to_outlines(rects, quadrics, curved, view)
@@ -86,15 +86,20 @@ def draw(things: Things, view: View) -> None:
             np.copyto(view.ids[:, v0:v1, u0:u1], face, where=hit)
     small = np.flatnonzero(seen & (area <= SMALL))
     is_solid = things.kind[small] >= 0
-    _draw_small(view, rects, small[is_solid], lambda i, u, v, x: _meet_many_solids(solids, i, u, v, x))
+    limit = (1.01 * best).astype(np.float32)  # no rounding of x reaches it
+    _draw_small(view, rects, limit, small[is_solid], lambda i, *samples: _meet_many_solids(solids, i, *samples))
     leafy = (things.kind[small] == BALL) & (things.material[small] == MATERIAL["leaves"])
     posts, balls = things.kind[small] == POST, (things.kind[small] == BALL) & ~leafy
     for chosen in (posts, balls, leafy):
-        _draw_small(view, rects, small[chosen], lambda i, u, v, x: _meet_quadric(quadrics, row[i], u, v, x))
+        _draw_small(view, rects, limit, small[chosen],
+                    lambda i, *samples: _meet_many_quadrics(quadrics, row.take(i), *samples))
 
 
-def _draw_small(view: View, rects: np.ndarray, things: np.ndarray, meet) -> None:
-    """Draw many small things at once: all pairs of a thing and a sample of its rectangle in flat arrays."""
+def _draw_small(view: View, rects: np.ndarray, limit: np.ndarray, things: np.ndarray, meet) -> None:
+    """Draw many small things at once: all pairs of a thing and a sample of its rectangle in flat arrays.
+
+    Pairs are left out where something beyond the `limit` of the thing's x stands already.
+    """
     if not len(things):
         return
     u0, u1, v0, v1 = rects[things].T
@@ -109,12 +114,14 @@ def _draw_small(view: View, rects: np.ndarray, things: np.ndarray, meet) -> None
     for layer in range(layers):
         x, ids = view.x[layer].ravel(), None if view.ids is None else view.ids[layer].ravel()  # views, not copies
         window = x.take(flat)
-        found, face, hit = meet(i, view.u[layer, 0].take(iu), view.v[layer, :, 0].take(iv), window)
-        hit = np.flatnonzero(hit)
-        hit = hit[np.argsort(found[hit], kind="stable")]  # the largest x is written last and stays
-        x[flat[hit]] = found[hit]
+        free = np.flatnonzero(window < limit.take(i))
+        hit, found, face = meet(i.take(free), view.u[layer, 0].take(iu.take(free)),
+                                view.v[layer, :, 0].take(iv.take(free)), window.take(free))
+        order = np.argsort(found, kind="stable")  # the largest x is written last and stays
+        place = flat.take(free.take(hit.take(order)))
+        x[place] = found.take(order)
         if ids is not None:
-            ids[flat[hit]] = face[hit]
+            ids[place] = face.take(order)
 
 
 def _ramps(counts: np.ndarray) -> np.ndarray:
@@ -134,14 +141,14 @@ def _rectangles(things: Things, view: View) -> tuple[np.ndarray, np.ndarray]:
         best = up.max(1)
     else:
         local = (things.corners - view.point) @ np.linalg.inv(view.base).T  # (T, 8, 3): (u z, v z, z)
-        z = local[..., 2]
+        u, v, z = np.ascontiguousarray(local.transpose(2, 1, 0))  # (8, T) each: minima across rows are fast
         near = .25
-        picture = local[..., :2] / np.maximum(z, near)[..., None]
-        low, high = picture.min(1), picture.max(1)
-        low_u, high_u, low_v, high_v = low[:, 0], high[:, 0], low[:, 1], high[:, 1]
-        best = 1 / np.maximum(z.min(1), near)
-        best[z.max(1) <= near] = 0
-        half = np.flatnonzero((z.min(1) < near) & (z.max(1) > near))  # partly behind the camera: cut all diagonals
+        ahead, nearest, farthest = np.maximum(z, near), z.min(0), z.max(0)
+        u, v = u / ahead, v / ahead
+        low_u, high_u, low_v, high_v = u.min(0), u.max(0), v.min(0), v.max(0)
+        best = 1 / np.maximum(nearest, near)
+        best[farthest <= near] = 0
+        half = np.flatnonzero((nearest < near) & (farthest > near))  # partly behind the camera: cut all diagonals
         cut = _cut_at(local[half], near)
         low_u[half], low_v[half] = cut.min(1, initial=np.inf, where=np.isfinite(cut)).T
         high_u[half], high_v[half] = cut.max(1, initial=-np.inf, where=np.isfinite(cut)).T
@@ -176,8 +183,8 @@ class _Solids:
     lowers: np.ndarray  # (T,)
 
 
-def _solids(things: Things, view: View) -> _Solids:
-    """Turn every plane into a bound on x and sort the bounds of each thing into upper and lower ones."""
+def _solids(things: Things, view: View, seen: np.ndarray) -> _Solids:
+    """Turn the planes of things that are seen into bounds on x, and sort them into upper and lower ones."""
     normal, offset = things.planes[:, :3], things.planes[:, 3]
     linear = normal @ view.base
     slope = normal @ view.point
@@ -188,7 +195,9 @@ def _solids(things: Things, view: View) -> _Solids:
     slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
     bound = (-linear / slope[:, None]).astype(np.float32)
     tables, counts = [], []
-    for chosen, pad in ((np.flatnonzero(slope > 0), np.inf), (np.flatnonzero(slope < 0), -np.inf)):
+    needed = seen[things.plane_thing]
+    for sign, pad in ((slope > 0, np.inf), (slope < 0, -np.inf)):
+        chosen = np.flatnonzero(sign & needed)
         owner = things.plane_thing[chosen]
         count = np.bincount(owner, minlength=len(things))
         slot = np.arange(len(chosen)) - np.repeat(np.cumsum(count) - count, count)
@@ -218,15 +227,12 @@ def _meet_solid(solids: _Solids, i: int, u, v, window):
     x = bounds[0]
     for bound in bounds[1:]:
         x = np.minimum(x, bound)
-    hit = x > window
-    if not hit.any():
-        return x, np.int32(0), hit
     a, b, c = solids.lower[i, :back].T[:, :, None, None, None]
     by_u, by_v = a * u, b * v + c
-    bound, above = np.empty_like(x), np.empty_like(hit)
+    floor, bound = window, np.empty_like(x)
     for k in range(back):
-        np.greater(x, np.add(by_u[k], by_v[k], out=bound), out=above)
-        np.logical_and(hit, above, out=hit)
+        floor = np.maximum(floor, np.add(by_u[k], by_v[k], out=bound))
+    hit = x > floor
     face = solids.face[i, 0]
     for k in range(1, front):
         face = np.where(bounds[k] == x, solids.face[i, k], face)
@@ -234,7 +240,11 @@ def _meet_solid(solids: _Solids, i: int, u, v, window):
 
 
 def _meet_many_solids(solids: _Solids, i: np.ndarray, u, v, window):
-    """Meet solids i (n,) at samples (n,); like `_meet_solid`, slot by slot."""
+    """Meet solids i (n,) at samples (n,); like `_meet_solid`, slot by slot.
+
+    Returns:
+        which samples are hit, and x and the id of the face there.
+    """
     x, slot = np.full(len(i), np.inf, np.float32), np.zeros(len(i), np.int32)
     for k in range(solids.uppers[i].max(initial=0)):
         a, b, c = (column.take(i) for column in solids.upper[:, k].T)
@@ -242,13 +252,13 @@ def _meet_many_solids(solids: _Solids, i: np.ndarray, u, v, window):
         slot[bound < x] = k
         x = np.minimum(x, bound)
     where = np.flatnonzero((x > window) & np.isfinite(x))
-    i_hit, u, v, floor = i[where], u[where], v[where], window[where]
-    for k in range(solids.lowers[i_hit].max(initial=0)):
-        a, b, c = (column.take(i_hit) for column in solids.lower[:, k].T)
+    i, u, v, x, floor = (values.take(where) for values in (i, u, v, x, window))
+    for k in range(solids.lowers[i].max(initial=0)):
+        a, b, c = (column.take(i) for column in solids.lower[:, k].T)
         floor = np.maximum(floor, a * u + (b * v + c))
-    hit = np.zeros(len(i), bool)
-    hit[where] = x[where] > floor
-    return x, solids.face[i, slot], hit
+    hit = np.flatnonzero(x > floor)
+    where = where.take(hit)
+    return where, x.take(hit), solids.face[i.take(hit), slot.take(where)]
 
 
 @dataclass
@@ -337,22 +347,38 @@ def _crop_to_outlines(rects: np.ndarray, quadrics: _Quadrics, curved: np.ndarray
         rects[curved[chosen], 2 * k + 1] = np.minimum(rects[curved[chosen], 2 * k + 1], high)
 
 
-def _meet_quadric(quadrics: _Quadrics, i, u, v, window):
-    """Meet ball or post i (one thing, or one of the same kind for each sample); leaves have holes fixed to the ball.
+def _outline(quadrics: _Quadrics, i, u, v):
+    """Return u and v relative to the middle, and the discriminant, which is positive inside the outline.
 
-    Returns:
-        x, the id, and the hits.
+    Here and below, i is one ball or post, or one of the same kind for each sample.
     """
-    one = not isinstance(i, np.ndarray)
-    u, v = u - quadrics.middle[0, i], v - quadrics.middle[1, i]
-    uu, uv, vv, u1, v1, c0 = quadrics.conic[:, i]
-    disc = (uu * u + u1) * u + (uv * u) * v + ((vv * v + v1) * v + c0)
-    a, b, c = quadrics.linear[:, i]
+    u, v = u - quadrics.middle[0].take(i), v - quadrics.middle[1].take(i)
+    uu, uv, vv, u1, v1, c0 = quadrics.conic.take(i, axis=1)
+    return u, v, (uu * u + u1) * u + (uv * u) * v + ((vv * v + v1) * v + c0)
+
+
+def _meet_quadric(quadrics: _Quadrics, i, u, v, window):
+    """Meet one ball or post; returns what `_meet_solid` does."""
+    return _meet_outlined(quadrics, i, *_outline(quadrics, i, u, v), window)
+
+
+def _meet_many_quadrics(quadrics: _Quadrics, i: np.ndarray, u, v, window):
+    """Meet balls or posts i (n,), all of one kind, at samples (n,); returns what `_meet_many_solids` does."""
+    u, v, disc = _outline(quadrics, i, u, v)
+    where = np.flatnonzero(disc > 0)
+    x, face, hit = _meet_outlined(quadrics, *(values.take(where) for values in (i, u, v, disc, window)))
+    hit = np.flatnonzero(hit)
+    return where.take(hit), x.take(hit), face.take(hit)
+
+
+def _meet_outlined(quadrics: _Quadrics, i, u, v, disc, window):
+    """Meet with the discriminant known; leaves have holes fixed to the ball.  Returns x, the id, and the hits."""
+    a, b, c = quadrics.linear.take(i, axis=1)
     x = a * u + (b * v + c) + np.sqrt(np.maximum(disc, 0))
     hit = (disc > 0) & (x > window) & quadrics.valid[i]
-    first = i if one else i[0] if len(i) else 0
+    first = i if not isinstance(i, np.ndarray) else i[0] if len(i) else 0
     if quadrics.post[first]:
-        a, b, c, slope = quadrics.along[:, i]
+        a, b, c, slope = quadrics.along.take(i, axis=1)
         along = a * u + (b * v + c) + slope * x
         hit &= (along >= 0) & (along <= (x if quadrics.perspective else 1.) * quadrics.length[i])
     elif quadrics.leafy[first]:
@@ -368,6 +394,6 @@ def _punch_holes(quadrics: _Quadrics, i, u, v, x, disc, hit) -> None:
     u, v = np.broadcast_to(u, hit.shape)[where], np.broadcast_to(v, hit.shape)[where]
     i = i[where] if isinstance(i, np.ndarray) else i
     x, divisor = x[where], x[where] if quadrics.perspective else 1.
-    q = [(r[0] * u + r[1] * v + r[2] + r[3] * x) / divisor for r in quadrics.unit[:, :, i]]
+    q = [(r[0] * u + r[1] * v + r[2] + r[3] * x) / divisor for r in quadrics.unit.take(i, axis=2)]
     rim = 1 - np.sqrt(clip01(disc[where] / quadrics.peak[i]))  # 0 in the middle, 1 at the outline
     hit[where] = leaf_noise(q, quadrics.radius[i], quadrics.seed[i]) > quadrics.open[i] + .55 * rim * rim

@@ -112,8 +112,10 @@ def _sensor(color: np.ndarray, scene: Scene, index: int) -> np.ndarray:
     gain = np.float32(255 * (1 + rng.normal(0, .006)))
     pool = _noise_pool()
     start = int(rng.integers(pool.size))
-    noise = np.take(pool, np.arange(start, start + color.size), mode="wrap").reshape(color.shape)
-    values = color * gain + noise * np.float32(255 * scene.light.noise)
+    noise = pool[start:start + color.size]
+    if len(noise) < color.size:  # past the end of the pool
+        noise = np.take(pool, np.arange(start, start + color.size), mode="wrap")
+    values = color * gain + noise.reshape(color.shape) * np.float32(255 * scene.light.noise)
     return np.clip(values + .5, 0, 255).astype(np.uint8).transpose(1, 2, 0).copy()
 
 

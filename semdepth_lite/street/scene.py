@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -230,6 +231,7 @@ def _movers(rng: np.random.Generator, street: Street, ego: float, keyword: str) 
     return tuple(movers)
 
 
+@lru_cache(maxsize=4096)
 def is_junction(seed: int, block: int) -> bool:
     """Tell whether a side street crosses at `block`; never where the drive begins."""
     return block > 0 and bool(np.random.default_rng([seed, 5, block + 1000]).random() < .22)
