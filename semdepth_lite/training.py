@@ -64,8 +64,8 @@ def diagnose(terms: LossTerms, prediction: Prediction) -> str | None:
     """Name what went wrong in a step, with what to try; None if all is well."""
     if not bool(torch.isfinite(terms.total)):
         return "the loss is not a number: lower the learning rate, and look for broken frames with `doctor`"
-    disp = prediction.disps[0].detach().float()
-    if float((disp.std((1, 2, 3)) / disp.mean((1, 2, 3)).clamp(min=1e-12)).max()) < 1e-3:
+    inverse = 1 / prediction.depth.detach().float()  # not disparity: at its far end that varies a lot around nothing
+    if float((inverse.std((1, 2, 3)) / inverse.mean((1, 2, 3))).max()) < 1e-3:
         return ("depth has collapsed to a constant: lower the learning rate, and check that the camera moves and that "
                 "the intrinsics belong to this image size")
     motion = prediction.T_source_target

@@ -17,6 +17,7 @@ import torch
 
 from made_up import TinySource
 from semdepth_lite import presets as presets_room
+from semdepth_lite.camera import disp_to_depth
 from semdepth_lite.common import InputError, keep_freed_memory
 from semdepth_lite.evaluation import Protocol
 from semdepth_lite.experiments import plan
@@ -444,9 +445,10 @@ def test_a_loss_that_is_no_number_is_named(value):
 
 def test_collapsed_depth_and_pose_are_named():
     terms, prediction = healthy()
-    prediction.disps = [torch.full((2, 1, 8, 8), 0.3)]
+    prediction.depth = torch.full((2, 1, 8, 8), 3.0)
     assert "depth has collapsed to a constant" in diagnose(terms, prediction)
-    prediction.disps = [torch.zeros(2, 1, 8, 8)]  # the other end of the sigmoid
+    prediction.disps = [1e-7 * torch.rand(2, 1, 8, 8)]  # the far end of the sigmoid: all of it is 100 m away
+    prediction.depth = disp_to_depth(prediction.disps[0])
     assert "depth has collapsed to a constant" in diagnose(terms, prediction)
     terms, prediction = healthy()
     prediction.T_source_target = torch.eye(4).repeat(2, 2, 1, 1).requires_grad_()
@@ -457,7 +459,7 @@ def test_collapsed_depth_and_pose_are_named():
 
 def test_one_dark_image_is_no_collapse():
     terms, prediction = healthy()
-    prediction.disps[0][0] = 0.3
+    prediction.depth[0] = 3.0
     assert diagnose(terms, prediction) is None
 
 

@@ -69,7 +69,7 @@ def draw(name: str, made: Failure) -> Figure:
     shown = {titles[title]: getattr(made, title) for title in titles}
     if made.healthy.dim() == 1:
         return learning_curve({title: (range(len(curve)), curve) for title, curve in shown.items()},
-                              xlabel="frame", ylabel="predicted / true depth, first frame = 1")
+                              xlabel="frame", ylabel="predicted / true depth")
     return depth_panel(made.image, shown, depth_range=DRAWN)
 
 

@@ -150,7 +150,7 @@ EXHIBITS: dict[str, Exhibit] = {
         "Wrong sampling convention", mechanisms.misread, "the half-pixel mistake, times 0 to 2",
         r"u' = u\,\frac{W}{W - 1} - \frac12",
         "a grid made for pixel centers is read for pixel edges (`align_corners`).",
-        "far things wrong at the sides of the image, right in the middle; near things hardly touched.",
+        "far things wrong toward the rims of the image, and right in the middle.",
         "one convention for making and reading grids; the warp by no motion must return the image.",
         "median relative error beyond 15 m (%)", (
             Thread("pytorch/pytorch", 20785, "shows that `grid_sample` and `interpolate` disagreed about where pixels "

@@ -30,6 +30,7 @@ class MuseumExplorer(Explorer):
         self.made = made
         self.names = {EXHIBITS[name].title: name for name in made}
         strengths = list(next(iter(made.values())))
+        self.moment = {"strength": strengths[-1]}
         super().__init__({"exhibit": choice("exhibit", list(self.names)),
                           "strength": steps("strength (0 to 1)", [(f"{s:g}", s) for s in strengths], strengths[0])})
 
