@@ -1,6 +1,7 @@
 """What a training step costs, and what of it: the step, its networks alone, data, loss, memory.
 
 Notable: everything is timed in one run, the parts in turn, so that ratios hold even where a machine's speed drifts.
+"Data" reads a batch whose frames lie in memory as bytes, as the street's do, and augments it; files come on top.
 "Plain networks" are the same networks as commonly written: contiguous tensors, one pass of the pose network for each
 pair. Dividing by them compares with other code on other machines. The "readable step" puts the readable loss on them:
 what the step costs before anything is made fast.
@@ -21,6 +22,8 @@ from .common import InputError, check_divisible, keep_freed_memory, peak_mib, pi
 from .data import Triplet, augment, draw_augmentation
 from .losses import self_supervised_loss
 from .model import Model
+from .sources import StreetSource
+from .street import StreetSet, StreetSettings
 from .training import TrainSettings, make_optimizer, update
 
 
@@ -50,6 +53,18 @@ def made_up_batch(shape: Shape, device: torch.device) -> Triplet:
     labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2)[:, :shape.height, :shape.width].contiguous()
     batch = Triplet(target, torch.stack((previous, following), 1), K.expand(shape.batch, 3, 3), labels=labels)
     return batch.to(device)
+
+
+def made_up_source(batch: Triplet) -> StreetSource:
+    """Return frames as a rendered street keeps them, bytes in memory: the batch's own, as a street of three a scene."""
+    images = torch.cat((batch.sources[:, :1], batch.target[:, None], batch.sources[:, 1:]), 1).flatten(0, 1).cpu()
+    images = (255 * images).round().byte().movedim(1, -1).contiguous().numpy()
+    size, count = images.shape[1:3], len(images)
+    settings = StreetSettings(scenes=len(batch), frames_per_scene=3, height=size[0], width=size[1])
+    plain = {name: np.zeros((count, *size), kind) for name, kind in
+             (("depth", np.float32), ("labels", np.uint8), ("moving", bool))}
+    pose = np.broadcast_to(np.eye(4), (count, 4, 4)).copy()
+    return StreetSource(StreetSet(settings=settings, images=images, pose=pose, K=batch.K[0].cpu().numpy(), **plain))
 
 
 def timed(functions: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, list[float]]:
@@ -155,11 +170,12 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
     step = step_of(model, whole)
     step()
     peak = peak_mib(where)
-    generator = torch.Generator().manual_seed(0)
+    generator, source = torch.Generator().manual_seed(0), made_up_source(batch)
     parts = {"step": step, "networks": step_of(model, networks),
              "plain_networks": step_of(model, lambda: reduce(*plain_networks(model, batch))),
              "readable_step": step_of(model, readable),
              "loss": loss_alone(model, batch, False), "reference_loss": loss_alone(model, batch, True),
+             "data": lambda: augment(source.triplet(np.arange(shape.batch)), draw_augmentation(shape.batch, generator)),
              "augmentation": lambda: augment(batch, draw_augmentation(shape.batch, generator))}
     seconds = timed(parts, repeats, where)
     medians = {name: statistics.median(values) for name, values in seconds.items()}

@@ -275,3 +275,5 @@ def test_elu_and_its_gradient_are_torch_s(dtype, tolerance):
     gradients = [torch.autograd.grad(y, x, upstream)[0] for y in (ours, theirs)]
     assert (gradients[0] - gradients[1]).abs().max() <= tolerance
     assert elu_(torch.full((1,), torch.nan)).isnan().all()
+    short = torch.linspace(-0.01, 0.01, 9).bfloat16()
+    assert torch.equal(elu_(short.clone()), torch.nn.functional.elu(short))
