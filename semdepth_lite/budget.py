@@ -127,11 +127,26 @@ def step_seconds(run: Run, index: int, progress: float) -> float:
 
 
 def equal_time_steps(variant: str, path: Path = BUDGET) -> int:
-    """Return the steps that a variant can take, from the budget file.
+    """Return the steps that a variant can take in the time of the baseline's training.
 
     Raises:
         InputError: if there is no budget, or the variant is not in it.
     """
+    return _known(variant, path)["steps"]
+
+
+def baseline_steps(variant: str, steps: int, path: Path = BUDGET) -> int:
+    """Return the steps that the baseline can take in the time of so many steps of a variant.
+
+    Raises:
+        InputError: if there is no budget, or the variant is not in it.
+    """
+    row = _known(variant, path)
+    return round((row["first_seconds"] + steps * row["step_seconds"]) / _known(BASE, path)["step_seconds"])
+
+
+def _known(variant: str, path: Path) -> dict:
+    """Return a variant's row of the budget file."""
     if not path.exists():
         raise InputError(f"there is no budget {path.name} of equal time in figures/results; measure it with "
                          "`python -m semdepth_lite.budget`.")
@@ -139,7 +154,7 @@ def equal_time_steps(variant: str, path: Path = BUDGET) -> int:
     if variant not in known:
         raise InputError(f"{path.name} has no variant {variant!r}; it has {', '.join(known)}. Measure it anew with "
                          "`python -m semdepth_lite.budget`.")
-    return known[variant]["steps"]
+    return known[variant]
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from semdepth_lite import budget
-from semdepth_lite.budget import Timed, equal_time_steps, measure
+from semdepth_lite.budget import Timed, baseline_steps, equal_time_steps, measure
 from semdepth_lite.common import InputError
 from semdepth_lite.experiments import METHODS, find_experiment
 from semdepth_lite.presets import PRESETS
@@ -59,5 +59,15 @@ def test_a_missing_budget_or_variant_is_named(tmp_path):
 
 
 def test_the_experiment_at_equal_time_takes_its_steps_from_the_committed_budget():
-    for single in find_experiment("time"):
-        assert single.settings.steps == equal_time_steps(single.settings.variant) and single.name in METHODS.values()
+    found = {single.file.rsplit("-", 1)[0]: single.settings for single in find_experiment("time")}
+    for variant in METHODS:
+        settings = [each for each in found.values() if each.variant == variant]
+        assert min(each.steps for each in settings) == equal_time_steps(variant)
+    assert found["time-0-baseline"].steps == baseline_steps("semdepth", 1000) > 1000
+
+
+def test_the_baseline_takes_more_steps_in_the_time_of_another(tmp_path):
+    path = tmp_path / "budget.json"
+    path.write_text(json.dumps({"variants": {"baseline": {"step_seconds": 0.1, "first_seconds": 0},
+                                             "combined": {"step_seconds": 0.2, "first_seconds": 30}}}))
+    assert baseline_steps("combined", 1000, path) == (30 + 200) / 0.1
