@@ -83,13 +83,13 @@ def time_experiment(preset: str = "lesson") -> list[Single]:
 
     A segmenter's training counts; `budget.py` gave the steps.
     """
-    others = [name for name in METHODS if name != "baseline"]
+    short = {variant: name.split(":")[0] for variant, name in METHODS.items() if variant != "baseline"}
     return [*learned(preset, 5),
             *repeat("time-0-baseline", "baseline, in SemDepth's time", preset, 3,
                     steps=baseline_steps("semdepth", recipe(preset).steps)),
-            *(single for number, variant in enumerate(others, start=1)
-              for single in repeat(f"time-{number}-{variant}", f"{METHODS[variant].split(':')[0]}, in the baseline's time",
-                                   preset, 5, variant=variant, steps=equal_time_steps(variant)))]
+            *(single for number, (variant, name) in enumerate(short.items(), start=1)
+              for single in repeat(f"time-{number}-{variant}", f"{name}, in the baseline's time", preset, 5,
+                                   variant=variant, steps=equal_time_steps(variant)))]
 
 
 # what was tried for the ranking loss, in SemDepth: variable, cap and weight; then one switch at a time
