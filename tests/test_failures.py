@@ -30,7 +30,9 @@ def test_nothing_is_broken_at_strength_zero(shelf, name):
         assert made.values["broken"] < made.values["healthy"] + 8
     else:
         assert made.values["broken"] == pytest.approx(made.values["healthy"], abs=0.1)
-        differs = (made.broken - made.healthy).abs() > 1e-3 * made.healthy  # a tie of two depths may fall otherwise
+        differs = (made.broken - made.healthy).abs() > 1e-3 * made.healthy
+        if name == "sampling":  # reading off a grid rounds; in the sky, where all depths tie, that decides
+            differs &= WORLD.batch.depth[0, 0] > 0
         assert float(differs.float().mean()) < 0.002
 
 
