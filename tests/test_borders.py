@@ -310,7 +310,7 @@ def test_unlike_pairs_are_driven_apart():
     assert not downhill[:, :88].any() and not downhill[:, 104:].any()
 
 
-@pytest.mark.parametrize(("gap", "moves"), [(0.0, False), (0.01, False), (0.05, True), (0.19, True), (0.25, False)])
+@pytest.mark.parametrize(("gap", "moves"), [(0.0, False), (0.01, False), (0.05, True), (0.59, True), (0.65, False)])
 def test_pairs_are_left_alone_below_the_floor_and_above_the_cap(gap, moves):
     labels = torch.full((1, 64, 192), BUILDING, dtype=torch.uint8)
     labels[:, :, 96:] = CAR
@@ -385,5 +385,5 @@ def test_certainty_equals_its_formula(kind):
 def test_wrong_settings_are_told():
     with pytest.raises(InputError, match="ranking_variable 'log2' is unknown; use one of log, disp, depth"):
         RankingSettings(variable="log2")
-    with pytest.raises(InputError, match="ranking_floor 0.3 is not between 0 and ranking_cap 0.2"):
-        RankingSettings(floor=0.3)
+    with pytest.raises(InputError, match="ranking_floor 0.7 is not between 0 and ranking_cap 0.6"):
+        RankingSettings(floor=0.7)

@@ -67,11 +67,11 @@ def test_the_sky_is_farther_than_everything(street):
 
 
 def test_costs_of_pairs_are_the_printed_ones():
-    gap = torch.tensor([-0.5, 0.01, 0.1, 3.0], dtype=torch.float64)
+    gap = torch.tensor([-0.7, 0.01, 0.1, 3.0], dtype=torch.float64)
     printed, pulled = pair_costs(gap, RankingSettings(floor=0, cap=0))
     assert torch.allclose(printed, torch.log(1 + torch.exp(-gap.abs()))) and torch.allclose(pulled, gap**2)
     capped, _ = pair_costs(gap, RankingSettings())
-    expected = torch.log(1 + torch.exp(-gap.abs().clamp(0.02, 0.2))) - math.log(1 + math.exp(-0.2))
+    expected = torch.log(1 + torch.exp(-gap.abs().clamp(0.02, 0.6))) - math.log(1 + math.exp(-0.6))
     assert torch.allclose(capped, expected) and capped[0] == capped[3] == 0
 
 
