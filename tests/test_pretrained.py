@@ -18,7 +18,7 @@ from semdepth_lite.prediction import depth_predictor
 from semdepth_lite.presets import PRESETS, Preset, street
 from semdepth_lite.pretrained import PRETRAINED, load_pretrained, pretrained_card, pretrained_settings, write_pretrained
 from semdepth_lite.street import render_frame
-from semdepth_lite.training import Run
+from semdepth_lite.training import Run, load_checkpoint
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
     assert not (tmp_path / "own").exists() and torch.equal(
         next(given.parameters()), next(load_pretrained("baseline", "cpu", tmp_path).parameters()))
     own, seconds = room.network("trained here", settings, source, tmp_path / "own")
-    assert seconds > 0 and not torch.equal(next(own.parameters()), next(given.parameters()))
+    assert seconds == round(load_checkpoint(tmp_path / "own" / "checkpoint.pt")["cpu_seconds"], 1)
+    assert not torch.equal(next(own.parameters()), next(given.parameters()))
     with pytest.raises(InputError, match="networks 'mine' is unknown"):
         room.network("mine", settings, source, tmp_path / "own")
 
