@@ -93,37 +93,30 @@ def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:
         return load_batch(source, run.settings, step, run.device)
 
     def prepared(steps: int) -> float:
-        began = time.process_time()
-        prepare(run.model, source, batch_of, steps, None, progress=False)
-        return time.process_time() - began
+        return seconds_of(lambda: prepare(run.model, source, batch_of, steps, None, progress=False))
 
     segmenter_step = per_image = 0.0
     if run.model.segmenter is not None:
         prepared(1)  # warms up
         segmenter_step = (prepared(21) - prepared(1)) / 20
-        packed = seconds_of(lambda: run.model.segmenter.packed(batch_of(0).target))
-        per_image = packed / run.settings.batch
+        packed = [seconds_of(lambda: run.model.segmenter.packed(batch_of(0).target)) for _ in range(5)]
+        per_image = statistics.median(packed) / run.settings.batch
     run.source = prepare(run.model, source, batch_of, 1, folder, progress=False)
     run.model.train()
     return Timed(run, segmenter_step, per_image, ([], []))
 
 
-def seconds_of(function: Callable[[], object], repeats: int = 5) -> float:
-    """Return the median processor seconds of a call."""
-    found = []
-    for _ in range(repeats):
-        began = time.process_time()
-        function()
-        found.append(time.process_time() - began)
-    return statistics.median(found)
+def seconds_of(function: Callable[[], object]) -> float:
+    """Return the processor seconds of a call."""
+    began = time.process_time()
+    function()
+    return time.process_time() - began
 
 
 def step_seconds(run: Run, index: int, progress: float) -> float:
     """Take one step, its batch included, as if `progress` of the training were done, and return its seconds."""
-    began = time.process_time()
     run.step = int(progress * run.settings.steps)
-    run.train_step(load_batch(run.source, run.settings, index, run.device))
-    return time.process_time() - began
+    return seconds_of(lambda: run.train_step(load_batch(run.source, run.settings, index, run.device)))
 
 
 def equal_time_steps(variant: str, path: Path = BUDGET) -> int:

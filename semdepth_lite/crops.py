@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .figures import colorize_depth, image_grid, save
-from .labels import colorize_labels
+from .labels import colorize_labels, group_mask, label_borders
 from .lessons import to_scale
 from .notebooks import ROOT
 from .prediction import depth_predictor
@@ -34,8 +34,6 @@ def pick_crops(source: StreetSource, count: int = 3) -> list[tuple[int, slice, s
 
     The choice looks at labels only, never at what a network makes of them.
     """
-    from .labels import group_mask, label_borders
-
     height, width = (min(side, whole) for side, whole in zip(SIDE, (source.height, source.width)))
     found: dict[int, tuple[int, int, int]] = {}  # scene to (pixels, index, first column)
     for index in range(len(source)):

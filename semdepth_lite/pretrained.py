@@ -17,10 +17,8 @@ from pathlib import Path
 import torch
 
 from .common import InputError, pick_device, read_json, write_atomically, write_json
-from .evaluation import evaluate
 from .model import Model
-from .prediction import batches, depth_predictor
-from .presets import find_preset, recipe, street
+from .presets import evaluate_model, find_preset, recipe, street
 from .singles import rounded
 from .sources import Source
 from .training import Run, TrainSettings, load_checkpoint
@@ -74,12 +72,17 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != card["sha256"]:
         raise InputError(f"{path} is not the file that its card describes; install the package again.")
-    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    model = TrainSettings(**card["settings"]).build()
-    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    check_state(state, model.state_dict(), path.name)
+    half = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return _whole(TrainSettings(**card["settings"]), half, path.name).to(pick_device(device))
+
+
+def _whole(settings: TrainSettings, half: dict[str, torch.Tensor], where: str) -> Model:
+    """Build a model in evaluation mode and give it weights of half precision, read from the file `where`."""
+    model = settings.build()
+    state = {key: value.float() if value.is_floating_point() else value for key, value in half.items()}
+    check_state(state, model.state_dict(), where)
     model.load_state_dict(state)
-    return model.to(pick_device(device)).eval()
+    return model.eval()
 
 
 def network(which: str, settings: TrainSettings, source: Source, folder: Path) -> tuple[Model, float]:
@@ -120,16 +123,14 @@ def write_pretrained(name: str, run: Path, folder: Path = FOLDER) -> dict:
     if checkpoint["settings"] != asdict(settings) or checkpoint["step"] < settings.steps:
         raise InputError(f"{run} does not hold the finished training of {name}; run `{COMMANDS[0]}` first.")
     half = {key: value.half() if value.is_floating_point() else value for key, value in checkpoint["model"].items()}
-    whole = io.BytesIO()
+    whole, preset = io.BytesIO(), find_preset(PRESET)
     torch.save(half, whole)
-    write_atomically(Path(folder) / f"{name}.pt", lambda path: path.write_bytes(whole.getbuffer()))
-    preset = find_preset(PRESET)
+    report = evaluate_model(_whole(settings, half, f"{name}.pt"), street("test", PRESET))
     card = {"name": name, "settings": asdict(settings), "height": preset.height, "width": preset.width,
             "commands": list(COMMANDS), "sha256": hashlib.sha256(whole.getbuffer()).hexdigest(),
-            "cpu_seconds": round(checkpoint["cpu_seconds"])}
-    write_json(Path(folder) / f"{name}.json", card)
-    report = evaluate(depth_predictor(load_pretrained(name, "cpu", folder)), batches(street("test", PRESET)))
-    card["test"] = {metric: rounded(value) for metric, value in report.means.items()}
+            "cpu_seconds": round(checkpoint["cpu_seconds"]),
+            "test": {metric: rounded(value) for metric, value in report.means.items()}}
+    write_atomically(Path(folder) / f"{name}.pt", lambda path: path.write_bytes(whole.getbuffer()))
     write_json(Path(folder) / f"{name}.json", card)
     return card
 

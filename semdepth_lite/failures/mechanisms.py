@@ -155,12 +155,17 @@ def relative_error(depth: torch.Tensor, truth: torch.Tensor, where: torch.Tensor
     return 100 * float(masked_median((depth - truth).abs()[None] / truth.clamp(min=1e-3), mask[None]))
 
 
+def car_ahead(batch: Triplet) -> torch.Tensor:
+    """Mark the moving car of a batch of one, other movers left out by their depth: (H, W) bool."""
+    truth = batch.depth[0, 0]
+    cars = batch.moving[0] & (batch.labels[0] == TRAIN_ID["car"])
+    return cars & ((truth / truth[cars].median() - 1).abs() < 0.4)
+
+
 def holes(world: World, strength: float) -> Failure:
     """Let the car ahead drive at a share `strength` of the camera's speed; the remedy is the automask."""
     batch = world.following_a_car(strength)
-    truth = batch.depth[0, 0]
-    cars = batch.moving[0] & (batch.labels[0] == TRAIN_ID["car"])
-    car = cars & ((truth / truth[cars].median() - 1).abs() < 0.4)
+    truth, car = batch.depth[0, 0], car_ahead(batch)
     settings = LossSettings()
     at_truth, _ = reprojection_error(far_sky(batch.depth), batch.T_source_target, batch.K, batch.target, batch.sources,
                                      settings)
