@@ -15,14 +15,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..common import Failure, InputError, reserve, temporary_folder
+from ..common import Failure, InputError, keep_freed_memory, reserve, temporary_folder
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
 
 MANIFEST = "manifest.json"
-# glibc gives freed memory back and asks for it again many times a frame; keeping it saves a twentieth of the time
-KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_MMAP_THRESHOLD_": "268435456",
-               "MALLOC_TOP_PAD_": "67108864"}
 
 
 @dataclass(frozen=True)
@@ -188,7 +185,7 @@ def _share_out(folder: Path, settings: StreetSettings, seeds: list[int], workers
     """Render scenes in processes of their own, which are commands: unlike `multiprocessing`, they never import the
     caller's script, so a script needs no `if __name__ == "__main__"` on any system."""
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **KEEP_MEMORY}
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "semdepth_lite.street.cache"]
     shares = [json.dumps([str(folder), asdict(settings), list(enumerate(seeds))[i::workers]]) for i in range(workers)]
     pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -230,6 +227,7 @@ def _render_scene(folder: Path, settings: StreetSettings, k: int, seed: int) -> 
 def main() -> None:
     """Render the share of scenes that stands on standard input, and print the frames of each when it is done."""
     folder, settings, share = json.load(sys.stdin)
+    keep_freed_memory()
     for k, seed in share:
         print(_render_scene(Path(folder), StreetSettings(**settings), k, seed), flush=True)
 
