@@ -27,19 +27,21 @@ def with_gradient(image: torch.Tensor) -> torch.Tensor:
     return stack
 
 
-def jacobian(g: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-    """Return the derivative (N, 7, P) of the residuals by twist and exposure: g, Y x g and 1.
+def equations(g: torch.Tensor, Y: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+    """Return the least-squares problem of every point (N, 8, P): the derivative of the residual by twist and exposure,
+    which is g, Y x g and 1, and below it the residual itself.
 
     Args:
         g: (N, 3, P) by the point, see the head of this file.
         Y: (N, 3, P) the points in the source camera.
+        residual: (N, P).
     """
-    J = torch.empty(len(g), 7, g.shape[2], dtype=g.dtype, device=g.device)
-    J[:, :3], J[:, 6] = g, 1
+    rows = torch.empty(len(g), 8, g.shape[2], dtype=g.dtype, device=g.device)
+    rows[:, :3], rows[:, 6], rows[:, 7] = g, 1, residual
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
-        torch.mul(Y[:, j], g[:, k], out=J[:, 3 + i]).addcmul_(Y[:, k], g[:, j], value=-1)
-    return J
+        torch.mul(Y[:, j], g[:, k], out=rows[:, 3 + i]).addcmul_(Y[:, k], g[:, j], value=-1)
+    return rows
 
 
 def twist_step(T: torch.Tensor, points: torch.Tensor, target: torch.Tensor, source: torch.Tensor, K: torch.Tensor,
@@ -59,25 +61,27 @@ def twist_step(T: torch.Tensor, points: torch.Tensor, target: torch.Tensor, sour
         (N, 4, 4).
     """
     height, width = source.shape[-2:]
-    Y = T[:, :3, :3] @ points + T[:, :3, 3:]
-    image = K @ Y
-    size = source.new_tensor((width - 1, height - 1))[:, None]
-    grid = image[:, :2].div_(image[:, 2:].clamp_(min=1e-7)).mul_(2 / size).sub_(1)             # (N, 2, P)
+    Y = torch.baddbmm(T[:, :3, 3:], T[:, :3, :3], points)
+    x, y, one = K.unbind(1)
+    to_grid = torch.stack((2 / (width - 1) * x - one, 2 / (height - 1) * y - one, one), 1)  # -1 to 1 over the image
+    image = to_grid @ Y
+    grid = image[:, :2].div_(image[:, 2:].clamp_(min=1e-7))                                     # (N, 2, P)
     # where depth is no number, the step is none either, whatever is read there
     read = F.grid_sample(source, grid.movedim(1, -1)[:, None], mode="bilinear", padding_mode="border",
                          align_corners=True)[:, :, 0]
     residual = read[:, 0] - target
-    inside = grid.abs_().le_(1 + 1 / size)
+    off = grid.abs_()
+    inside = off[:, 0].le_(1 + 1 / (width - 1)).mul_(off[:, 1].le_(1 + 1 / (height - 1)))
     z = Y[:, 2].clamp(min=1e-3)
-    valid = inside[:, 0] * inside[:, 1] * z.clone().gt_(1e-3)
+    valid = inside.mul_(z.clone().gt_(1e-3))
     a, b = read[:, 1] * K[:, 0, :1] / z, read[:, 2] * K[:, 1, 1:2] / z
-    J = jacobian(torch.stack((a, b, (a * Y[:, 0] + b * Y[:, 1]).div_(z).neg_()), 1), Y)
+    rows = equations(torch.stack((a, b, (a * Y[:, 0] + b * Y[:, 1]).div_(z).neg_()), 1), Y, residual)
     # Cauchy weights: what moves by itself or is hidden has large residuals and counts little
     spread = (residual.abs() * valid).sum(1) / valid.sum(1).clamp(min=1)
-    weighted = J * (valid / (1 + (residual / (2 * spread[:, None] + 1e-4)) ** 2))[:, None]
-    normal = weighted @ J.transpose(1, 2)
+    weighted = rows[:, :7] * (valid / (1 + (residual / (2 * spread[:, None] + 1e-4)) ** 2))[:, None]
+    normal, right = (weighted @ rows.transpose(1, 2)).split((7, 1), 2)
     normal = normal + torch.diag_embed(damping * normal.diagonal(dim1=1, dim2=2) + 1e-8)
-    twist = -torch.linalg.solve(normal, weighted @ residual[..., None])[:, :6, 0]
+    twist = -torch.linalg.solve_ex(normal, right).result[:, :6, 0]
     rotation = twist[:, 3:]
     twist = twist * (reach / rotation.norm(dim=1, keepdim=True).clamp(min=reach))
     step = torch.zeros_like(T)

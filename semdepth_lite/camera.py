@@ -43,8 +43,13 @@ def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
 
 def resize_intrinsics(K: torch.Tensor, scale_x: float, scale_y: float) -> torch.Tensor:
     """Return K of the image resized by the given factors: cx' = (cx + 0.5) s - 0.5, fx' = fx s."""
-    A = torch.tensor([[scale_x, 0, 0.5 * scale_x - 0.5], [0, scale_y, 0.5 * scale_y - 0.5], [0, 0, 1]])
-    return A.to(K) @ K
+    x, y, one = K.unbind(-2)
+    return torch.stack((scale_x * x + (0.5 * scale_x - 0.5) * one, scale_y * y + (0.5 * scale_y - 0.5) * one, one), -2)
+
+
+def invert_intrinsics(K: torch.Tensor) -> torch.Tensor:
+    """Return K^-1 (..., 3, 3). Whether K has one is not asked, because a GPU would be waited for to learn it."""
+    return torch.linalg.inv_ex(K).inverse
 
 
 def crop_intrinsics(K: torch.Tensor, left: float, top: float) -> torch.Tensor:
@@ -61,8 +66,10 @@ def flip_intrinsics(K: torch.Tensor, width: int) -> torch.Tensor:
 
 def flip_transform(T: torch.Tensor) -> torch.Tensor:
     """Mirror a rigid motion in x: T' = M T M with M = diag(-1, 1, 1, 1). Shape (..., 4, 4)."""
-    sign = torch.tensor([-1.0, 1.0, 1.0, 1.0]).to(T)
-    return T * sign[:, None] * sign[None, :]
+    mirrored = T.clone()
+    mirrored[..., 0, :].neg_()
+    mirrored[..., :, 0].neg_()
+    return mirrored
 
 
 def monodepth2_intrinsics(height: int, width: int) -> torch.Tensor:
@@ -97,7 +104,7 @@ def backproject(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     check_sizes(K, "K", "B33", B=sizes["B"])
     u, v = pixel_grid(sizes["H"], sizes["W"], depth)
     pixels = torch.stack(torch.broadcast_tensors(u, v, torch.ones_like(u)))
-    rays = torch.einsum("bij,jhw->bihw", torch.linalg.inv(K), pixels)
+    rays = torch.einsum("bij,jhw->bihw", invert_intrinsics(K), pixels)
     return depth * rays
 
 

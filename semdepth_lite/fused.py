@@ -9,6 +9,7 @@ is written the same way.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -71,8 +72,8 @@ class TargetStatistics(NamedTuple):
 
 def target_statistics(target: torch.Tensor) -> TargetStatistics:
     """Compute the statistics of shifted targets (N, 1, C, H, W)."""
-    shifted_mean = box_sum(target).div_(9)
-    spread = box_sum(target * target).div_(9).sub_(shifted_mean * shifted_mean).add_(SSIM_C2)
+    shifted_mean, spread = box_sum(torch.stack((target, target * target))).div_(9)
+    spread.sub_(shifted_mean * shifted_mean).add_(SSIM_C2)
     mean = shifted_mean + SHIFT
     return TargetStatistics(target, shifted_mean, mean, (mean * mean).add_(SSIM_C1), spread)
 
@@ -90,9 +91,13 @@ class Similarity(NamedTuple):
 
 def similarity(view: torch.Tensor, target: TargetStatistics) -> Similarity:
     """Compute SSIM (N, S, C, H, W) of each shifted view with its target (N, 1, C, H, W)."""
-    mean = box_sum(view).div_(9)
-    B = box_sum(view * target.image).div_(9).addcmul_(mean, target.shifted_mean, value=-1).mul_(2).add_(SSIM_C2)
-    D = box_sum(view * view).div_(9).addcmul_(mean, mean, value=-1).add_(target.spread)
+    products = torch.empty(3, *view.shape, dtype=view.dtype, device=view.device)
+    products[0] = view
+    torch.mul(view, target.image, out=products[1])
+    torch.mul(view, view, out=products[2])
+    mean, B, D = box_sum(products).div_(9)
+    B.addcmul_(mean, target.shifted_mean, value=-1).mul_(2).add_(SSIM_C2)
+    D.addcmul_(mean, mean, value=-1).add_(target.spread)
     mean.add_(SHIFT)
     A = (mean * target.mean).mul_(2).add_(SSIM_C1)
     CD = (mean * mean).add_(target.squared).mul_(D)
@@ -137,32 +142,35 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
     mean, A, B, CD, D, S = parts
     scaled = weight * (-0.5 * ssim / channels / 9)
     inverse = scaled / CD
-    by_product = (A * 2).mul_(inverse)
-    by_square = (S * scaled).div_(D)
-    by_mean = (B * target.mean).addcmul_(A, target.shifted_mean, value=-1).addcmul_(S * D, mean, value=-1)
+    by_window = torch.empty(3, *view.shape, dtype=view.dtype, device=view.device)
+    by_mean, by_square, by_product = by_window
+    torch.mul(A, inverse, out=by_product).mul_(2)
+    torch.mul(S, scaled, out=by_square).div_(D)
+    torch.mul(B, target.mean, out=by_mean).addcmul_(A, target.shifted_mean, value=-1).addcmul_(S * D, mean, value=-1)
     by_mean.mul_(inverse).addcmul_(mean - SHIFT, by_square).mul_(2)
-    gradient.add_(box_sum_adjoint(by_mean))
-    gradient.sub_(box_sum_adjoint(by_square).mul_(view), alpha=2)
-    return gradient.add_(box_sum_adjoint(by_product).mul_(target.image))
+    by_mean, by_square, by_product = box_sum_adjoint(by_window)
+    gradient.add_(by_mean).addcmul_(by_square, view, value=-2)
+    return gradient.addcmul_(by_product, target.image)
 
 
-def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Fold intrinsics, motion and the sampling grid's scale into one 3x4 matrix for each source.
+def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """Fold intrinsics, motion and the sampling grid's scale into one 3x4 matrix for each size, image and source.
 
     With A = K R K^-1 and e = K t, (x, y, z) = [A | e] (d u, d v, d, 1) is the pixel in the source times its z. The grid
     runs from -1 to 1 between the outer pixel centers, so x and y are scaled by 2 / (W - 1) and 2 / (H - 1).
 
     Args:
         T_source_target: (B, S, 4, 4).
-        K: (B, 3, 3), pixels.
+        K: (L, B, 3, 3) of every size, pixels.
+        sizes: L heights and widths.
 
     Returns:
-        (B, S, 3, 4).
+        (L, B, S, 3, 4).
     """
-    batch, count = T_source_target.shape[:2]
-    homography, epipole = fold_camera(T_source_target.flatten(0, 1), K.repeat_interleave(count, 0))
-    matrix = torch.cat([part.unflatten(0, (batch, count)) for part in (homography, epipole[..., None])], -1)
-    return matrix * matrix.new_tensor((2 / (width - 1), 2 / (height - 1), 1))[:, None]
+    homography, epipole = fold_camera(T_source_target, K[:, :, None])
+    scale = torch.tensor([(2 / (width - 1), 2 / (height - 1), 1) for height, width in sizes], dtype=K.dtype)
+    scale = scale.to(K.device, non_blocking=True)[:, None, None, :, None]
+    return torch.cat((homography, epipole[..., None]), -1) * scale
 
 
 def lift(depth: torch.Tensor) -> torch.Tensor:
@@ -347,7 +355,6 @@ class FusedReprojection:
                 identity, _ = join_sources(view_errors(views, statistics, ssim)[0], None, minimum)
             self.chunks.append((part, Prepared(views, statistics, identity)))
 
-    def __call__(self, depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
-        """Return the mean photometric loss, differentiable by depth (B, 1, H, W) and motion (B, S, 4, 4)."""
-        camera = camera_matrices(T_source_target, K, *depth.shape[-2:])
+    def __call__(self, depth: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
+        """Return the mean photometric loss, differentiable by depth (B, 1, H, W) and `camera_matrices` (B, S, 3, 4)."""
         return _Reprojection.apply(depth[:, 0], camera, self)

@@ -5,16 +5,14 @@ from `fused.py` unless `reference=True`; a test holds the two equal, gradients i
 """
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 
 from .camera import disp_to_depth, resize_intrinsics
 from .common import InputError, check_sizes, halve
-from .fused import SSIM_C1, SSIM_C2, FusedReprojection, fused_smoothness
+from .fused import SSIM_C1, SSIM_C2, FusedReprojection, camera_matrices, fused_smoothness
 from .warp import warp
 
 
@@ -263,7 +261,10 @@ def _compare_scales(disps: list[torch.Tensor], target: torch.Tensor, sources: to
         target, sources = (image.mean(-3, keepdim=True) for image in (target, sources))
     targets = pyramid(target, len(disps))
     views = pyramid(sources, 1 if settings.full_resolution else len(disps))
-    levels: dict[int, Callable[..., torch.Tensor]] = {}
+    Ks = [resize_intrinsics(K, 0.5**level, 0.5**level) for level in range(len(views))]
+    if not reference:
+        prepared = [FusedReprojection(*images, **switches) for images in zip(targets, views)]
+        cameras = camera_matrices(T_source_target, torch.stack(Ks), [view.shape[-2:] for view in views])
     photometric, smoothness, total = [], [], []
     for scale, disp in enumerate(disps):
         level = 0 if settings.full_resolution else scale
@@ -271,12 +272,8 @@ def _compare_scales(disps: list[torch.Tensor], target: torch.Tensor, sources: to
         if settings.full_resolution and scale:
             full = F.interpolate(disp, target.shape[-2:], mode="bilinear", align_corners=False)
         depth = disp_to_depth(full, settings.min_depth, settings.max_depth)
-        K_level = resize_intrinsics(K, 0.5**level, 0.5**level)
-        if level not in levels:
-            images = targets[level], views[level]
-            levels[level] = (partial(reference_reprojection, *images, settings=settings) if reference
-                             else FusedReprojection(*images, **switches))
-        photometric.append(levels[level](depth, T_source_target, K_level))
+        photometric.append(reference_reprojection(targets[level], views[level], depth, T_source_target, Ks[level],
+                                                  settings) if reference else prepared[level](depth, cameras[level]))
         smoothness.append(smoothness_loss(normalize_disp(disp), targets[scale]) if reference
                           else fused_smoothness(disp, targets[scale]))
         total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])

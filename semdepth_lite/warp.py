@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .camera import backproject, pixel_grid, project, transform_points
+from .camera import backproject, invert_intrinsics, pixel_grid, project, transform_points
 from .common import check_sizes
 
 
@@ -72,9 +72,9 @@ def source_pixels(depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.T
 
 
 def fold_camera(T_source_target: torch.Tensor, K: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Fold motion and intrinsics: the homography at infinity K R K^-1 (B, 3, 3) and the epipole K t (B, 3)."""
-    homography = K @ T_source_target[:, :3, :3] @ torch.linalg.inv(K)
-    epipole = (K @ T_source_target[:, :3, 3:])[..., 0]
+    """Fold motions (..., 4, 4) and intrinsics (..., 3, 3): the homography at infinity K R K^-1 and the epipole K t."""
+    homography = K @ T_source_target[..., :3, :3] @ invert_intrinsics(K)
+    epipole = (K @ T_source_target[..., :3, 3:])[..., 0]
     return homography, epipole
 
 

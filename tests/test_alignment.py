@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 
 from made_up import camera, scene_triplet
-from semdepth_lite.alignment import align_motion, jacobian, twist_step, with_gradient
+from semdepth_lite.alignment import align_motion, equations, twist_step, with_gradient
 from semdepth_lite.camera import axis_angle_to_matrix, backproject, project, rigid_transform, transform_points
 from semdepth_lite.warp import inside, sample
 
@@ -59,16 +59,17 @@ def test_a_step_equals_the_readable_form():
     assert (found - expected).abs().max() < 1e-10
 
 
-def test_the_jacobian_is_the_derivative_by_the_twist():
+def test_the_equations_are_the_derivative_by_the_twist_and_the_residual():
     generator = torch.Generator().manual_seed(1)
-    Y, g = torch.randn(2, 3, 5, generator=generator).double(), torch.randn(2, 3, 5, generator=generator).double()
+    Y, g, residual = (torch.randn(2, size, 5, generator=generator).double() for size in (3, 3, 1))
 
     def change(twist: torch.Tensor) -> torch.Tensor:
         rotation = axis_angle_to_matrix(twist[3:6])
         return (g * (rotation @ Y + twist[:3, None])).sum(1) + twist[6]
 
     expected = torch.autograd.functional.jacobian(change, torch.zeros(7).double())               # (2, 5, 7)
-    assert torch.allclose(jacobian(g, Y), expected.transpose(1, 2), atol=1e-12)
+    found = equations(g, Y, residual[:, 0])
+    assert torch.allclose(found, torch.cat((expected.transpose(1, 2), residual), 1), atol=1e-12)
 
 
 def test_the_motion_of_a_made_up_scene_is_found():

@@ -15,7 +15,7 @@ from semdepth_lite import losses as losses_room
 from semdepth_lite.camera import flip_intrinsics, flip_transform, invert_transform, rigid_transform
 from semdepth_lite.common import InputError
 from semdepth_lite.data import flip
-from semdepth_lite.fused import FusedReprojection, box_sum, box_sum_adjoint, fused_smoothness
+from semdepth_lite.fused import FusedReprojection, box_sum, box_sum_adjoint, camera_matrices, fused_smoothness
 from semdepth_lite.losses import (LOSSES, LossSettings, automask, combine_sources, edge_weights, identity_error,
                                   normalize_disp, photometric_error, pyramid, reference_reprojection,
                                   reprojection_error, self_supervised_loss, smoothness_loss, ssim_distance,
@@ -318,6 +318,11 @@ def test_what_is_no_number_shows_in_the_loss_and_in_its_gradient(name, broken):
     assert total.isnan() and any(gradient.isnan().any() for gradient in gradients)
 
 
+def compare(fused: FusedReprojection, depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """The fused photometric loss at the size of the depth map."""
+    return fused(depth, camera_matrices(T, K[None], [depth.shape[-2:]])[0])
+
+
 @pytest.mark.parametrize("ssim", [0.85, 0.0])
 @pytest.mark.parametrize("minimum, masked, mask_outside", list(product([True, False], repeat=3)))
 def test_gradient_of_the_fused_loss(ssim, minimum, masked, mask_outside):
@@ -328,7 +333,7 @@ def test_gradient_of_the_fused_loss(ssim, minimum, masked, mask_outside):
     axis_angle = (0.05 * torch.randn(2, 3, generator=generator, dtype=torch.float64)).requires_grad_()
     translation = (0.3 * torch.randn(2, 3, generator=generator, dtype=torch.float64)).requires_grad_()
     fused, K = FusedReprojection(target, views, ssim, minimum, masked, mask_outside), camera(4, 5)
-    assert gradcheck(lambda d, a, t: 3 * fused(d, rigid_transform(a, t).view(1, 2, 4, 4), K),
+    assert gradcheck(lambda d, a, t: 3 * compare(fused, d, rigid_transform(a, t).view(1, 2, 4, 4), K),
                      (depth, axis_angle, translation))
 
 
@@ -356,9 +361,9 @@ def test_scaling_depth_and_translation_leaves_the_fused_loss_alone():
     fused = FusedReprojection(scene.target, scene.sources, 0.85, True, True, False)
     scaled = scene.T_source_target.clone()
     scaled[..., :3, 3] *= 4.2
-    plain = fused(scene.depth, scene.T_source_target, scene.K)
-    assert fused(4.2 * scene.depth, scaled, scene.K).item() == pytest.approx(plain.item(), abs=1e-10)
-    assert abs(fused(4.2 * scene.depth, scene.T_source_target, scene.K) - plain) > 1e-3
+    plain = compare(fused, scene.depth, scene.T_source_target, scene.K)
+    assert compare(fused, 4.2 * scene.depth, scaled, scene.K).item() == pytest.approx(plain.item(), abs=1e-10)
+    assert abs(compare(fused, 4.2 * scene.depth, scene.T_source_target, scene.K) - plain) > 1e-3
 
 
 @BOTH
@@ -394,7 +399,7 @@ def test_the_gradient_of_depth_points_away_from_the_truth():
     for factor, sign in ((0.8, -1), (1.25, 1)):
         depth = (scene.depth * factor).requires_grad_()
         fused = FusedReprojection(scene.target, scene.sources, 0.85, True, False, True)
-        fused(depth, scene.T_source_target, scene.K).backward()
+        compare(fused, depth, scene.T_source_target, scene.K).backward()
         assert (sign * depth.grad).sum() > 0
         assert ((sign * depth.grad) > 0).double().mean() > 0.6
 
