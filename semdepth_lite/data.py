@@ -112,8 +112,8 @@ def draw_augmentation(batch: int, generator: torch.Generator, strength: float = 
 
 def augment(triplet: Triplet, drawn: Augmentation) -> Triplet:
     """Flip and jitter a batch as drawn."""
-    device = triplet.target.device
-    return jitter(flip(triplet, drawn.mirrored.to(device)), drawn.color.to(device))
+    mirrored, color = (x.to(triplet.target.device, non_blocking=True) for x in (drawn.mirrored, drawn.color))
+    return jitter(flip(triplet, mirrored), color)
 
 
 def jitter(triplet: Triplet, color: torch.Tensor) -> Triplet:
