@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from . import commands as do
-from .common import Failure, InputError
+from .common import Failure, InputError, share_cores
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -214,6 +214,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return the exit status: 0, 1 if something broke, 2 on bad input, 130 on Ctrl-C."""
     args = build_parser().parse_args(arguments)
+    share_cores()
     try:
         found = args.function(args)
     except KeyboardInterrupt:

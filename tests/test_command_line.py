@@ -254,6 +254,15 @@ def test_the_module_ends_with_one_line_and_no_traceback(world, tmp_path):
     assert files_under(tmp_path) == []
 
 
+@pytest.mark.parametrize("told, then", [(None, "1000"), ("7", "7")])
+def test_threads_that_wait_leave_their_core_unless_told_otherwise(told, then, monkeypatch, capsys):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    if told is None:
+        monkeypatch.delenv("GOMP_SPINCOUNT")
+    assert call(["train", "new", "--preset", "huge"], capsys)[0] == 2
+    assert os.environ["GOMP_SPINCOUNT"] == then
+
+
 def test_ctrl_c_is_status_130_with_a_checkpoint_to_go_on_from(world, tmp_path):
     run = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", SHIM, "train", str(run), "--device", "cpu", *QUIET],
