@@ -9,7 +9,7 @@ minutes of each lesson up to date, fills the README's list of notebooks, and eve
 
 from the files figures/results/PATTERN.json; several patterns are joined by commas. Each file is one run:
 {"name": row of the table, "seed": int, "metrics": {METRIC: number}}. A block that begins with `differences` instead of
-`results` compares every row with the first one.
+`results` compares every row with the first one. A block `benchmarks` is filled from the benchmarks' files.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .checks import EXERCISES
 from .checks.cells import exercise_cells, write_exercises
 from .common import write_atomically
 from .notebooks import ROOT, STAMP, find_results, load, read_results, save_notebook
-from .tables import difference_table, differences, group_runs, results_table
+from .tables import difference_table, differences, group_runs, results_table, speed_table
 
 BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
@@ -33,6 +33,8 @@ LISTED = re.compile(r"(<!-- exercises -->\n).*?(<!-- end of exercises -->)", re.
 INSTRUCTORS = ROOT / "notebooks" / "for_instructors.md"
 LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
 ABLATION = ("baseline-1-learned-*", "semantics-[124]-*", "variants-*")  # the nine named variants
+MISSING = "*No results are committed yet.*\n"
+BENCHMARKS = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end of benchmarks -->)", re.S)
 CHARTED = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "thin things",
            "near_abs_rel": "near side", "far_abs_rel": "far side", "fat": "fattening", "shr": "shrinking",
            "edge_f": "edge F"}
@@ -111,16 +113,19 @@ def committed_runs(patterns: Sequence[str]) -> dict[str, dict]:
 
 
 def fill(text: str) -> str:
-    """Return a Markdown text with its notebook and result blocks filled."""
+    """Return a Markdown text with its blocks of notebooks, benchmarks and results filled."""
     def table(block: re.Match) -> str:
-        content = "*No results are committed yet.*\n"
+        content = MISSING
         if runs := committed_runs(block["pattern"].split(",")):
             metrics, rows = block["metrics"].split(), group_runs(runs)
             content = results_table(runs, metrics) if block["kind"] == "results" else \
                 difference_table(rows, next(iter(rows)), metrics)
         return block["opening"] + content + block["closing"]
     lessons = notebooks_table(sorted((ROOT / "notebooks").glob("*.ipynb")))
-    return BLOCK.sub(table, LESSONS.sub(lambda block: block[1] + lessons + block[2], text))
+    text = LESSONS.sub(lambda block: block[1] + lessons + block[2], text)
+    costs = [run for _, run in sorted(read_results("benchmark-*").items())] if find_results("benchmark-*") else []
+    text = BENCHMARKS.sub(lambda block: block[1] + (speed_table(costs) if costs else MISSING) + block[2], text)
+    return BLOCK.sub(table, text)
 
 
 def draw_picture(path: Path) -> None:

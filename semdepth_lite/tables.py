@@ -172,3 +172,17 @@ def cost_table(rows: Rows, base: str, budget: Mapping[str, Mapping] | None = Non
         lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", str(runs[0]["settings"]["steps"]), *times,
                       f"{mean(runs, 'peak_mib'):.0f}"])
     return markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)
+
+
+def speed_table(found: Sequence[Mapping]) -> str:
+    """Write a Markdown table of what a training step costs, a row for each result of `benchmark`."""
+    lines = []
+    for run in found:
+        shape, seconds = run["shape"], run["seconds"]
+        name = f"{shape['encoder']}, {shape['width']}x{shape['height']}, batch {shape['batch']}"
+        name += ", with alignment" * (shape["alignment"] > 0) + ", bf16" * (shape["precision"] == "bf16")
+        name += f", {run['threads']} threads" * (run["threads"] > 1)
+        lines.append([name, *(f"{seconds[part]:.3f}" for part in ("readable_step", "step", "networks")),
+                      f"{run['step_per_networks']:.2f}", f"{run['images_per_second']:.1f}", str(run["peak_mib"])])
+    return markdown(["", "readable step (s)", "step (s)", "its networks alone (s)", "step / networks", "triplets a second",
+                     "peak memory (MiB)"], lines)

@@ -233,6 +233,8 @@ def test_readme_s_tables_are_those_of_the_committed_files():
 
 def test_result_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    costs = "<!-- benchmarks -->\nold\n<!-- end of benchmarks -->"
+    assert readme.fill(costs).splitlines()[1:-1] == ["*No results are committed yet.*"]
     block = "<!-- results: baseline-* | abs_rel rmse -->\nold\n<!-- end of results -->"
     assert "No results are committed yet" in readme.fill(block)
     (tmp_path / "baseline-0.json").write_text('{"name": "learned", "seed": 0, "metrics": {"abs_rel": 0.1, "rmse": 5}}')

@@ -6,7 +6,8 @@ import pytest
 
 from semdepth_lite.common import InputError
 from semdepth_lite.evaluation import paired_bootstrap
-from semdepth_lite.tables import compare, cost_table, difference_table, group_runs, mean_and_spread, results_table
+from semdepth_lite.tables import (compare, cost_table, difference_table, group_runs, mean_and_spread, results_table,
+                                  speed_table)
 
 SCENES = [0, 0, 1, 1, 2, 2]
 
@@ -92,3 +93,13 @@ def test_times_of_a_budget_take_the_place_of_the_runs_own(runs):
     assert lines[2] == "| base | 1.50 | 10 | 20 | 1.00 | 800 |"
     assert lines[3] == "| better | 1.50 | 10 | 35 | 1.75 | 800 |"
     assert lines[4] == "| once | 1.50 | 10 | – | – | 800 |"
+
+
+def test_what_a_step_costs():
+    run = {"shape": {"encoder": "lite", "width": 192, "height": 64, "batch": 8, "alignment": 0, "precision": "fp32"},
+           "seconds": {"readable_step": 0.2, "step": 0.1234, "networks": 0.1}, "threads": 1,
+           "step_per_networks": 1.234, "images_per_second": 64.83, "peak_mib": 800}
+    other = {**run, "threads": 2, "shape": {**run["shape"], "alignment": 2, "precision": "bf16"}}
+    assert speed_table([run, other]).splitlines()[2:] == [
+        "| lite, 192x64, batch 8 | 0.200 | 0.123 | 0.100 | 1.23 | 64.8 | 800 |",
+        "| lite, 192x64, batch 8, with alignment, bf16, 2 threads | 0.200 | 0.123 | 0.100 | 1.23 | 64.8 | 800 |"]
