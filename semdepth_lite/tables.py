@@ -184,5 +184,5 @@ def speed_table(found: Sequence[Mapping]) -> str:
         name += f", {run['threads']} threads" * (run["threads"] > 1)
         lines.append([name, *(f"{seconds[part]:.3f}" for part in ("readable_step", "step", "networks")),
                       f"{run['step_per_networks']:.2f}", f"{run['images_per_second']:.1f}", str(run["peak_mib"])])
-    return markdown(["", "readable step (s)", "step (s)", "its networks alone (s)", "step / networks", "triplets a second",
-                     "peak memory (MiB)"], lines)
+    return markdown(["", "readable step (s)", "step (s)", "its networks alone (s)", "step / networks",
+                     "triplets a second", "peak memory (MiB)"], lines)

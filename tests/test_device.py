@@ -1,4 +1,4 @@
-"""A step away from the host: on torch's meta device, which has shapes and no numbers, so nothing can be read from it."""
+"""A step on torch's meta device, which has shapes and no numbers: nothing can be read from it, so nothing may be."""
 from __future__ import annotations
 
 from contextlib import nullcontext
