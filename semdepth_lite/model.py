@@ -223,7 +223,8 @@ class Model(nn.Module):
         pairs = torch.cat((torch.cat((previous, target), 1), torch.cat((target, following), 1)))
         axis_angle, translation = self.pose(self.pose_encoder(pairs))
         (a0, a1), (t0, t1) = axis_angle.chunk(2), translation.chunk(2)
-        return torch.stack((rigid_transform(a0, t0, invert=True), rigid_transform(a1, t1)), 1)
+        with torch.autocast(target.device.type, enabled=False):  # geometry needs all digits
+            return torch.stack((rigid_transform(a0, t0, invert=True), rigid_transform(a1, t1)), 1)
 
     def forward(self, batch: Triplet) -> tuple[LossTerms, Prediction]:
         """Return the loss of a batch and what was predicted on the way."""
@@ -256,11 +257,10 @@ class Model(nn.Module):
 
         The correction itself carries no gradient.
         """
-        motion = motion.float()
         target, sources = (image.mean(-3, keepdim=True) for image in (batch.target, batch.sources))
-        depth = depth.detach().float()
-        found = align_motion(motion.detach(), depth, target, sources, batch.K, self.alignment)
-        return found @ invert_transform(motion.detach()) @ motion
+        with torch.autocast(target.device.type, enabled=False):
+            found = align_motion(motion.detach(), depth.detach(), target, sources, batch.K, self.alignment)
+            return found @ invert_transform(motion.detach()) @ motion
 
     def _with_classes(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
         """Add the cross-entropy of the semantic branch."""

@@ -233,6 +233,19 @@ def test_gradients_are_clipped(source, tmp_path):
     assert norms[0.0] > 0.011 and norms[0.01] == pytest.approx(0.01, rel=1e-3)
 
 
+@pytest.mark.parametrize("encoder", ["lite", "resnet18"])
+def test_disparity_and_motion_keep_their_digits_in_bf16(encoder, source):
+    model = replace(TINY, encoder=encoder, alignment=2).build().train()
+    batch = source.triplet(np.arange(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        _, said = model(batch)
+        R, T = said.T_source_target[..., :3, :3], model.motion(batch.target, batch.sources)
+        aligned = model.aligned(T, batch, said.depth)
+    assert all(x.dtype == torch.float32 for x in (*said.disps, T, said.T_source_target))
+    assert (R @ R.mT - torch.eye(3)).abs().max() < 1e-5
+    assert torch.equal(aligned, model.aligned(T, batch, said.depth))
+
+
 def test_bf16_comes_close_to_fp32(source, tmp_path):
     found = {}
     for precision in ("fp32", "bf16"):
