@@ -28,8 +28,15 @@ def _curve(values, name: str, length: int) -> np.ndarray:
 
 
 def _depth_ticks(axis, low: float, high: float) -> None:
-    """Mark a logarithmic axis in plain meters."""
-    marks = [m for m in (1, 2, 3, 5, 10, 20, 30, 50, 80, 100) if low * 0.99 <= m <= high * 1.01]
+    """Mark a logarithmic axis in plain meters: round depths, or equal steps where fewer than three of them fit."""
+    from matplotlib.ticker import MaxNLocator
+
+    def inside(depths) -> list[float]:
+        return [m for m in depths if low * 0.99 <= m <= high * 1.01]
+
+    marks = inside((1, 2, 3, 5, 10, 20, 30, 50, 80, 100))
+    if len(marks) < 3:
+        marks = inside(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high))
     axis.set_ticks(marks, labels=[f"{m:g}" for m in marks])
     axis.set_ticks([], minor=True)
 

@@ -31,8 +31,8 @@ class PaceCarExplorer(Explorer):
     alt = ("Above, a street image with a ring on the car ahead, and the depth that explains each pixel best, near "
            "being bright. Below, the photometric error of the ringed pixel over depth from 3 to 100 meters, with its "
            "minimum and a line at the true depth.")
-    caption = ("the car does not move in the image, so the best depth is the farthest. Switch the automask on, and "
-               "most of its pixels are left out, drawn gray.")
+    caption = ("the car does not move in the image, so the best depth lies far away. Switch the automask on, "
+               "and most of its pixels are left out, drawn gray.")
     moment = {"share": 1.0}
 
     def __init__(self, scene: Scene, height: int = 64, width: int = 192) -> None:
