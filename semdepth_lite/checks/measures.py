@@ -16,7 +16,7 @@ LESSON = "06_reproduction"
 def _depth_cases() -> list[Case]:
     cases: list[Case] = []
     empty, holes = "an image without a single true depth", "pixels outside the mask whose true depth is 0 (none)"
-    for note in ("", "", empty, holes):
+    for note in ("", holes, empty):
         shape = (2, *random_size())
         gt = 2 + 50 * torch.rand(shape) ** 2
         pred = gt * torch.exp(0.5 * torch.randn(shape))

@@ -22,13 +22,13 @@ SEMANTIC, MIDDLE, DEPTH_ROW = 3.6, 1.75, -0.1  # y of the rows
 @styled
 def overview() -> Figure:
     """Draw SEEDepth above and SemDepth below, as the variants build them, with a legend of the marks."""
-    figure = new_figure(11.6, 9.4)
+    figure = new_figure(10.45, 8.9)
     above, below = figure.subplots(2, 1)
     for axis, title, draw in ((above, "SEEDepth: attention, concatenation, and enhanced points at semantic edges",
                                _seedepth),
                               (below, "SemDepth: modulation by the label map, and a ranking loss at its borders",
                                _semdepth)):
-        axis.set(xlim=(-0.1, 17.3), ylim=(-1.55, 4.75))
+        axis.set(xlim=(-0.05, 16.75), ylim=(-1.55, 4.75))
         axis.set_axis_off()
         axis.set_title(title, fontsize=13, weight="bold")
         draw(axis)
@@ -44,7 +44,7 @@ def _box(axis: Axes, x: float, y: float, text: str, color: str, width: float = 1
     axis.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=color, edgecolor=INK,
                                   boxstyle="round,pad=0,rounding_size=0.12", linewidth=1.5,
                                   linestyle=INFERRED if inferred else "-"))
-    axis.text(x, y, text, ha="center", va="center", fontsize=9.2, color=INK, linespacing=1.15)
+    axis.text(x, y, text, ha="center", va="center", fontsize=9, color=INK, linespacing=1.15)
 
 
 def _arrow(axis: Axes, *points: tuple[float, float], inferred: bool = False) -> None:
@@ -68,8 +68,8 @@ def _trunk(axis: Axes) -> None:
             _box(axis, x, y, f"level {level}", color)
             if level:
                 _arrow(axis, (x + 0.58, y), (x + 0.91, y))
-    axis.text(LEVELS[4] - 0.55, SEMANTIC + 0.58, "semantic decoder", fontsize=9.2)
-    axis.text(LEVELS[4] - 0.55, DEPTH_ROW - 0.74, "depth decoder", fontsize=9.2)
+    axis.text(LEVELS[4] - 0.55, SEMANTIC + 0.58, "semantic decoder", fontsize=9)
+    axis.text(LEVELS[4] - 0.55, DEPTH_ROW - 0.74, "depth decoder", fontsize=9)
 
 
 def _fuse(axis: Axes, level: int, words: str, inferred: bool) -> None:
@@ -90,11 +90,11 @@ def _seedepth(axis: Axes) -> None:
     _arrow(axis, (12.1, SEMANTIC - 0.41), (12.1, MIDDLE + 0.74))
     axis.text(12.25, 2.83, "edges: predicted at test,\ngiven by labels in training", fontsize=8.6, va="center",
               linespacing=1.15)
-    _arrow(axis, (LEVELS[0] + 0.58, SEMANTIC - 0.2), (10.75, SEMANTIC - 0.2), (10.75, MIDDLE + 0.3),
+    _arrow(axis, (LEVELS[0] + 0.58, SEMANTIC - 0.2), (10.45, SEMANTIC - 0.2), (10.45, MIDDLE + 0.3),
            (11.54, MIDDLE + 0.3))
-    _arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW + 0.2), (10.75, DEPTH_ROW + 0.2), (10.75, MIDDLE - 0.3),
+    _arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW + 0.2), (10.45, DEPTH_ROW + 0.2), (10.45, MIDDLE - 0.3),
            (11.54, MIDDLE - 0.3))
-    _arrow(axis, (1.75, MIDDLE + 0.75), (1.75, 4.6), (16.6, 4.6), (16.6, MIDDLE), (13.96, MIDDLE))
+    _arrow(axis, (1.75, MIDDLE + 0.75), (1.75, 4.6), (16.4, 4.6), (16.4, MIDDLE), (13.96, MIDDLE))
     axis.text(6.9, 4.37, "features of the encoder", fontsize=8.6, va="center")
     _finish(axis, 12.75)
     _arrow(axis, (12.75, MIDDLE - 0.74), (12.75, DEPTH_ROW + 0.41))
@@ -119,7 +119,7 @@ def _semdepth(axis: Axes) -> None:
     _finish(axis, 11.6)
     _arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW), (11.06, DEPTH_ROW))
     _arrow(axis, (13.2, DEPTH_ROW + 0.41), (13.2, MIDDLE - 0.35), (13.74, MIDDLE - 0.35))
-    _box(axis, 15.5, DEPTH_ROW, "snapping\n(ours, no paper)", FUSION, 2.1, inferred=True)
+    _box(axis, 15.5, DEPTH_ROW, "snapping\n(ours, no paper)", FUSION, 2.2, inferred=True)
     _arrow(axis, (13.79, DEPTH_ROW), (14.44, DEPTH_ROW), inferred=True)
 
 
@@ -147,5 +147,5 @@ def _legend(figure: Figure) -> None:
     patches = [Patch(facecolor=color, edgecolor=INK, label=text) for text, color in kinds]
     patches += [Patch(facecolor="white", edgecolor=INK, linewidth=1.5, label="solid: seen in the authors' figure"),
                 Patch(facecolor="white", edgecolor=INK, linewidth=1.5, linestyle=INFERRED,
-                      label="dashed: inside unknown, or ours")]
+                      label="dashed: inside unknown, ours")]
     figure.legend(handles=patches, loc="outside lower left", ncols=6, handlelength=1.6, columnspacing=1.2, fontsize=10)
