@@ -30,6 +30,7 @@ LIMITS = {
 STANDING = 0.5  # px: in a pair whose median motion is smaller, the camera stands
 JUMP = 0.1  # relative change of brightness between neighbors that is a jump
 OFF_LINE = 1.5  # px off the line of a static point
+DRAWN_WIDTH = 640  # px, about, of a picture with ways of points
 BLURRED = 0.55  # blur of a frame, 0 sharp to 1
 
 
@@ -268,22 +269,26 @@ def to_picture(image: torch.Tensor) -> Image.Image:
 def draw_motion(pair: Pair, ends: np.ndarray, marked: np.ndarray | None = None) -> np.ndarray:
     """Draw the way of every found point of a pair, from a dot to its end; marked ones thick and red.
 
+    A small image is drawn larger, so that the ways can be told from their dots.
+
     Args:
         pair: gives the image and the points.
         ends: (N, 2) u, v, pixels; none draws no line.
         marked: (N,) bool.
 
     Returns:
-        (H, W, 3) uint8.
+        (z H, z W, 3) uint8, z = 1 for an image of `DRAWN_WIDTH` or more.
     """
     image = to_picture(pair.first)
+    zoom = max(1, round(DRAWN_WIDTH / image.width))
+    image = image.resize((zoom * image.width, zoom * image.height), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(image)
-    starts = pair.tracks.points[pair.tracks.found]
+    starts, ends = (zoom * (points + 0.5) - 0.5 for points in (pair.tracks.points[pair.tracks.found], ends))
     for i, (start, end) in enumerate(zip(starts, ends)):
         stray = marked is not None and bool(marked[i])
-        color, width = ((255, 60, 60), 3) if stray else ((90, 220, 255), 1)
-        draw.line((*start, *end), fill=color, width=width)
-        draw.ellipse((*(start - width), *(start + width)), fill=color)
+        color, dot = ((255, 60, 60), 3) if stray else ((90, 220, 255), 1.5)
+        draw.line((*start, *end), fill=color, width=4 if stray else 2)
+        draw.ellipse((*(start - dot), *(start + dot)), fill=color)
     return np.asarray(image)
 
 

@@ -99,7 +99,7 @@ TERMS = (
     Term("semantic branch", "a second decoder on the encoder of the depth network, which predicts classes",
          r"$\hat S$", "semantics.SemanticDecoder", "seedepth [figure]; skip connections [inferred]"),
     Term("semantic loss", "cross-entropy of predicted and given classes", "$L_M$", "semantics.semantic_loss",
-         "seedepth [figure]; binary or all classes [inferred]"),
+         "semdepth [figure], whose symbol this is; seedepth [figure]; binary or all classes [inferred]"),
     Term("segmenter", "a network of its own for classes, trained first and frozen", "", "semantics.Segmenter",
          "lin2017; ours"),
     Term("semantic-guided attention", "pixels that mean alike lend each other depth features", "$A$",

@@ -150,8 +150,9 @@ def draw_overview(path: Path) -> None:
     save(overview(), path,
          alt="Two diagrams. In SEEDepth a shared encoder feeds a semantic and a depth decoder of five levels; "
              "attention joins them at levels 4 to 2, concatenation at 1 and 0, and SEEM enhances points at semantic "
-             "edges before the last convolution. In SemDepth SSFA joins them, told by a label map, and a ranking loss "
-             "compares depth with labels.",
+             "edges, with features of the encoder and both decoders, before the last convolution. In SemDepth SSFA "
+             "joins them at levels 2 to 0, told by a map of all classes, and a ranking loss compares depth with "
+             "labels; snapping is added by us.",
          caption="Both methods, drawn after the authors' overview figures; what is inside a dashed box is our "
                  "reconstruction.")
 

@@ -14,15 +14,19 @@ LESSON = "06_reproduction"
 
 
 def _depth_cases() -> list[Case]:
-    cases = []
-    for note in ("", "", "an image without a single true depth"):
+    cases: list[Case] = []
+    empty, holes = "an image without a single true depth", "pixels outside the mask whose true depth is 0 (none)"
+    for note in ("", holes, empty):
         shape = (2, *random_size())
         gt = 2 + 50 * torch.rand(shape) ** 2
         pred = gt * torch.exp(0.5 * torch.randn(shape))
         mask = torch.rand(shape) < 0.6
-        mask[:, 0, 0], mask[0, 1:3] = True, True  # unequal numbers of pixels
-        if note:
+        mask[:, 0, 0], mask[0, 1:3], mask[:, 3, 0] = True, True, False  # unequal numbers of pixels
+        if note == empty:
             mask[1] = False
+        if note == holes:
+            gt[:, 3, 0] = 0.0
+            gt[~mask & (torch.rand(shape) < 0.5)] = 0.0
         cases.append(Case((pred, gt, mask), note))
     return cases
 
@@ -36,6 +40,11 @@ def _metric(name: str):
 _abs_rel, _rmse_log = _metric("abs_rel"), _metric("rmse_log")
 
 
+def _times_mask(relative: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Average as one does who multiplies by the mask: infinity outside of it becomes nan."""
+    return (relative * mask).sum((1, 2)) / mask.sum((1, 2))
+
+
 def _pooled_abs_rel(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return ((pred - gt).abs() / gt)[mask].mean().expand(len(pred))
 
@@ -44,14 +53,16 @@ ABS_REL = Exercise(
     name="abs_rel", lesson=LESSON, title="Measure the relative error", difficulty=1, minutes=6,
     statement="""\
 Return abs_rel $= \\operatorname{mean}\\,|d - d^*| / d^*$ for each image of a batch, over the pixels of `mask`.
-`pred` ($d$), `gt` ($d^*$) and `mask` are `(B, H, W)`; return `(B,)`, with nan for an image without a pixel.""",
+`pred` ($d$), `gt` ($d^*$) and `mask` are `(B, H, W)`; return `(B,)`, with nan for an image without a pixel.
+Outside the mask `gt` may be 0, which means: no depth.""",
     stub='''def my_abs_rel(pred, gt, mask):
     ...  # your lines''',
     hint="""\
-Sum over the masked pixels and divide by their number, image by image. In torch, zero divided by zero is nan.""",
+Sum over the masked pixels and divide by their number, image by image. In torch, zero divided by zero is nan, and so
+is infinity times zero; `masked_fill` replaces whatever stands there.""",
     solution='''def my_abs_rel(pred, gt, mask):
-    relative = (pred - gt).abs() / gt
-    return (relative * mask).sum((1, 2)) / mask.sum((1, 2))''',
+    relative = ((pred - gt).abs() / gt).masked_fill(~mask, 0)
+    return relative.sum((1, 2)) / mask.sum((1, 2))''',
     teaches="metrics.depth_errors", reference=_abs_rel, cases=_depth_cases, mistakes=(
         Mistake("relative to the prediction", lambda p, g, m: masked_mean((p - g).abs() / p, m),
                 "you divide by the prediction: a network could make the error small by predicting far."),
@@ -59,8 +70,13 @@ Sum over the masked pixels and divide by their number, image by image. In torch,
                 "too near and too far cancel."),
         Mistake("mask ignored", lambda p, g, m: ((p - g).abs() / g).mean((1, 2)),
                 "pixels that do not count take part."),
-        Mistake("divided by all pixels", lambda p, g, m: ((p - g).abs() / g * m).mean((1, 2)),
+        Mistake("zero times infinity", lambda p, g, m: _times_mask((p - g).abs() / g, m),
+                "right where every pixel has a depth, but 0 means none: you divide by it outside the mask, and "
+                "infinity times zero is nan."),
+        Mistake("divided by all pixels", lambda p, g, m: ((p - g).abs() / g).masked_fill(~m, 0).mean((1, 2)),
                 "the sum is right, but you divide by the number of all pixels."),
+        Mistake("divided by all pixels, nan", lambda p, g, m: ((p - g).abs() / g * m).mean((1, 2)),
+                "you divide by the number of all pixels; besides, infinity times zero is nan where there is no depth."),
         Mistake("ratio of the means", lambda p, g, m: masked_mean((p - g).abs(), m) / masked_mean(g, m),
                 "you divide one mean by another; far pixels then decide nearly alone."),
         Mistake("one number for the batch", _pooled_abs_rel,
@@ -75,20 +91,24 @@ RMSE_LOG = Exercise(
     name="rmse_log", lesson=LESSON, title="Measure the error of ratios", difficulty=1, minutes=6,
     statement="""\
 Return rmse_log $= \\sqrt{\\operatorname{mean}\\,(\\ln d - \\ln d^*)^2}$ for each image, over the pixels of
-`mask`: `(B,)`, with nan for an image without a pixel. Twice too far and twice too near are equally wrong here.""",
+`mask`: `(B,)`, with nan for an image without a pixel. Twice too far and twice too near are equally wrong here.
+Outside the mask `gt` may be 0, which means: no depth.""",
     stub='''def my_rmse_log(pred, gt, mask):
     ...  # your lines''',
     hint="""\
 The order of the words tells the order of the steps, from right to left: logarithm, difference, square, mean,
 root.""",
     solution='''def my_rmse_log(pred, gt, mask):
-    squared = (pred.log() - gt.log()) ** 2
-    return ((squared * mask).sum((1, 2)) / mask.sum((1, 2))).sqrt()''',
+    squared = ((pred.log() - gt.log()) ** 2).masked_fill(~mask, 0)
+    return (squared.sum((1, 2)) / mask.sum((1, 2))).sqrt()''',
     teaches="metrics.depth_errors", reference=_rmse_log, cases=_depth_cases, mistakes=(
         Mistake("log10 for ln", lambda p, g, m: _rmse_log(p, g, m) / math.log(10),
                 "every value is 2.3 times too small, as in a few published tables: which logarithm is meant?"),
         Mistake("log2 for ln", lambda p, g, m: _rmse_log(p, g, m) / math.log(2),
                 "every value is 1.44 times too large: which logarithm is meant?"),
+        Mistake("zero times infinity", lambda p, g, m: _times_mask((p.log() - g.log()) ** 2, m).sqrt(),
+                "right where every pixel has a depth, but 0 means none: its logarithm is infinite outside the mask, "
+                "and infinity times zero is nan."),
         Mistake("root forgotten", lambda p, g, m: _rmse_log(p, g, m) ** 2,
                 "this is the mean square; the R of the name is missing."),
         Mistake("mean of absolute values", lambda p, g, m: masked_mean((p / g).log().abs(), m),

@@ -22,7 +22,8 @@ class MuseumExplorer(Explorer):
     title = "The museum, turned up and down"
     alt = ("A street image and three depth maps of it in a grid, near being bright: without the failure, with it, and "
            "with the remedy; for scale drift, three curves over the frames instead.")
-    caption = "turn the strength down, and the three become one; not every remedy brings the healthy state back."
+    caption = ("turn the strength down, and broken comes near healthy; a remedy changes something even then, and not "
+               "every one brings the healthy state back.")
 
     def __init__(self, made: Mapping[str, Mapping[float, Failure]]) -> None:
         if not made or not all(made.values()):
