@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add the choice of a device."""
-    parser.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto for the best there is")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: CUDA where there is one, else cpu")
 
 
 def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:

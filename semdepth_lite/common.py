@@ -109,8 +109,24 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+@contextmanager
+def kept_randomness() -> Iterator[None]:
+    """Leave Python's, NumPy's and torch's random numbers as they were before."""
+    import torch
+
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the named device; `auto` takes CUDA, then MPS, then the CPU.
+    """Return the named device; `auto` takes CUDA, else the CPU.
+
+    MPS must be named: before torch 2.13 it cannot sample images the way a warp does.
 
     Raises:
         InputError: if torch cannot use the named device here.
@@ -118,7 +134,7 @@ def pick_device(name: str = "auto") -> torch.device:
     import torch
 
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -242,9 +242,12 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
     for split in ("train", "validation", "test"):
         street(split, preset, progress=progress)
     todo, hours = plan(singles, results, processes)
-    say = print if progress else lambda *_: None
-    say(f"experiment {name}: {len(singles)} runs, {len(todo)} to do, about {hours:.2f} hours in {processes} processes",
-        flush=True)
+
+    def say(text: str) -> None:
+        if progress:
+            print(text, file=sys.stderr, flush=True)
+
+    say(f"experiment {name}: {len(singles)} runs, {len(todo)} to do, about {hours:.2f} hours in {processes} processes")
 
     def one(single: Single) -> str | None:
         began = time.perf_counter()
@@ -252,8 +255,9 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
         done = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"},
                               capture_output=True, text=True)
         if done.returncode:
-            return f"{single.file}: {done.stderr.strip().splitlines()[-1]}"
-        say(f"{single.file}: {time.perf_counter() - began:.0f} s", flush=True)
+            said = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
+            return f"{single.file}: {said[-1]}"
+        say(f"{single.file}: {time.perf_counter() - began:.0f} s")
 
     with ThreadPoolExecutor(processes) as pool:
         failures = [failure for failure in pool.map(one, todo) if failure]

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import pixel_grid
+from .common import InputError
 from .warp import fold_camera
 
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
@@ -234,6 +235,16 @@ def join_sources(errors: torch.Tensor, valid: torch.Tensor | None, minimum: bool
     return (errors * share).sum(1).masked_fill_(count == 0, torch.inf), share
 
 
+def refuse_second_derivative() -> None:
+    """Refuse to be differentiated once more: a gradient made in the forward pass is a constant afterwards.
+
+    Raises:
+        InputError: if a graph of the backward pass is asked for.
+    """
+    if torch.is_grad_enabled():
+        raise InputError("the fused loss has no second derivative; take self_supervised_loss(..., reference=True).")
+
+
 class _Smoothness(torch.autograd.Function):
     """`smoothness_loss` of disparities divided by their means; its gradient is made in the forward pass.
 
@@ -258,6 +269,7 @@ class _Smoothness(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):
+        refuse_second_derivative()
         gradient, = ctx.saved_tensors
         return gradient * upstream, None
 
@@ -326,6 +338,7 @@ class _Reprojection(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):
+        refuse_second_derivative()
         return *(gradient * upstream for gradient in ctx.saved_tensors), None
 
 

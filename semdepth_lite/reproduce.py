@@ -1,6 +1,7 @@
 """The main job: run every notebook with papermill, and leave executed copies and their results."""
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from .common import InputError, remove_leftovers
@@ -54,7 +55,7 @@ def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: st
             rows.append(known["row"])
             continue
         if progress:
-            print(f"{path.name} at preset {preset}", flush=True)
+            print(f"{path.name} at preset {preset}", file=sys.stderr, flush=True)
         parameters = {"preset": preset} if "preset" in parameter_literals(load(path)) else {}
         rows.append(run_notebook(path, copy, parameters, progress))
         record[path.stem] = {**key, "row": rows[-1]}

@@ -20,8 +20,9 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from .camera import check_intrinsics
-from .common import (Failure, InputError, check_divisible, interrupt_between_steps, keep_freed_memory, peak_mib,
-                     pick_device, read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json)
+from .common import (Failure, InputError, check_divisible, interrupt_between_steps, keep_freed_memory, kept_randomness,
+                     peak_mib, pick_device, read_json, read_log, remove_leftovers, sole_use, write_atomically,
+                     write_json)
 from .data import Triplet, augment, draw_augmentation
 from .framestore import prefetch
 from .losses import LossTerms
@@ -128,7 +129,7 @@ class Run:
         source: training triplets.
         settings: what to compute.
         folder: run folder; an unfinished run of the same settings in it is continued.
-        device: where to compute, `auto` for the best there is.
+        device: where to compute, `auto` for CUDA where there is one.
         imagenet: file of torchvision's ImageNet weights to start the encoders from, or "download".
 
     Raises:
@@ -316,7 +317,10 @@ class Run:
 
     def _check(self, terms: LossTerms, prediction: Prediction) -> None:
         """Stop if something broke, before it gets into a checkpoint."""
-        if trouble := diagnose(terms, prediction):
+        trouble = diagnose(terms, prediction)
+        if not trouble and not all(torch.stack([p.isfinite().all() for p in self.parameters]).tolist()):
+            trouble = "the weights are no numbers after the update: lower the learning rate, or clip the gradient"
+        if trouble:
             kept = (self.folder / "checkpoint.pt").exists()
             raise TrainingError(f"step {self.step}: {trouble}{f'; {self.folder} holds a good checkpoint' * kept}.")
 
@@ -381,7 +385,8 @@ def load_run(folder: Path, device: str = "auto") -> Model:
     where = pick_device(device)
     state = load_checkpoint(Path(folder) / "checkpoint.pt", where)
     try:
-        model = TrainSettings(**state["settings"]).build()
+        with kept_randomness():
+            model = TrainSettings(**state["settings"]).build()
         model.load_state_dict(state["model"])
     except (TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0].rstrip(".:")

@@ -337,6 +337,20 @@ def test_gradient_of_the_fused_loss(ssim, minimum, masked, mask_outside):
                      (depth, axis_angle, translation))
 
 
+def test_a_second_derivative_is_refused_and_not_wrong():
+    problem = random_problem(1, 2)
+    target, views, K, disps, axis_angle, translation = problem
+    T = rigid_transform(axis_angle, translation).view(1, 2, 4, 4)
+    disps[0].requires_grad_()
+    for reference in (True, False):
+        total = self_supervised_loss(disps, target, views, K, T, reference=reference).total
+        if reference:
+            torch.autograd.grad(total, disps[0], create_graph=True)
+        else:
+            with pytest.raises(InputError, match="no second derivative; take self_supervised_loss"):
+                torch.autograd.grad(total, disps[0], create_graph=True)
+
+
 # Laws of the whole loss
 
 @BOTH

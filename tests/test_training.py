@@ -5,6 +5,7 @@ from dataclasses import replace
 import json
 import math
 from pathlib import Path
+import random
 import resource
 import signal
 import subprocess
@@ -485,6 +486,25 @@ def test_a_broken_step_ends_the_run_and_never_gets_into_a_checkpoint(source, tmp
         run.train(progress=False, log_every=100, save_every=2)
     assert str(tmp_path) in str(told.value) and "\n" not in str(told.value)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
+
+
+def test_an_update_that_breaks_the_weights_never_gets_into_a_checkpoint(source, tmp_path):
+    """The loss of a step is that of the weights before its update."""
+    cut_off(source, tmp_path, 3)
+    good = (tmp_path / "checkpoint.pt").read_bytes()
+    run = Run(source, TINY, tmp_path, "cpu")
+    next(run.model.depth.parameters()).register_hook(lambda gradient: gradient * torch.nan)
+    with pytest.raises(TrainingError, match="step 3: the weights are no numbers after the update"):
+        run.train(progress=False, log_every=100, save_every=3)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+
+
+def test_loading_a_run_draws_no_random_numbers(source, tmp_path):
+    cut_off(source, tmp_path, 3)
+    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
+    load_run(tmp_path, "cpu")
+    assert random.getstate() == states[0] and (np.random.get_state()[1] == states[1]).all()
+    assert torch.equal(torch.get_rng_state(), states[2])
 
 
 def test_without_a_checkpoint_the_message_promises_none(source, tmp_path):
