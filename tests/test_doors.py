@@ -1,6 +1,7 @@
 """The public functions under whatever a stranger hands them: a result of the promised shape, or one sentence."""
 from __future__ import annotations
 
+import copy
 import io
 import json
 from pathlib import Path
@@ -23,12 +24,15 @@ from semdepth_lite.framestore import resize_nearest, shrink_depth, train_id_tabl
 from semdepth_lite.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
 from semdepth_lite.model import Model, Variant, find_variant
 from semdepth_lite.networks import NetworkSettings
+from semdepth_lite.prediction import predict_image
 from semdepth_lite.presets import find_preset, recipe
 from semdepth_lite.reproduce import find_notebooks
+from semdepth_lite.sources import NoisyLabels
 from semdepth_lite.street import StreetSettings, corrupt_labels
 from semdepth_lite.training import TrainSettings, load_checkpoint, load_run
 from semdepth_lite.warp import sample, warp
 from semdepth_lite.weights import load_tensors, read_monodepth2
+from made_up import TinySource
 
 wild = st.floats(width=32)  # nan and both infinities among them
 few = settings(max_examples=30)
@@ -53,6 +57,13 @@ def refuses_or_returns(call):
 
 flat, image = torch.ones(1, 1, 4, 6), torch.rand(1, 3, 4, 6)
 K, T = camera.intrinsics(6.0, 6.0, 2.5, 2.0)[None], torch.eye(4)[None]
+photo = np.zeros((64, 96, 3), np.uint8)
+
+
+def small_model(**options) -> Model:
+    return Model(NetworkSettings(width=8), **options).eval()
+
+
 REFUSED = {
     "sizes": lambda: check_sizes(flat, "depth", "B3HW"),
     "dimensions": lambda: check_sizes(flat[0], "depth", "B1HW"),
@@ -77,18 +88,26 @@ REFUSED = {
     "alignment": lambda: metrics.align_trajectory(T.repeat(5, 1, 1), T.repeat(5, 1, 1), dof=5),
     "paths differ": lambda: metrics.trajectory_ate(T.repeat(5, 1, 1), T.repeat(4, 1, 1)),
     "short path": lambda: metrics.snippet_ate(T, T),
+    "edges that match anywhere": lambda: metrics.edge_agreement(flat[0] > 0, flat[0] > 0, radius=10.0, limit=10.0),
+    "edges that match within no number": lambda: metrics.edge_agreement(flat[0] > 0, flat[0] > 0, float("nan")),
     "protocol": lambda: Protocol(crop="middle"),
     "caps": lambda: Protocol(min_depth=80.0, max_depth=1.0),
+    "match beyond the limit": lambda: Protocol(match_radius=10.0),
+    "edges cut nowhere": lambda: Protocol(edge_limit=float("inf")),
+    "no image to judge": lambda: evaluate_batch(flat[:0], flat[:0]),
     "prediction not positive": lambda: evaluate_batch(-flat, flat),
     "prediction not finite": lambda: evaluate_batch(flat * float("nan"), flat),
+    "gray image": lambda: predict_image(small_model(), photo[..., 0], 64, 96),
+    "image of floats": lambda: predict_image(small_model(), photo / 255, 64, 96),
+    "image in a batch": lambda: predict_image(small_model(), photo[None], 64, 96),
     "variant": lambda: find_variant("magic"),
     "switch": lambda: find_variant("baseline", "magic=1"),
     "fusion": lambda: Variant(fusion="glue"),
     "levels": lambda: Variant(levels=(7,)),
     "share": lambda: Variant(semantic_share=1.5),
     "encoder": lambda: Model(NetworkSettings("vgg")),
-    "image for the network": lambda: Model(NetworkSettings(width=8)).predict(torch.rand(1, 3, 50, 64)),
-    "motion without a network": lambda: Model(NetworkSettings(width=8), pose="given").motion(image, image[:, None]),
+    "image for the network": lambda: small_model().predict(torch.rand(1, 3, 50, 64)),
+    "motion without a network": lambda: small_model(pose="given").motion(image, image[:, None]),
     "preset": lambda: find_preset("huge"),
     "setting": lambda: recipe("quick", learning_rate=-1.0),
     "noise": lambda: TrainSettings(label_noise=2.0),
@@ -114,6 +133,19 @@ def test_a_door_refuses_in_one_sentence(name, tmp_path, monkeypatch):
     assert isinstance(caught.value, InputError)
     said_in_one_sentence(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_whose_channels_were_reversed_is_predicted():
+    """OpenCV reads blue first, and `[..., ::-1]`, which mends that, makes a stride negative."""
+    model, bgr = small_model(), np.random.RandomState(0).randint(0, 256, (50, 70, 3), np.uint8)
+    expected = predict_image(model, bgr[..., ::-1].copy(), 64, 96)
+    assert torch.equal(predict_image(model, bgr[..., ::-1], 64, 96), expected)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_wrapped_source_can_be_copied(copied):
+    noisy = copied(NoisyLabels(TinySource(2), 0.5))
+    assert (noisy.strength, noisy.height, len(noisy)) == (0.5, 64, 2)
 
 
 # Numbers of every kind, sizes down to one pixel
