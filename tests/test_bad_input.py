@@ -364,6 +364,8 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
     "levels": ("bare", nothing, ["train", "new", "--switches", "levels=9"], "levels"),
     "weight no number": ("bare", nothing, ["train", "new", "--switches", "semantic_weight=nan"], "semantic_weight nan"),
     "weight below zero": ("bare", nothing, ["train", "new", "--switches", "semantic_weight=-1"], "weight -1.0"),
+    "channels below zero": ("bare", nothing, ["train", "new", "--variant", "ssfa", "--switches", "ssfa_hidden=-5"],
+                            "ssfa_hidden -5"),
     "switch half": ("bare", nothing, ["train", "new", "--switches", "classes"], "classes"),
     "switch yes or no": ("bare", nothing, ["train", "new", "--switches", "class_weights=1"], "expected yes or no"),
     "seed beyond": ("bare", nothing, ["train", "new", "--seed", str(2**40)], "seed is 1099511627776"),

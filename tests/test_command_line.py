@@ -206,6 +206,7 @@ BAD = {
     "full folder": (["render", "{}/clip"], "clip"),
     "reproduce preset": (["reproduce", "--preset", "huge"], "preset 'huge' is unknown"),
     "reproduce only": (["reproduce", "--only", "99"], "99"),
+    "reproduce elsewhere": (["reproduce", "--only", "/etc"], "no notebook in notebooks/ starts with '/etc'"),
     "experiment": (["reproduce", "--experiment", "nothing"], "experiment 'nothing' is unknown"),
     "experiment preset": (["reproduce", "--experiment", "baseline", "--preset", "huge"], "preset 'huge' is unknown"),
     "processes": (["reproduce", "--experiment", "baseline", "--preset", "quick", "--processes", "0"], "processes 0"),
