@@ -203,6 +203,7 @@ BAD = {
     "scale no number": (["predict", "{}/clip", "--run", "{}/run", "--scale", "nan"], ""),
     "no frames": (["render", "new", "--frames", "0"], "frames"),
     "no height": (["render", "new", "--height", "0"], "picture size 0x640"),
+    "height beyond memory": (["render", "new", "--height", "100000", "--width", "100000"], "height 100000 and width"),
     "full folder": (["render", "{}/clip"], "clip"),
     "reproduce preset": (["reproduce", "--preset", "huge"], "preset 'huge' is unknown"),
     "reproduce only": (["reproduce", "--only", "99"], "99"),

@@ -29,7 +29,7 @@ from semdepth_lite.prediction import predict_image
 from semdepth_lite.presets import find_preset, recipe
 from semdepth_lite.reproduce import find_notebooks
 from semdepth_lite.sources import NoisyLabels
-from semdepth_lite.street import StreetSettings, corrupt_labels
+from semdepth_lite.street import StreetSettings, corrupt_labels, render_frame
 from semdepth_lite.training import TrainSettings, load_checkpoint, load_run
 from semdepth_lite.warp import occluded, sample, warp
 from semdepth_lite.weights import load_tensors, read_monodepth2
@@ -138,6 +138,8 @@ REFUSED = {
     "alignment steps and a half": lambda: TrainSettings(alignment=1.5),
     "split": lambda: StreetSettings(split="secret"),
     "scenes": lambda: StreetSettings(scenes=0),
+    "street beyond memory": lambda: StreetSettings(height=100000, width=100000),
+    "frame beyond memory": lambda: render_frame(0, 0, 100000, 100000),
     "data": lambda: open_data("mars:here", 64, 96),
     "label ids": lambda: train_id_table("voc"),
     "depth to write": lambda: files.write_depth_png(Path("never.png"), np.full((2, 2), np.inf)),
