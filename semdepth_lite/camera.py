@@ -7,6 +7,8 @@ T_a_c = T_a_b @ T_b_c.
 """
 from __future__ import annotations
 
+import math
+
 import torch
 
 from .common import InputError, check_sizes
@@ -25,20 +27,22 @@ def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
         height, width: image size, pixels.
 
     Raises:
-        InputError: if K is not 3x3, looks normalized, or puts the principal point outside the image.
+        InputError: if K is not 3x3, looks normalized, or puts the principal point outside the image, or so close to its
+            left rim that it can be none.
     """
     if K.shape[-2:] != (3, 3):
         raise InputError(f"K has shape {tuple(K.shape)}, expected (3, 3) or (B, 3, 3).")
-    first = K.reshape(-1, 3, 3)
-    fx, fy, cx, cy = (first[:, i, j] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    if not bool(torch.isfinite(first).all()) or bool((fx <= 0).any() | (fy <= 0).any()):
-        raise InputError(f"K has focal lengths {fx[0]:.4g}, {fy[0]:.4g}; expected positive numbers of pixels.")
-    if bool((fx < 5).any() | (cx < 2).any()):
-        raise InputError(f"K has fx {fx[0]:.4g} and cx {cx[0]:.4g}, which look normalized; expected pixels: multiply "
-                         f"the first row by the width {width} and the second by the height {height}.")
-    if bool((cx >= width).any() | (cy >= height).any() | (cy < 0).any()):
-        raise InputError(f"K has its principal point at ({cx[0]:.4g}, {cy[0]:.4g}), outside an image of "
-                         f"{width}x{height} pixels; K must belong to this image size: resize it with the image.")
+    for numbers in K.reshape(-1, 9).tolist():
+        fx, _, cx, _, fy, cy, *_ = numbers
+        if not (fx > 0 and fy > 0 and all(map(math.isfinite, numbers))):
+            raise InputError(f"K has focal lengths {fx:.4g}, {fy:.4g} and the principal point ({cx:.4g}, {cy:.4g}); "
+                             "expected finite numbers of pixels, focal lengths above 0.")
+        if fx < 5 or (0 <= cx <= 1 and 0 <= cy <= 1):
+            raise InputError(f"K has fx {fx:.4g} and cx {cx:.4g}, which look normalized; expected pixels: multiply "
+                             f"the first row by the width {width} and the second by the height {height}.")
+        if not (2 <= cx < width and 0 <= cy < height):
+            raise InputError(f"K has its principal point at ({cx:.4g}, {cy:.4g}), outside an image of {width}x{height} "
+                             "pixels or at its rim; K must belong to this image size: resize it with the image.")
 
 
 def resize_intrinsics(K: torch.Tensor, scale_x: float, scale_y: float) -> torch.Tensor:

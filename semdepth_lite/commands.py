@@ -17,15 +17,28 @@ TRAINING = ("variant", "switches", "steps", "batch", "encoder", "loss", "pose", 
 def training_source(args: argparse.Namespace):
     """Open what is trained on: the street, or real data by name."""
     from .datasets import open_data
-    from .presets import find_preset, street
+    from .presets import find_preset
 
     preset = find_preset(args.preset)
     if args.data == "street":
-        return street("train", preset, progress=not args.quiet)
+        for name in ("height", "width"):
+            if getattr(args, name) is not None:
+                raise InputError(f"the street has the preset's size, so {name} {getattr(args, name)} has no use; leave "
+                                 "it out, or name other data.")
+        return open_street(args, "train")
     height, width = args.height or preset.height, args.width or preset.width
     check_divisible(height, width)  # before frames are cached at this size
     moving = args.pose == "given" and not args.data.startswith("frames:")
     return open_data(args.data, height, width, data_options(args, poses=moving))
+
+
+def open_street(args: argparse.Namespace, split: str):
+    """Open a split of the street, which has no use for what is said about real data."""
+    from .datasets import check_options
+    from .presets import street
+
+    check_options("street", data_options(args))
+    return street(split, args.preset, progress=not args.quiet)
 
 
 def data_options(args: argparse.Namespace, **changes):
@@ -76,7 +89,7 @@ def open_model(args: argparse.Namespace):
 
 def run_train(args: argparse.Namespace) -> dict:
     """Train a run, judge it on validation scenes where there is truth, and keep both in the run folder."""
-    from .presets import evaluate_model, recipe, street
+    from .presets import evaluate_model, recipe
     from .training import Run
 
     check_workers(args.workers)
@@ -91,7 +104,7 @@ def run_train(args: argparse.Namespace) -> dict:
     if run.rank == 0:
         found["text"] = f"trained {run.step} steps; the model is in {args.run}"
         if args.data == "street":
-            report = evaluate_model(model, street("validation", args.preset, progress=not args.quiet))
+            report = evaluate_model(model, open_street(args, "validation"))
             found |= {"validation": report.summary(), "text": report.table()}
         write_json(args.run / "metrics.json", {name: value for name, value in found.items() if name != "text"})
     return found
@@ -121,12 +134,12 @@ def run_evaluate(args: argparse.Namespace) -> dict:
     from .datasets import open_data, truth_batches
     from .evaluation import evaluate
     from .prediction import batches, depth_predictor
-    from .presets import street
 
     protocol, predict = protocol_of(args, factor), depth_predictor(model, args.flip)
     if args.data == "street":
-        split = street(args.split, args.preset, progress=not args.quiet)
+        split = open_street(args, args.split)
         about, truth = f"street {args.split} of preset {args.preset}: {len(split)} images", batches(split)
+        height, width = split.height, split.width
     else:
         source = open_data(args.data, height, width, data_options(args, neighbors=False))
         about, truth = f"{source.name}: {len(source)} images, truth {args.depth}", truth_batches(source)
@@ -157,11 +170,10 @@ def protocol_of(args: argparse.Namespace, factor: float):
 def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor: float) -> dict:
     """Judge the camera's path on a split of the street, or on real data with true poses."""
     from .datasets import open_data
-    from .presets import street
     from .trajectories import evaluate_paths, paths_json, paths_table
 
     if args.data == "street":
-        source = street(args.split, args.preset, progress=not args.quiet)
+        source = open_street(args, args.split)
     else:
         source = open_data(args.data, height, width, data_options(args, poses=True))
     reports = evaluate_paths(model, source, factor)

@@ -78,6 +78,15 @@ def check_divisible(height: int, width: int, factor: int = 32) -> None:
             near = max(2 * factor, round(size / factor) * factor)
             raise InputError(f"{name} {size} is not a positive multiple of {factor} from {2 * factor} on, because the "
                              f"encoder halves the image five times and needs two pixels then; use {near}.")
+    check_pixels(height, width)
+
+
+def check_pixels(height: int, width: int) -> None:
+    """Refuse an image size that no camera has.
+
+    Raises:
+        InputError: if height and width (pixels) together make more than `MAX_PIXELS`.
+    """
     if height * width > MAX_PIXELS:
         raise InputError(f"height {height} and width {width} make more than the {MAX_PIXELS} pixels accepted here; use "
                          "192 and 640, for instance.")

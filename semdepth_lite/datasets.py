@@ -56,11 +56,28 @@ class DataOptions:
     cache: Path | None = DEFAULT_CACHE
 
 
-# The options that each kind understands, beside label_ids and cache.
-UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root", "labels", "poses",
-                        "allow_gaps"),
+# The options that each kind understands, beside cache; the street takes none.
+UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root", "labels", "label_ids",
+                        "poses", "allow_gaps"),
               "odometry": ("neighbors", "sequences", "depth", "poses"),
-              "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "allow_gaps")}
+              "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "label_ids", "allow_gaps"),
+              "street": ()}
+
+
+def check_options(kind: str, options: DataOptions) -> None:
+    """Refuse options that a kind of data has no use for, so that nothing said is silently ignored.
+
+    Args:
+        kind: a key of `UNDERSTOOD`.
+        options: what was said.
+
+    Raises:
+        InputError: naming the first such option.
+    """
+    default = DataOptions()
+    for name in sorted({name for names in UNDERSTOOD.values() for name in names} - set(UNDERSTOOD[kind])):
+        if getattr(options, name) != getattr(default, name):
+            raise InputError(f"data of kind {kind} has no use for {name}; leave it out, or name other data.")
 
 
 def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> ClipSource:
@@ -78,10 +95,7 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
     if kind not in KINDS or not colon or not place:
         known = ", ".join(f"{name}:PLACE ({what})" for name, what in KINDS.items())
         raise InputError(f"data {data!r} is unknown; use {known}.")
-    default = DataOptions()
-    for name in sorted({name for names in UNDERSTOOD.values() for name in names} - set(UNDERSTOOD[kind])):
-        if getattr(options, name) != getattr(default, name):
-            raise InputError(f"data of kind {kind} has no use for {name}; leave it out.")
+    check_options(kind, options)
     shared = {"cache": options.cache}
     if kind == "frames":
         return FrameFolder(place, height, width, options.intrinsics, options.step, options.labels, options.label_ids,

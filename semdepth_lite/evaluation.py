@@ -70,6 +70,9 @@ class Protocol:
         if not 0 < self.band_radius <= self.inner_radius < float("inf"):
             raise InputError(f"a band of {self.band_radius} px and an inner part beyond {self.inner_radius} px do not "
                              "fit; use a positive band that is not wider.")
+        if not 0 <= self.match_radius < self.edge_limit < float("inf"):
+            raise InputError(f"edges that match within {self.match_radius} px and a boundary error cut at "
+                             f"{self.edge_limit} px do not fit; use a radius below the limit, such as 1.5 and 10.")
         if isinstance(self.scaling, str) and self.scaling not in ("median", "none"):
             raise InputError(f"scaling {self.scaling!r} is unknown; use 'median', 'none' or a positive factor.")
         if not isinstance(self.scaling, str) and not 0 < self.scaling < float("inf"):
@@ -108,13 +111,15 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
         the factor the prediction was given.
 
     Raises:
-        InputError: if shapes differ or a predicted depth is not a positive number.
+        InputError: if shapes differ, there is no image, or a predicted depth is not a positive number.
     """
     sizes = check_sizes(depth_gt, "depth_gt", "B1HW")
     check_sizes(depth_pred, "depth_pred", "B1HW", **sizes)
     for name, extra in (("labels", labels), ("moving", moving)):
         if extra is not None:
             check_sizes(extra, name, "BHW", **sizes)
+    if not depth_pred.numel():
+        raise InputError(f"depth_pred has shape {tuple(depth_pred.shape)}, which holds no pixel; give an image.")
     lowest, highest = depth_pred.aminmax()
     if not (lowest > 0 and torch.isfinite(highest)):
         raise InputError(f"predicted depth runs from {float(lowest):g} to {float(highest):g}, expected positive finite "
@@ -265,7 +270,7 @@ def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol 
                 disparity = F.interpolate(1 / depth, triplet.depth.shape[-2:], mode="bilinear", align_corners=False)
                 depth = 1 / disparity
         judged = evaluate_batch(depth, triplet.depth, triplet.labels, triplet.moving, protocol)
-        parts.append({name: value.double().cpu().numpy() for name, value in judged.items()})
+        parts.append({name: value.cpu().double().numpy() for name, value in judged.items()})
     if not parts:
         raise InputError("there is no image to evaluate; check the split and the folder.")
     return Report.of({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, protocol)

@@ -174,10 +174,17 @@ def find_images(root: Path, pattern: str = "**/*") -> list[Path]:
         pattern: glob under it; `*/*/image_02/data/*` takes the left color camera of KITTI raw.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or the pattern is none under the folder.
     """
     root = Path(root)
-    files = sorted(path for path in root.glob(pattern) if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    try:
+        if ".." in Path(pattern).parts:  # labels mirror the images' paths, and would leave their own folder too
+            raise ValueError("it leads out of the folder")
+        paths = sorted(root.glob(pattern))
+    except (NotImplementedError, ValueError) as error:  # an absolute pattern, an empty one, ** inside of a name
+        raise InputError(f"pattern {pattern!r} cannot be looked for under {root} ({error}); use a relative one such as "
+                         "**/*.png.") from error
+    files = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     if not files:
         raise InputError(f"{root} holds no image ({', '.join(IMAGE_SUFFIXES)}) under {pattern!r}; name the folder.")
     return files

@@ -60,7 +60,8 @@ class LossTerms:
     """What the loss is made of; scalars that carry gradients.
 
     Attributes:
-        total: mean over the scales of photometric + weighted smoothness.
+        total: mean over the scales of photometric + weighted smoothness, plus the weighted semantic and ranking terms
+            where there are any; under supervision by depth, its error in the place of the first two.
         photometric, smoothness: their plain means over the scales.
         semantic: cross-entropy of the semantic branch, unweighted; None without a branch.
         ranking: the semantic-guided ranking loss, unweighted; None without it, and before it begins.
@@ -103,6 +104,9 @@ def photometric_error(prediction: torch.Tensor, target: torch.Tensor, ssim: floa
 
     Returns:
         (B, 1, H, W) error.
+
+    Raises:
+        InputError: if the shapes differ.
     """
     sizes = check_sizes(prediction, "prediction", "BCHW")
     check_sizes(target, "target", "BCHW", **sizes)
@@ -194,6 +198,9 @@ def smoothness_loss(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
 
     Returns:
         Scalar (Godard et al. 2019, eq. 3).
+
+    Raises:
+        InputError: if the sizes differ.
     """
     sizes = check_sizes(disp, "disp", "B1HW")
     check_sizes(image, "image", "BCHW", **sizes)
@@ -234,7 +241,7 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
         LossTerms.
 
     Raises:
-        InputError: if a shape differs.
+        InputError: if a shape differs, or the image is too small for so many scales.
     """
     sizes = check_sizes(target, "target", "B3HW")
     sizes = check_sizes(sources, "sources", "BS3HW", **sizes)
@@ -243,11 +250,12 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
     height, width = sizes["H"], sizes["W"]
     for scale, disp in enumerate(disps):
         check_sizes(disp, f"disps[{scale}]", "B1HW", B=sizes["B"], H=height >> scale, W=width >> scale)
-    if (height | width) % 2 ** (len(disps) - 1):
-        raise InputError(f"an image of {width}x{height} pixels cannot be halved {len(disps) - 1} times; resize it to "
-                         "multiples of 32.")
+    if (height | width) % 2 ** (len(disps) - 1) or min(height, width) < 2 ** len(disps):
+        raise InputError(f"an image of {width}x{height} pixels cannot be halved {len(disps) - 1} times to two "
+                         "pixels or more; resize it to multiples of 32 from 64 on.")
     # under automatic mixed precision the networks may speak bfloat16; geometry and SSIM need the images' precision
     disps, T_source_target = [disp.to(target.dtype) for disp in disps], T_source_target.to(target.dtype)
+    K = K.to(target.dtype)  # `intrinsics` gives float32
     with torch.autocast(target.device.type, enabled=False):
         return _compare_scales(disps, target, sources, K, T_source_target, settings, reference)
 

@@ -9,7 +9,7 @@ from torch import nn
 from .alignment import align_motion
 from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
-from .common import InputError, check_divisible
+from .common import InputError, check_divisible, check_sizes
 from .data import Triplet
 from .labels import NUM_CLASSES, label_borders
 from .losses import LossSettings, LossTerms, self_supervised_loss, supervised_loss
@@ -102,8 +102,9 @@ class Model(nn.Module):
             labels: (B, H, W) trainIds, for SEEM's points while training; without them the prediction's edges are taken.
 
         Raises:
-            InputError: if the size does not fit, or the variant needs a label map and none is given.
+            InputError: if the shape or the size does not fit, or the variant needs a label map and none is given.
         """
+        check_sizes(images, "images", "B3HW")
         check_divisible(*images.shape[-2:])
         features = self.encoder(images)
         for_depth, for_classes = self._shared(features)
@@ -135,7 +136,7 @@ class Model(nn.Module):
             if semantics is None:
                 raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
                                  "given; give labels, or use a variant that predicts its own.")
-            guidance.probabilities = unpack(semantics)
+            guidance.probabilities = unpack(semantics).to(images.dtype)
         elif self.semantic is not None and (variant.fusion == "ssfa" or variant.seem or variant.ranking):
             guidance.probabilities = class_probabilities(guidance.logits.detach())
         return guidance
@@ -216,9 +217,17 @@ class Model(nn.Module):
 
         The pose network always sees the earlier frame first; for the previous frame its answer is inverted
         [code: MD2]. Both pairs go through it in one batch.
+
+        Args:
+            target: (B, 3, H, W) in [0, 1].
+            sources: (B, 2, 3, H, W), the previous and the next frame.
+
+        Raises:
+            InputError: if a shape differs, or the model has no pose network.
         """
         if self.pose is None:
             raise InputError("this model was built without a pose network; give the motion with the data.")
+        check_sizes(sources, "sources", "B23HW", **check_sizes(target, "target", "B3HW"))
         previous, following = sources.unbind(1)
         pairs = torch.cat((torch.cat((previous, target), 1), torch.cat((target, following), 1)))
         axis_angle, translation = self.pose(self.pose_encoder(pairs))

@@ -134,7 +134,13 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
 
     Returns:
         (H, W) depth, up to scale. The disparity is what is resized, as in Monodepth2's evaluation [code: MD2].
+
+    Raises:
+        InputError: if the image has another shape or type, or the network's size does not fit.
     """
+    if image.ndim != 3:
+        raise InputError(f"the image has shape {image.shape}, expected (H, W, 3); repeat the channel of a gray image "
+                         "three times, and give the images of a batch one by one.")
     device = next(model.parameters()).device
     full = to_image(image)[None].to(device)
     small = F.interpolate(full, (height, width), mode="bilinear", align_corners=False, antialias=True)

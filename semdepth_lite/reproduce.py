@@ -18,7 +18,7 @@ def find_notebooks(only: str | None = None) -> list[Path]:
     Raises:
         InputError: if there is none.
     """
-    found = sorted((ROOT / "notebooks").glob(f"{only or ''}*.ipynb"))
+    found = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.name.startswith(only or "")]
     if not found:
         raise InputError(f"no notebook in notebooks/ starts with {only or ''!r}; run this in a checkout of the "
                          "repository, and name one such as 03.")

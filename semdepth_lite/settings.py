@@ -67,6 +67,13 @@ class TrainSettings:
         for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
+        if not 0 <= self.clip < math.inf:
+            raise InputError(f"clip is {self.clip}, expected a positive norm, or 0 for a gradient without a limit.")
+        if not 0 <= self.margin_until <= 1:
+            raise InputError(f"margin_until is {self.margin_until}, expected a share of the steps in [0, 1].")
+        if not (isinstance(self.alignment, int) and self.alignment >= 0):
+            raise InputError(f"alignment is {self.alignment}, expected a whole number of Gauss-Newton steps; use 0 for "
+                             "none.")
         if self.batch > 4096:
             raise InputError(f"batch is {self.batch}, more triplets in a step than fit anywhere; use 12, for instance.")
         if not 0 <= self.seed < 2**32:

@@ -31,8 +31,16 @@ class Source(Protocol):
 
 
 def to_image(frames: np.ndarray) -> torch.Tensor:
-    """Turn uint8 images (..., H, W, 3) into float images (..., 3, H, W) in [0, 1]."""
-    return torch.from_numpy(frames).movedim(-1, -3).to(torch.float32).div_(255)
+    """Turn uint8 images (..., H, W, 3) into float images (..., 3, H, W) in [0, 1].
+
+    Raises:
+        InputError: if the images have another shape or type.
+    """
+    if frames.dtype != np.uint8 or frames.ndim < 3 or frames.shape[-1] != 3:
+        raise InputError(f"the image has shape {frames.shape} and type {frames.dtype}, expected (H, W, 3) and uint8; "
+                         "repeat the channel of a gray image three times, and scale numbers to 0 to 255.")
+    # torch takes no negative strides, which an image has whose channels were reversed, as OpenCV's must be
+    return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).to(torch.float32).div_(255)
 
 
 class StreetSource:
@@ -83,6 +91,8 @@ class _Wrapped:
         self.source = source
 
     def __getattr__(self, name: str):
+        if name == "source":  # not there yet: a copy asks before it is filled
+            raise AttributeError(name)
         return getattr(self.source, name)
 
     def __len__(self) -> int:

@@ -46,7 +46,11 @@ class PathReport:
 
 
 def find_paths(source: Source) -> list[list[int]]:
-    """Split a source into paths: lists of targets, each the next neighbor of the one before."""
+    """Split a source into paths: lists of targets, each the next neighbor of the one before.
+
+    Raises:
+        InputError: if the source was opened without neighbors.
+    """
     targets = np.asarray(source.targets)
     neighbors = np.asarray(getattr(source, "neighbors", np.stack((targets - 1, targets + 1), 1)))
     if neighbors.shape[1] != 2:

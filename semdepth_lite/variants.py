@@ -75,7 +75,7 @@ class Variant:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, float) and not 0 <= value < math.inf:
+            if type(field.default) in (int, float) and not 0 <= value < math.inf:
                 raise InputError(f"{field.name} {value} is not a number from 0 on; its default is {field.default}.")
         output_count(self.classes)
         check_choices(self, {

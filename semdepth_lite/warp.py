@@ -98,6 +98,8 @@ def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tenso
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     check_sizes(source, "source", "BCHW", **sizes)
+    # `camera.intrinsics` gives float32, and images may be float64
+    depth, T_source_target, K = (given.to(source.dtype) for given in (depth, T_source_target, K))
     pixels, z = source_pixels(depth, T_source_target, K, reference)
     valid = inside(pixels, sizes["H"], sizes["W"]) & (z > 1e-7)
     return sample(source, pixels), valid
@@ -114,12 +116,16 @@ def occluded(depth: torch.Tensor, source_depth: torch.Tensor, T_source_target: t
         tolerance: relative depth difference that still counts as the same surface.
 
     Returns:
-        (B, 1, H, W) bool; False where the point falls outside the source view.
+        (B, 1, H, W) bool; False where the point falls outside the source view, or the depth is no number.
+
+    Raises:
+        InputError: if a shape differs.
     """
+    check_sizes(source_depth, "source_depth", "B1HW", **check_sizes(depth, "depth", "B1HW"))
     pixels, z = source_pixels(depth, T_source_target, K)
     height, width = depth.shape[-2:]
-    column = pixels[:, 0].round().clamp(0, width - 1).long()
-    row = pixels[:, 1].round().clamp(0, height - 1).long()
+    column, row = pixels.round().nan_to_num(0).unbind(1)
+    column, row = column.clamp(0, width - 1).long(), row.clamp(0, height - 1).long()
     seen = source_depth[:, 0].flatten(1).gather(1, (row * width + column).flatten(1)).view_as(z)
     hidden = (seen > 0) & (seen < z * (1 - tolerance)) & (depth > 0)
     return hidden & inside(pixels, height, width)

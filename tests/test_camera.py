@@ -92,7 +92,12 @@ def test_monodepth2s_own_intrinsics_are_half_a_pixel_off_center():
     (torch.stack((intrinsics(50, 50, 24, 16), intrinsics(0.58, 1.92, 0.5, 0.5))), "look normalized"),
     (intrinsics(-50, 50, 24, 16), "focal lengths -50, 50"), (intrinsics(50, 0, 24, 16), "focal lengths 50, 0"),
     (intrinsics(float("nan"), 50, 24, 16), "focal lengths nan"), (intrinsics(700, 700, 600, 180), "outside an image"),
-    (intrinsics(50, 50, 24, 40), "outside an image of 48x32")])
+    (intrinsics(50, 50, 24, 40), "outside an image of 48x32"),
+    (intrinsics(700, 700, 1.5, 16), r"principal point at \(1.5, 16\)"),
+    (intrinsics(700, 700, -5, 16), r"principal point at \(-5, 16\)"),
+    (intrinsics(700, 700, 0.5, 0.5), "look normalized"),
+    (torch.stack((intrinsics(50, 50, 24, 16), intrinsics(-3, 50, 24, 16))), "focal lengths -3, 50"),
+    (torch.stack((intrinsics(50, 50, 24, 16), intrinsics(50, 50, 90, 16))), r"principal point at \(90, 16\)")])
 def test_impossible_intrinsics_are_refused(K, reason):
     with pytest.raises(InputError, match=reason):
         check_intrinsics(K, 32, 48)

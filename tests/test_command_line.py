@@ -111,6 +111,15 @@ def test_evaluate_writes_a_report(world, tmp_path, capsys):
     json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
 
 
+def test_evaluate_says_at_which_size_the_network_ran(world, tmp_path, capsys, monkeypatch):
+    """Weights of another size run at the street's own."""
+    from semdepth_lite import commands
+
+    monkeypatch.setattr(commands, "open_model", lambda args: (load_run(world / "run", "cpu"), 192, 640, 1.0))
+    status, out, _ = call(["evaluate", "--weights", "any", "--output", tmp_path / "r.json", "--quiet"], capsys)
+    assert status == 0 and "network at 96x64\n" in out
+
+
 def test_predict_writes_depth_picture_and_points_at_the_images_size(world, tmp_path, capsys):
     write_image(tmp_path / "in" / "odd.png", np.random.RandomState(0).randint(0, 256, (50, 70, 3), np.uint8))
     status, out, err = call(["predict", tmp_path / "in", "--run", world / "run", "--output", tmp_path / "out",
@@ -170,6 +179,12 @@ BAD = {
     "normalized K": (["train", "new", "--data", "frames:{}/clip", "--intrinsics", "0.58 1.92 0.5 0.5"], "normalized"),
     "height": (["train", "new", "--data", "frames:{}/clip", "--intrinsics", "60 60 47.5 31.5", "--height", "70"],
                "height 70 is not a positive multiple of 32"),
+    "labels for the street": (["train", "new", "--labels", "no"], "data of kind street has no use for labels"),
+    "intrinsics for the street": (["train", "new", "--intrinsics", "fov 80"], "no use for intrinsics; leave it out"),
+    "height for the street": (["train", "new", "--height", "96"], "height 96 has no use; leave it out, or name other"),
+    "dry run with drives": (["train", "--dry-run", "1", "--drives", "a/b"], "has no use for drives"),
+    "list for the street": (["evaluate", "--run", "{}/run", "--frames", "nowhere.txt"], "has no use for frames"),
+    "path with sequences": (["evaluate", "--run", "{}/run", "--poses", "--sequences", "09"], "no use for sequences"),
     "no model": (["evaluate"], "name either a run folder, --pretrained"),
     "no run": (["evaluate", "--run", "{}/nowhere"], "nowhere"),
     "cut run": (["evaluate", "--run", "{}/cut"], "is not a whole checkpoint"),
@@ -188,9 +203,11 @@ BAD = {
     "scale no number": (["predict", "{}/clip", "--run", "{}/run", "--scale", "nan"], ""),
     "no frames": (["render", "new", "--frames", "0"], "frames"),
     "no height": (["render", "new", "--height", "0"], "picture size 0x640"),
+    "height beyond memory": (["render", "new", "--height", "100000", "--width", "100000"], "height 100000 and width"),
     "full folder": (["render", "{}/clip"], "clip"),
     "reproduce preset": (["reproduce", "--preset", "huge"], "preset 'huge' is unknown"),
     "reproduce only": (["reproduce", "--only", "99"], "99"),
+    "reproduce elsewhere": (["reproduce", "--only", "/etc"], "no notebook in notebooks/ starts with '/etc'"),
     "experiment": (["reproduce", "--experiment", "nothing"], "experiment 'nothing' is unknown"),
     "experiment preset": (["reproduce", "--experiment", "baseline", "--preset", "huge"], "preset 'huge' is unknown"),
     "processes": (["reproduce", "--experiment", "baseline", "--preset", "quick", "--processes", "0"], "processes 0"),

@@ -107,7 +107,7 @@ def test_classes_are_cityscapes_in_train_id_order():
     assert [NAMES[i] for i in (0, 5, 8, 10, 11, 13, 18)] == ["road", "pole", "vegetation", "sky", "person", "car",
                                                              "bicycle"]
     assert len(set(CLASSES.values())) == 19
-    # the ids papers.md gives for thin structures
+    # traffic lights, signs and poles, people, and what has two wheels
     assert set(GROUPS["thin"]) == {5, 6, 7, 11, 12, 17, 18}
     assert set(GROUPS["movable"]) == set(range(11, 19))
     assert set(GROUPS["foreground_wide"]) - set(GROUPS["foreground"]) == {5, 6, 7}

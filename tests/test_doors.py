@@ -1,6 +1,7 @@
 """The public functions under whatever a stranger hands them: a result of the promised shape, or one sentence."""
 from __future__ import annotations
 
+import copy
 import io
 import json
 from pathlib import Path
@@ -21,14 +22,18 @@ from semdepth_lite.figures import colorize_depth
 from semdepth_lite.frames import parse_intrinsics, read_intrinsics_file, scale_from_height
 from semdepth_lite.framestore import resize_nearest, shrink_depth, train_id_table
 from semdepth_lite.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
+from semdepth_lite.labeling import find_images
 from semdepth_lite.model import Model, Variant, find_variant
 from semdepth_lite.networks import NetworkSettings
+from semdepth_lite.prediction import predict_image
 from semdepth_lite.presets import find_preset, recipe
 from semdepth_lite.reproduce import find_notebooks
-from semdepth_lite.street import StreetSettings, corrupt_labels
+from semdepth_lite.sources import NoisyLabels
+from semdepth_lite.street import StreetSettings, corrupt_labels, render_frame
 from semdepth_lite.training import TrainSettings, load_checkpoint, load_run
-from semdepth_lite.warp import sample, warp
+from semdepth_lite.warp import occluded, sample, warp
 from semdepth_lite.weights import load_tensors, read_monodepth2
+from made_up import TinySource
 
 wild = st.floats(width=32)  # nan and both infinities among them
 few = settings(max_examples=30)
@@ -53,6 +58,23 @@ def refuses_or_returns(call):
 
 flat, image = torch.ones(1, 1, 4, 6), torch.rand(1, 3, 4, 6)
 K, T = camera.intrinsics(6.0, 6.0, 2.5, 2.0)[None], torch.eye(4)[None]
+photo = np.zeros((64, 96, 3), np.uint8)
+
+
+def pyramid_loss(height: int, width: int, scales: int, *settings, dtype: torch.dtype = torch.float32, **options
+                 ) -> torch.Tensor:
+    """The loss of random frames, with intrinsics as `camera.intrinsics` gives them."""
+    frames = torch.rand(3, 3, height, width, dtype=dtype)
+    disps = [torch.rand(1, 1, height >> s, width >> s, dtype=dtype) for s in range(scales)]
+    given = camera.intrinsics(width, width, width / 2, height / 2)[None]
+    motion = torch.eye(4).repeat(1, 2, 1, 1)
+    return losses.self_supervised_loss(disps, frames[:1], frames[None, 1:], given, motion, *settings, **options).total
+
+
+def small_model(**options) -> Model:
+    return Model(NetworkSettings(width=8), **options).eval()
+
+
 REFUSED = {
     "sizes": lambda: check_sizes(flat, "depth", "B3HW"),
     "dimensions": lambda: check_sizes(flat[0], "depth", "B1HW"),
@@ -69,6 +91,9 @@ REFUSED = {
     "motion of three rows": lambda: warp(image, flat, T[:, :3], K),
     "source of another size": lambda: warp(image[..., 1:], flat, T, K),
     "group": lambda: labels.group_mask(torch.zeros(1, 2, 2, dtype=torch.uint8), "flying"),
+    "source depth of another size": lambda: occluded(flat, flat.mT, T, K),
+    "four scales of 8 pixels": lambda: pyramid_loss(8, 8, 4),
+    "four scales, 8 pixels high": lambda: pyramid_loss(8, 64, 4, losses.LOSSES["lesson"], reference=True),
     "photometric": lambda: losses.photometric_error(image, image[..., 1:]),
     "crop": lambda: metrics.crop_mask(4, 6, "half"),
     "scale of another shape": lambda: metrics.median_scale(flat, flat[..., 1:], flat > 0),
@@ -77,23 +102,44 @@ REFUSED = {
     "alignment": lambda: metrics.align_trajectory(T.repeat(5, 1, 1), T.repeat(5, 1, 1), dof=5),
     "paths differ": lambda: metrics.trajectory_ate(T.repeat(5, 1, 1), T.repeat(4, 1, 1)),
     "short path": lambda: metrics.snippet_ate(T, T),
+    "edges that match anywhere": lambda: metrics.edge_agreement(flat[0] > 0, flat[0] > 0, radius=10.0, limit=10.0),
+    "edges that match within no number": lambda: metrics.edge_agreement(flat[0] > 0, flat[0] > 0, float("nan")),
     "protocol": lambda: Protocol(crop="middle"),
     "caps": lambda: Protocol(min_depth=80.0, max_depth=1.0),
+    "match beyond the limit": lambda: Protocol(match_radius=10.0),
+    "edges cut nowhere": lambda: Protocol(edge_limit=float("inf")),
+    "no image to judge": lambda: evaluate_batch(flat[:0], flat[:0]),
     "prediction not positive": lambda: evaluate_batch(-flat, flat),
     "prediction not finite": lambda: evaluate_batch(flat * float("nan"), flat),
+    "gray image": lambda: predict_image(small_model(), photo[..., 0], 64, 96),
+    "image of floats": lambda: predict_image(small_model(), photo / 255, 64, 96),
+    "image in a batch": lambda: predict_image(small_model(), photo[None], 64, 96),
     "variant": lambda: find_variant("magic"),
     "switch": lambda: find_variant("baseline", "magic=1"),
     "fusion": lambda: Variant(fusion="glue"),
     "levels": lambda: Variant(levels=(7,)),
+    "whole weight below zero": lambda: Variant(semantic_weight=-1),
+    "hidden channels below zero": lambda: find_variant("ssfa", "ssfa_hidden=-5"),
     "share": lambda: Variant(semantic_share=1.5),
     "encoder": lambda: Model(NetworkSettings("vgg")),
-    "image for the network": lambda: Model(NetworkSettings(width=8)).predict(torch.rand(1, 3, 50, 64)),
-    "motion without a network": lambda: Model(NetworkSettings(width=8), pose="given").motion(image, image[:, None]),
+    "image for the network": lambda: small_model().predict(torch.rand(1, 3, 50, 64)),
+    "image of one channel": lambda: small_model().predict(torch.rand(1, 1, 64, 96)),
+    "image without a batch": lambda: small_model().predict(torch.rand(3, 64, 96)),
+    "motion to one source": lambda: small_model().motion(image, image[:, None]),
+    "motion without a network": lambda: small_model(pose="given").motion(image, image[:, None]),
     "preset": lambda: find_preset("huge"),
     "setting": lambda: recipe("quick", learning_rate=-1.0),
     "noise": lambda: TrainSettings(label_noise=2.0),
+    "gradient turned around": lambda: TrainSettings(clip=-1.0),
+    "gradient of no length": lambda: TrainSettings(clip=float("nan")),
+    "margin for no share": lambda: TrainSettings(margin_until=float("nan")),
+    "margin beyond the end": lambda: TrainSettings(margin_until=1.5),
+    "alignment steps below zero": lambda: TrainSettings(alignment=-3),
+    "alignment steps and a half": lambda: TrainSettings(alignment=1.5),
     "split": lambda: StreetSettings(split="secret"),
     "scenes": lambda: StreetSettings(scenes=0),
+    "street beyond memory": lambda: StreetSettings(height=100000, width=100000),
+    "frame beyond memory": lambda: render_frame(0, 0, 100000, 100000),
     "data": lambda: open_data("mars:here", 64, 96),
     "label ids": lambda: train_id_table("voc"),
     "depth to write": lambda: files.write_depth_png(Path("never.png"), np.full((2, 2), np.inf)),
@@ -103,6 +149,11 @@ REFUSED = {
     "weights": lambda: read_monodepth2(Path("nowhere")),
     "report": lambda: Report.load("nowhere.json"),
     "notebooks": lambda: find_notebooks("99"),
+    "notebooks elsewhere": lambda: find_notebooks("/etc"),
+    "notebooks by half a pattern": lambda: find_notebooks("["),
+    "pattern elsewhere": lambda: find_images(Path(), "/etc/*"),
+    "pattern that climbs out": lambda: find_images(Path(), "../*"),
+    "no pattern": lambda: find_images(Path(), ""),
 }
 
 
@@ -114,6 +165,32 @@ def test_a_door_refuses_in_one_sentence(name, tmp_path, monkeypatch):
     assert isinstance(caught.value, InputError)
     said_in_one_sentence(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", losses.LOSSES)
+@pytest.mark.parametrize("reference", [False, True])
+def test_the_loss_takes_images_down_to_two_pixels_at_the_coarsest_scale(kind, reference):
+    assert torch.isfinite(pyramid_loss(16, 16, 4, losses.LOSSES[kind], reference=reference))
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_float64_images_meet_intrinsics_of_float32(reference):
+    assert pyramid_loss(16, 32, 3, reference=reference, dtype=torch.float64).dtype == torch.float64
+    warped, _ = warp(image.double(), flat.double(), T, K, reference)
+    assert warped.dtype == torch.float64 and torch.allclose(warped, image.double())
+
+
+def test_an_image_whose_channels_were_reversed_is_predicted():
+    """OpenCV reads blue first, and `[..., ::-1]`, which mends that, makes a stride negative."""
+    model, bgr = small_model(), np.random.RandomState(0).randint(0, 256, (50, 70, 3), np.uint8)
+    expected = predict_image(model, bgr[..., ::-1].copy(), 64, 96)
+    assert torch.equal(predict_image(model, bgr[..., ::-1], 64, 96), expected)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_wrapped_source_can_be_copied(copied):
+    noisy = copied(NoisyLabels(TinySource(2), 0.5))
+    assert (noisy.strength, noisy.height, len(noisy)) == (0.5, 64, 2)
 
 
 # Numbers of every kind, sizes down to one pixel
@@ -129,6 +206,17 @@ def test_warping_survives_every_number(data, height, width):
     assert warped.shape == picture.shape and valid.shape == (1, 1, height, width) and valid.dtype == torch.bool
     assert torch.isfinite(warped).all(1, keepdim=True)[valid].all()
     assert not ((warped < 0) | (warped > 1.0001)).any()
+
+
+@few
+@given(st.data(), sizes, sizes)
+def test_occlusion_survives_every_number(data, height, width):
+    depth, other = (torch.from_numpy(data.draw(arrays.arrays(np.float32, (1, 1, height, width), elements=wild)))
+                    for _ in range(2))
+    motion = torch.from_numpy(data.draw(arrays.arrays(np.float32, (1, 4, 4), elements=wild)))
+    camera_K = camera.intrinsics(max(width, 2), max(height, 2), (width - 1) / 2, (height - 1) / 2)[None]
+    hidden = occluded(depth, other, motion, camera_K)
+    assert hidden.shape == depth.shape and hidden.dtype == torch.bool and not hidden[depth.isnan()].any()
 
 
 @few

@@ -85,6 +85,20 @@ def test_as_drawn_it_does_not_start_at_the_baseline(source):
     assert not torch.equal(found.depth, build(VARIANTS["baseline"]).predict(batch.target).depth)
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_computes_in_float64_too(name, source):
+    batch = first(source)
+    wide = Triplet(batch.target.double(), batch.sources.double(), batch.K, labels=batch.labels)  # K stays float32
+    plain, model = build(VARIANTS[name]).eval(), build(VARIANTS[name]).double().eval()
+    expected = plain.predict(batch.target, plain.semantics_of(batch)).depth
+    found = model.predict(wide.target, model.semantics_of(wide)).depth
+    assert found.dtype == torch.float64 and torch.allclose(found, expected.double(), rtol=1e-4)
+    model.progress = 1.0
+    terms, _ = model.train()(wide)
+    terms.total.backward()
+    assert terms.total.dtype == torch.float64 and torch.isfinite(terms.total)
+
+
 # Switches
 
 def test_switches_are_read():

@@ -43,6 +43,9 @@ def edge_strength(probabilities: torch.Tensor) -> torch.Tensor:
 
     Returns:
         (B, H, W) in [0, 2].
+
+    Raises:
+        InputError: if probabilities have another number of dimensions.
     """
     check_sizes(probabilities, "probabilities", "BNHW")
     factor = 1.0 if probabilities.shape[1] == 1 else 0.5

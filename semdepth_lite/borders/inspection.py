@@ -49,6 +49,9 @@ def judge_pairs(labels: torch.Tensor, depth: torch.Tensor, settings: RankingSett
     Returns:
         drawn, used: quadruplets that were laid through a border pixel, and those of them that act on depth;
         push, pull: pairs that act, the extra ones included; push_right, pull_right: shares of them, nan without any.
+
+    Raises:
+        InputError: if the sizes of depth and labels differ.
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     check_sizes(labels, "labels", "BHW", **sizes)

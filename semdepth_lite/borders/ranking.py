@@ -302,6 +302,9 @@ def ranking_loss(depth: torch.Tensor, labels: torch.Tensor, generator: torch.Gen
 
     Returns:
         Scalar; an image without borders contributes 0.
+
+    Raises:
+        InputError: if the sizes of depth and labels differ.
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     check_sizes(labels, "labels", "BHW", **sizes)

@@ -200,6 +200,9 @@ def depth_edges(log_depth: torch.Tensor, known: torch.Tensor, jump: float = 0.25
 
     Returns:
         (B, H, W) bool.
+
+    Raises:
+        InputError: if shapes differ.
     """
     check_sizes(known, "known", "BHW", **check_sizes(log_depth, "log_depth", "BHW"))
     edges = torch.zeros_like(log_depth)
@@ -240,8 +243,14 @@ def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: flo
         edge_precision, edge_recall, edge_f, dbe_acc, dbe_comp: (B,); all nan for an image without a true edge,
         precision also nan where nothing is predicted. Source of the boundary error: Koch et al. 2018, as their script
         computes it [code: IBIMS], with `depth_edges` in place of Canny and without its rescaling to [0, 1].
+
+    Raises:
+        InputError: if shapes differ, or the radius is not below the limit: where distances are cut, all would match.
     """
     check_sizes(pred_edges, "pred_edges", "BHW", **check_sizes(gt_edges, "gt_edges", "BHW"))
+    if not 0 <= radius < limit < math.inf:
+        raise InputError(f"edges that match within {radius} px and distances that are cut at {limit} px do not fit; "
+                         "use a radius below the limit, such as 1.5 and 10.")
     squared = squared_distance_to(torch.cat([gt_edges, pred_edges]), limit)  # of each kind to the other
     places = _places(torch.cat([pred_edges, gt_edges]))  # few: no maps from here on
     images = places // squared[0].numel()

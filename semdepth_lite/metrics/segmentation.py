@@ -67,6 +67,9 @@ def border_f1(pred: torch.Tensor, true: torch.Tensor, tolerance: float = 1.5) ->
 
     Returns:
         (B,) F score; nan for an image without a true border. Source: after Csurka et al. 2013, pooled over classes.
+
+    Raises:
+        InputError: if the sizes differ, or the tolerance is negative or no finite number.
     """
     check_sizes(pred, "pred", "BHW", **check_sizes(true, "true", "BHW"))
     pred = torch.where(true == IGNORE, torch.full_like(pred, IGNORE), pred)

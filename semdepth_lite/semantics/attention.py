@@ -32,7 +32,7 @@ class SemanticGuidedAttention(nn.Module):
 
     Args:
         depth_channels, semantic_channels: of the features F_D and F_S.
-        form: A or B (the default of papers.md).
+        form: A or B [both inferred; README, "What is stated, what is inferred"].
         pool: keys and values are averaged over cells of pool x pool pixels, which bounds the memory; 1 = all pixels.
         residual: False takes the form as drawn.
     """
@@ -86,6 +86,9 @@ class SemanticGuidedAttention(nn.Module):
 
         Returns:
             (B, h / pool, w / pool), each image sums to 1.
+
+        Raises:
+            InputError: if the pixel lies outside the map.
         """
         height, width = depth.shape[-2:]
         if not (0 <= row < height and 0 <= column < width):

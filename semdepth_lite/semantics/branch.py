@@ -102,7 +102,7 @@ def scale_gradient(features: list[torch.Tensor], factor: float) -> list[torch.Te
 
 def class_probabilities(logits: torch.Tensor) -> torch.Tensor:
     """Turn logits (B, N, H, W) into probabilities: softmax over classes, or the sigmoid of a single channel."""
-    logits = logits.float()
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if logits.shape[1] == 1:
         return logits.sigmoid()
     return logits.movedim(1, -1).softmax(-1).movedim(-1, 1)

@@ -38,7 +38,11 @@ class Guidance:
 
 
 def pack_labels(labels: torch.Tensor) -> torch.Tensor:
-    """Pack hard labels (B, H, W) uint8, 255 = none, like probabilities: (B, 3, H, W) uint8."""
+    """Pack hard labels (B, H, W) uint8, 255 = none, like probabilities: (B, 3, H, W) uint8.
+
+    Raises:
+        InputError: if labels have another number of dimensions.
+    """
     check_sizes(labels, "labels", "BHW")
     labels = labels.to(torch.uint8)
     return torch.stack((labels, labels, torch.full_like(labels, 255)), 1)
@@ -59,7 +63,11 @@ def pack_probabilities(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 def unpack(packed: torch.Tensor, classes: int = NUM_CLASSES) -> torch.Tensor:
-    """Return the probabilities (B, classes, H, W) of packed labels; a pixel without a label has none, all zero."""
+    """Return the probabilities (B, classes, H, W) of packed labels; a pixel without a label has none, all zero.
+
+    Raises:
+        InputError: if the shape is not that of packed labels (B, 3, H, W).
+    """
     check_sizes(packed, "packed labels", "B3HW")
     batch, _, height, width = packed.shape
     index = packed[:, :2].movedim(1, -1).long()                                    # (B, H, W, 2)

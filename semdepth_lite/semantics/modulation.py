@@ -23,6 +23,9 @@ def normalization(name: str, channels: int) -> nn.Module:
 
     SPADE takes batch or instance statistics [code: SPADE]; a mean over the batch suits labels badly, since a class may
     fill one image and be absent from the next [inferred].
+
+    Raises:
+        InputError: if there is no normalization of that name.
     """
     if name not in NORMALIZATIONS:
         raise InputError(f"normalization {name!r} is unknown; use one of {', '.join(NORMALIZATIONS)}.")
@@ -101,7 +104,8 @@ class ClassModulation(nn.Module):
 class MultiscaleSSFA(nn.Module):
     """SemDepth's modulation between the levels of the depth decoder: SSFA at levels 4 to 1, per class at level 0.
 
-    Which levels is unknown; papers.md infers 4 to 1, and 2 to 0 was measured to help in a short training.
+    Which levels is unknown (README, "What is stated, what is inferred"): 4 to 1 is inferred, and 2 to 0 was measured to
+    help in a short training.
 
     Args:
         depth_channels: of the depth decoder's levels 0 to 4.

@@ -94,6 +94,9 @@ def semantic_loss(logits: torch.Tensor, labels: torch.Tensor, classes: str = "al
 
     Returns:
         Scalar; 0 where no pixel has a label.
+
+    Raises:
+        InputError: if `classes` is unknown, a shape differs, or the logits are not as many as the classes.
     """
     count = output_count(classes)
     sizes = check_sizes(logits, "logits", "BCHW")
@@ -101,11 +104,12 @@ def semantic_loss(logits: torch.Tensor, labels: torch.Tensor, classes: str = "al
     if sizes["C"] != count:
         raise InputError(f"logits have {sizes['C']} channels, expected {count} for classes {classes!r}.")
     target = targets(labels, classes)
-    logits = logits.float()
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if count == 1:
         known = target != IGNORE
-        weight = known.float() if weights is None else known * weights[target * known]
-        total = F.binary_cross_entropy_with_logits(logits[:, 0], (target == 1).float(), weight, reduction="sum")
+        weight = known.to(logits.dtype) if weights is None else known * weights[target * known]
+        inside = (target == 1).to(logits.dtype)
+        total = F.binary_cross_entropy_with_logits(logits[:, 0], inside, weight, reduction="sum")
         return total / weight.sum().clamp(min=1e-12)
     # classes last: a row of logits lies together in memory, as the networks leave it
     total = F.cross_entropy(logits.movedim(1, -1).reshape(-1, count), target.flatten(), weights, ignore_index=IGNORE,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..common import Failure, InputError, keep_freed_memory, reserve, temporary_folder
+from ..common import Failure, InputError, check_pixels, keep_freed_memory, reserve, temporary_folder
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
 
@@ -33,13 +33,14 @@ class StreetSettings:
     width: int = 320
 
     def __post_init__(self) -> None:
-        """Raise InputError for an unknown split, a count below 1 or a picture below 8 pixels."""
+        """Raise InputError for an unknown split, a count below 1, or a picture below 8 pixels or of too many."""
         if self.split not in SPLITS:
             raise InputError(f"split {self.split!r} is unknown; use one of {', '.join(SPLITS)}.")
         for name, least in (("scenes", 1), ("frames_per_scene", 1), ("height", 8), ("width", 8)):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
                 raise InputError(f"{name} {value!r} is not a whole number >= {least}; use {least} or more.")
+        check_pixels(self.height, self.width)
 
 
 @dataclass(frozen=True)

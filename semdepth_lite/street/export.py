@@ -30,7 +30,8 @@ def export_kitti(seed: int, frames: int, height: int, width: int, folder: str | 
         progress: show a progress bar.
 
     Raises:
-        InputError: if the folder is not empty or cannot be written, or frames is below 1.
+        InputError: if the folder is not empty or cannot be written, frames is below 1, or the picture is too small or
+            too large.
     """
     folder = Path(folder)
     if frames < 1:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..classes import TRAIN_ID
-from ..common import InputError
+from ..common import InputError, check_pixels
 from .raster import SKY, camera_view, draw
 from .scene import Scene, make_scene
 from .shading import shade_samples
@@ -43,7 +43,7 @@ def render_frame(seed: int, index: int, height: int, width: int) -> Frame:
     """Render frame `index` of the scene of `seed`; the same bytes whatever process or order.
 
     Raises:
-        InputError: if the seed or the index is no whole number >= 0 or the picture is smaller than 8 pixels.
+        InputError: if the seed or the index is no whole number >= 0 or the picture is too small or too large.
     """
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         make_scene(seed)
@@ -59,12 +59,13 @@ def render_scene(scene: Scene, index: int, height: int, width: int) -> Frame:
     """Render frame `index` of a built scene.
 
     Raises:
-        InputError: if the index is no whole number >= 0 or the picture is smaller than 8 pixels.
+        InputError: if the index is no whole number >= 0 or the picture is too small or too large.
     """
     if not isinstance(index, (int, np.integer)) or index < 0:
         raise InputError(f"frame index {index!r} is not a whole number >= 0; frames count from 0.")
     if min(height, width) < 8:
         raise InputError(f"picture size {height}x{width} is too small; use at least 8x8 pixels.")
+    check_pixels(height, width)
     K, pose = default_intrinsics(height, width), scene.pose(index)
     chunk = scene.chunk_of(float(pose[2, 3]))
     movers = scene.moving(index, float(pose[2, 3]))
