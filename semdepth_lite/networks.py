@@ -138,7 +138,7 @@ class Encoder(nn.Module):
 def say(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Apply the last layer of a network in the precision of its weights, under automatic mixed precision too.
 
-    Half a pixel of a far thing's parallax, or a turn by a hundredth of a degree, is lost in bfloat16's three digits.
+    bfloat16 has hardly three digits: too few for the disparity of far things and for turns of a fraction of a degree.
     """
     with torch.autocast(x.device.type, enabled=False):
         return layer(x.to(next(layer.parameters()).dtype))
