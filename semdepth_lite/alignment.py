@@ -36,7 +36,7 @@ def equations(g: torch.Tensor, Y: torch.Tensor, residual: torch.Tensor) -> torch
         Y: (N, 3, P) the points in the source camera.
         residual: (N, P).
     """
-    rows = torch.empty(len(g), 8, g.shape[2], dtype=g.dtype, device=g.device)
+    rows = g.new_empty(len(g), 8, g.shape[2])
     rows[:, :3], rows[:, 6], rows[:, 7] = g, 1, residual
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from .common import InputError, check_sizes, write_atomically
 from .data import Triplet
 from .labels import NAMES
-from .metrics import (CROPS, DEPTH_METRICS, border_band, class_errors, count, crop_mask, depth_edges, depth_errors,
-                      discontinuity_sides, edge_agreement, error_maps, evaluation_mask, fattening, masked_median,
-                      median_scale, region_errors, scale_spread, thin_structures)
+from .metrics import (CROPS, DEPTH_METRICS, border_band, check_match_radius, class_errors, count, crop_mask,
+                      depth_edges, depth_errors, discontinuity_sides, edge_agreement, error_maps, evaluation_mask,
+                      fattening, masked_median, median_scale, region_errors, scale_spread, thin_structures)
 
 Predictor = Callable[[Triplet], torch.Tensor]  # a batch to its predicted depth (B, 1, H, W)
 
@@ -70,9 +70,7 @@ class Protocol:
         if not 0 < self.band_radius <= self.inner_radius < float("inf"):
             raise InputError(f"a band of {self.band_radius} px and an inner part beyond {self.inner_radius} px do not "
                              "fit; use a positive band that is not wider.")
-        if not 0 <= self.match_radius < self.edge_limit < float("inf"):
-            raise InputError(f"edges that match within {self.match_radius} px and a boundary error cut at "
-                             f"{self.edge_limit} px do not fit; use a radius below the limit, such as 1.5 and 10.")
+        check_match_radius(self.match_radius, self.edge_limit)
         if isinstance(self.scaling, str) and self.scaling not in ("median", "none"):
             raise InputError(f"scaling {self.scaling!r} is unknown; use 'median', 'none' or a positive factor.")
         if not isinstance(self.scaling, str) and not 0 < self.scaling < float("inf"):

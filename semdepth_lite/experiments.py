@@ -143,15 +143,15 @@ def speed_experiment(preset: str = "lesson") -> list[Single]:
     """
     seconds = read_json(RESULTS / "benchmark-lite-64x192-aligned.json")["seconds"]
 
-    def trained(minutes: int, kind: str, step: str, words: str = "", **changes) -> list[Single]:
-        steps = round(60 * minutes / seconds[step])
-        changes = {"margin_until": min(1.0, recipe(preset).steps / steps), **changes}
-        return repeat(f"speed-{minutes:02d}-{kind}", f"{minutes} min, {kind.split('-')[0]} step{words}", preset, 1,
-                      steps=steps, **changes)
-
-    return [*(single for minutes in (1, 2, 5, 10) for kind, step in (("fast", "step"), ("readable", "readable_step"))
-              for single in trained(minutes, kind, step)),
-            *trained(5, "fast-margin", "step", ", margin to the end", margin_until=1.0)]
+    lesson = recipe(preset).steps
+    rows = []
+    for minutes in (1, 2, 5, 10):
+        for kind, step in (("fast", "step"), ("readable", "readable_step")):
+            steps = round(60 * minutes / seconds[step])
+            rows += repeat(f"speed-{minutes:02d}-{kind}", f"{minutes} min, {kind} step", preset, 1, steps=steps,
+                           margin_until=min(1.0, lesson / steps))
+    return [*rows, *repeat("speed-05-fast-margin", "5 min, fast step, margin to the end", preset, 1,
+                           steps=round(60 * 5 / seconds["step"]))]
 
 
 def precision_experiment(preset: str = "lesson") -> list[Single]:

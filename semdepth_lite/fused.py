@@ -92,7 +92,7 @@ class Similarity(NamedTuple):
 
 def similarity(view: torch.Tensor, target: TargetStatistics) -> Similarity:
     """Compute SSIM (N, S, C, H, W) of each shifted view with its target (N, 1, C, H, W)."""
-    products = torch.empty(3, *view.shape, dtype=view.dtype, device=view.device)
+    products = view.new_empty(3, *view.shape)
     products[0] = view
     torch.mul(view, target.image, out=products[1])
     torch.mul(view, view, out=products[2])
@@ -143,7 +143,7 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
     mean, A, B, CD, D, S = parts
     scaled = weight * (-0.5 * ssim / channels / 9)
     inverse = scaled / CD
-    by_window = torch.empty(3, *view.shape, dtype=view.dtype, device=view.device)
+    by_window = view.new_empty(3, *view.shape)
     by_mean, by_square, by_product = by_window
     torch.mul(A, inverse, out=by_product).mul_(2)
     torch.mul(S, scaled, out=by_square).div_(D)

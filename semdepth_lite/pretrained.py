@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from .common import InputError, kept_randomness, pick_device, read_json, write_atomically, write_json
+from .common import InputError, pick_device, read_json, write_atomically, write_json
 from .model import Model
 from .presets import evaluate_model, find_preset, recipe, street
 from .singles import rounded
@@ -78,8 +78,7 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
 
 def _whole(settings: TrainSettings, half: dict[str, torch.Tensor], where: str) -> Model:
     """Build a model in evaluation mode and give it weights of half precision, read from the file `where`."""
-    with kept_randomness():
-        model = settings.build()
+    model = settings.build()
     state = {key: value.float() if value.is_floating_point() else value for key, value in half.items()}
     check_state(state, model.state_dict(), where)
     model.load_state_dict(state)

@@ -123,9 +123,9 @@ def fill(text: str) -> str:
         return block["opening"] + content + block["closing"]
     lessons = notebooks_table(sorted((ROOT / "notebooks").glob("*.ipynb")))
     text = LESSONS.sub(lambda block: block[1] + lessons + block[2], text)
-    costs = [run for _, run in sorted(read_results("benchmark-*").items())] if find_results("benchmark-*") else []
-    text = BENCHMARKS.sub(lambda block: block[1] + (speed_table(costs) if costs else MISSING) + block[2], text)
-    return BLOCK.sub(table, text)
+    runs = sorted(read_results("benchmark-*").items()) if find_results("benchmark-*") else []
+    costs = speed_table([run for _, run in runs]) if runs else MISSING
+    return BLOCK.sub(table, BENCHMARKS.sub(lambda block: block[1] + costs + block[2], text))
 
 
 def draw_picture(path: Path) -> None:

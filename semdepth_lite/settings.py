@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from .common import InputError, check_choices, seed_everything
+from .common import InputError, check_choices, kept_randomness, seed_everything
 from .losses import LOSSES, LossSettings
 from .model import Model, find_variant
 from .networks import NetworkSettings
@@ -85,10 +85,11 @@ class TrainSettings:
         return loss if step < self.margin_until * self.steps else replace(loss, automask_margin=0.0)
 
     def build(self) -> Model:
-        """Build the model with freshly seeded weights."""
-        seed_everything(self.seed)
-        return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant, self.switches),
-                     LOSSES[self.loss], self.pose, self.supervision, self.alignment)
+        """Build the model with freshly seeded weights; the caller's random numbers stay as they were."""
+        with kept_randomness():
+            seed_everything(self.seed)
+            return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant, self.switches),
+                         LOSSES[self.loss], self.pose, self.supervision, self.alignment)
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:

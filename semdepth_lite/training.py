@@ -20,9 +20,8 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from .camera import check_intrinsics
-from .common import (Failure, InputError, check_divisible, interrupt_between_steps, keep_freed_memory, kept_randomness,
-                     peak_mib, pick_device, read_json, read_log, remove_leftovers, sole_use, write_atomically,
-                     write_json)
+from .common import (Failure, InputError, check_divisible, interrupt_between_steps, keep_freed_memory, peak_mib,
+                     pick_device, read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json)
 from .data import Triplet, augment, draw_augmentation
 from .framestore import prefetch
 from .losses import LossTerms
@@ -318,7 +317,7 @@ class Run:
     def _check(self, terms: LossTerms, prediction: Prediction) -> None:
         """Stop if something broke, before it gets into a checkpoint."""
         trouble = diagnose(terms, prediction)
-        if not trouble and not all(torch.stack([p.isfinite().all() for p in self.parameters]).tolist()):
+        if not trouble and not bool(torch.stack([p.isfinite().all() for p in self.parameters]).all()):
             trouble = "the weights are no numbers after the update: lower the learning rate, or clip the gradient"
         if trouble:
             kept = (self.folder / "checkpoint.pt").exists()
@@ -385,8 +384,7 @@ def load_run(folder: Path, device: str = "auto") -> Model:
     where = pick_device(device)
     state = load_checkpoint(Path(folder) / "checkpoint.pt", where)
     try:
-        with kept_randomness():
-            model = TrainSettings(**state["settings"]).build()
+        model = TrainSettings(**state["settings"]).build()
         model.load_state_dict(state["model"])
     except (TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0].rstrip(".:")

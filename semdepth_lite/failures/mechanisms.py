@@ -295,9 +295,7 @@ def _trained(world: World, rate: float, watchful: bool, steps: int = 8) -> tuple
         Depth (1, 1, H, W), and the first complaint.
     """
     batch, words = world.batch, ""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(world.seed)
-        model = TrainSettings().build().train()
+    model = TrainSettings().build().train()
     start, step = copy.deepcopy(model.state_dict()), 0
     optimizer = torch.optim.Adam(model.parameters(), rate)
     while step <= steps:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..variants import VARIANTS
 from .style import new_figure, styled
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 IMAGE, ENCODER, CLASSES, DEPTH, FUSION, LOSS = "#FFFFFF", "#DDDDDD", "#F7D9A8", "#B9DCF2", "#BFE5D3", "#F3D3E4"
 INK, INFERRED = "#222222", (0, (4, 2))
 LEVELS = {4: 3.6, 3: 5.1, 2: 6.6, 1: 8.1, 0: 9.6}  # decoder level to x
-MODULATED = (2, 1, 0)  # the decoder levels of SSFA in the variants, by default
 SEMANTIC, MIDDLE, DEPTH_ROW = 3.6, 1.75, -0.1  # y of the rows
 
 
@@ -103,7 +103,7 @@ def _seedepth(axis: Axes) -> None:
 
 def _semdepth(axis: Axes) -> None:
     _trunk(axis)
-    for level in MODULATED:
+    for level in VARIANTS["semdepth"].levels:
         _fuse(axis, level, "SSFA", inferred=True)
         if level:
             _arrow(axis, (LEVELS[level] + 0.91, MIDDLE), (LEVELS[level] + 0.59, MIDDLE))

@@ -1,8 +1,8 @@
 """Metrics: torch in, torch out, a whole batch at once, one number an image, nan where there is nothing to judge."""
 from __future__ import annotations
 
-from .borders import (Sides, border_band, class_errors, depth_edges, discontinuity_sides, distance_to, edge_agreement,
-                      fattening, region_errors, squared_distance_to, thin_structures)
+from .borders import (Sides, border_band, check_match_radius, class_errors, depth_edges, discontinuity_sides,
+                      distance_to, edge_agreement, fattening, region_errors, squared_distance_to, thin_structures)
 from .depth import (CROPS, DEPTH_METRICS, ErrorMaps, count, crop_mask, depth_errors, error_maps, evaluation_mask,
                     masked_mean, masked_median, masked_share, median_scale, scale_spread, to_float)
 from .segmentation import border_f1, class_iou, confusion_matrix, mean_iou
@@ -11,9 +11,9 @@ from .trajectory import (KITTI_LENGTHS, align_trajectory, kitti_segment_errors, 
 
 __all__ = [
     "CROPS", "DEPTH_METRICS", "ErrorMaps", "KITTI_LENGTHS", "Sides", "align_trajectory", "border_band",
-    "border_f1", "class_errors", "class_iou", "confusion_matrix", "count", "crop_mask", "depth_edges",
-    "depth_errors", "discontinuity_sides", "distance_to", "edge_agreement", "error_maps", "evaluation_mask",
-    "fattening", "kitti_segment_errors", "masked_mean", "masked_median", "masked_share", "mean_iou",
-    "median_scale", "pair_errors", "region_errors", "rotation_angle", "scale_spread", "snippet_ate",
+    "border_f1", "check_match_radius", "class_errors", "class_iou", "confusion_matrix", "count", "crop_mask",
+    "depth_edges", "depth_errors", "discontinuity_sides", "distance_to", "edge_agreement", "error_maps",
+    "evaluation_mask", "fattening", "kitti_segment_errors", "masked_mean", "masked_median", "masked_share",
+    "mean_iou", "median_scale", "pair_errors", "region_errors", "rotation_angle", "scale_spread", "snippet_ate",
     "squared_distance_to", "thin_structures", "to_float", "trajectory_ate",
 ]

@@ -224,6 +224,17 @@ def depth_edges(log_depth: torch.Tensor, known: torch.Tensor, jump: float = 0.25
     return edges.bool()
 
 
+def check_match_radius(radius: float, limit: float) -> None:
+    """Refuse a radius within which edges match (pixels) that is not below the limit at which distances are cut.
+
+    Raises:
+        InputError: if it is not; all edges would match.
+    """
+    if not 0 <= radius < limit < math.inf:
+        raise InputError(f"edges that match within {radius} px and distances that are cut at {limit} px do not fit; "
+                         "use a radius below the limit, such as 1.5 and 10.")
+
+
 def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: float = 1.5, limit: float = 10.0
                    ) -> dict[str, torch.Tensor]:
     r"""Compare predicted with true edges: precision, recall, F, and the depth boundary error.
@@ -248,9 +259,7 @@ def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: flo
         InputError: if shapes differ, or the radius is not below the limit: where distances are cut, all would match.
     """
     check_sizes(pred_edges, "pred_edges", "BHW", **check_sizes(gt_edges, "gt_edges", "BHW"))
-    if not 0 <= radius < limit < math.inf:
-        raise InputError(f"edges that match within {radius} px and distances that are cut at {limit} px do not fit; "
-                         "use a radius below the limit, such as 1.5 and 10.")
+    check_match_radius(radius, limit)
     squared = squared_distance_to(torch.cat([gt_edges, pred_edges]), limit)  # of each kind to the other
     places = _places(torch.cat([pred_edges, gt_edges]))  # few: no maps from here on
     images = places // squared[0].numel()
