@@ -10,15 +10,16 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "InputError": "common", "Failure": "common", "Triplet": "data", "self_supervised_loss": "losses",
-    "LOSSES": "losses", "Model": "model", "Prediction": "model", "VARIANTS": "model", "Protocol": "evaluation",
-    "evaluate": "evaluation", "load_pretrained": "pretrained", "predict_image": "prediction",
-    "TrainSettings": "training", "Run": "training", "load_run": "training", "PRESETS": "presets", "recipe": "presets",
-    "evaluate_model": "presets",
+    "InputError": "common.contracts", "RunFailed": "common.contracts", "Triplet": "data.triplet",
+    "self_supervised_loss": "losses", "LOSSES": "losses", "Model": "model", "Prediction": "model",
+    "VARIANTS": "variants", "Protocol": "evaluation.protocol", "evaluate": "evaluation.report",
+    "evaluate_model": "evaluation.prediction", "predict_image": "evaluation.prediction",
+    "load_pretrained": "pretrained", "TrainSettings": "training.settings", "Run": "training.run",
+    "load_run": "training.checkpoint", "PRESETS": "presets", "recipe": "presets",
 }
 __all__ = [
-    "Failure", "InputError", "LOSSES", "Model", "PRESETS", "Prediction", "Protocol", "Run", "TrainSettings",
-    "Triplet", "VARIANTS", "evaluate", "evaluate_model", "load_pretrained", "load_run", "predict_image",
+    "InputError", "LOSSES", "Model", "PRESETS", "Prediction", "Protocol", "Run", "RunFailed", "TrainSettings", "Triplet",
+    "VARIANTS", "evaluate", "evaluate_model", "load_pretrained", "load_run", "predict_image",
     "recipe", "self_supervised_loss",
 ]
 

@@ -8,10 +8,14 @@ T_a_c = T_a_b @ T_b_c.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
-from .common import InputError, check_sizes
+from .common.contracts import InputError, check_sizes
+
+if TYPE_CHECKING:
+    import torch
 
 
 def intrinsics(fx: float, fy: float, cx: float, cy: float) -> torch.Tensor:
@@ -209,3 +213,9 @@ def disp_to_depth(disp: torch.Tensor, min_depth: float = 0.1, max_depth: float =
         depth of the same shape.
     """
     return 1 / (1 / max_depth + (1 / min_depth - 1 / max_depth) * disp)
+
+
+def halve(image: torch.Tensor) -> torch.Tensor:
+    """Average (..., H, W) over blocks of 2x2 pixels."""
+    rows = image[..., ::2, :] + image[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import pixel_grid
-from .common import InputError
+from .common.contracts import InputError
 from .warp import fold_camera
 
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2

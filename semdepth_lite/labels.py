@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from .classes import CLASSES, GROUPS, IGNORE, NAMES, NUM_CLASSES, TRAIN_ID
-from .common import InputError
+from .common.contracts import InputError, check_sizes
 
 __all__ = ["CLASSES", "GROUPS", "IGNORE", "NAMES", "NUM_CLASSES", "TRAIN_ID", "colorize_labels", "dilate", "group_mask",
            "label_borders", "palette"]
@@ -71,3 +71,44 @@ def dilate(mask: torch.Tensor, radius: float) -> torch.Tensor:
     axis = torch.arange(-reach, reach + 1, device=mask.device)
     disc = (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius**2).to(torch.float32)
     return F.conv2d(mask[:, None].float(), disc[None, None], padding=reach)[:, 0] > 0.5
+
+
+def pack_labels(labels: torch.Tensor) -> torch.Tensor:
+    """Pack hard labels (B, H, W) uint8, 255 = none, like probabilities: (B, 3, H, W) uint8.
+
+    Raises:
+        InputError: if labels have another number of dimensions.
+    """
+    check_sizes(labels, "labels", "BHW")
+    labels = labels.to(torch.uint8)
+    return torch.stack((labels, labels, torch.full_like(labels, 255)), 1)
+
+
+def pack_probabilities(probabilities: torch.Tensor) -> torch.Tensor:
+    """Keep the two likeliest classes of each pixel and how they share: three bytes instead of one float a class.
+
+    Args:
+        probabilities: (B, N, H, W).
+
+    Returns:
+        (B, 3, H, W) uint8: the best class, the second, and 255 times the best one's share of the two.
+    """
+    value, index = probabilities.topk(2, 1)
+    share = value[:, :1] / value.sum(1, keepdim=True)
+    return torch.cat((index.to(torch.uint8), (255 * share).round().to(torch.uint8)), 1)
+
+
+def unpack(packed: torch.Tensor, classes: int = NUM_CLASSES) -> torch.Tensor:
+    """Return the probabilities (B, classes, H, W) of packed labels; a pixel without a label has none, all zero.
+
+    Raises:
+        InputError: if the shape is not that of packed labels (B, 3, H, W).
+    """
+    check_sizes(packed, "packed labels", "B3HW")
+    batch, _, height, width = packed.shape
+    index = packed[:, :2].movedim(1, -1).long()                                    # (B, H, W, 2)
+    known = index != IGNORE
+    share = packed[:, 2].float() / 255
+    spread = torch.zeros(batch, height, width, classes, device=packed.device)
+    spread.scatter_add_(-1, index * known, torch.stack((share, 1 - share), -1) * known)
+    return spread.movedim(-1, 1)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .camera import disp_to_depth, resize_intrinsics
-from .common import InputError, check_sizes, halve
+from .camera import disp_to_depth, halve, resize_intrinsics
+from .common.contracts import InputError, check_sizes
 from .fused import SSIM_C1, SSIM_C2, FusedReprojection, camera_matrices, fused_smoothness
 from .warp import warp
 

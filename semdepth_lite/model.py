@@ -9,13 +9,24 @@ from torch import nn
 from .alignment import align_motion
 from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
-from .common import InputError, check_divisible, check_sizes
-from .data import Triplet
-from .labels import NUM_CLASSES, label_borders
+from .classes import NUM_CLASSES
+from .common.contracts import InputError, check_divisible, check_sizes
+from .data.triplet import Triplet
+from .labels import label_borders, pack_labels, unpack
 from .losses import LossSettings, LossTerms, self_supervised_loss, supervised_loss
 from .networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
-from .semantics import (Guidance, MultiLevelAttention, MultiscaleSSFA, Segmenter, SemanticDecoder, class_probabilities,
-                        output_count, pack_labels, scale_gradient, semantic_loss, targets, unpack)
+from .semantics import (
+    Guidance,
+    MultiLevelAttention,
+    MultiscaleSSFA,
+    Segmenter,
+    SemanticDecoder,
+    class_probabilities,
+    output_count,
+    scale_gradient,
+    semantic_loss,
+    targets,
+)
 from .variants import VARIANTS, Variant, find_variant
 
 __all__ = ["Model", "Prediction", "VARIANTS", "Variant", "find_variant"]

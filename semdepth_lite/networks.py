@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import nn
 import torch.nn.functional as F
+from torch import nn
 
-from .common import InputError, halve
+from .camera import halve
+from .common.contracts import InputError
 
 # residual blocks in each of the four layers, and whether they are bottlenecks (He et al. 2016)
 DEPTHS = {"resnet18": ((2, 2, 2, 2), False), "resnet34": ((3, 4, 6, 3), False), "resnet50": ((3, 4, 6, 3), True)}
@@ -135,7 +136,7 @@ class Encoder(nn.Module):
         return self.encoder(x.contiguous(memory_format=torch.channels_last) if channels_last else x)
 
 
-def say(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Apply the last layer of a network in the precision of its weights, under automatic mixed precision too.
 
     bfloat16 has hardly three digits: too few for the disparity of far things and for turns of a fraction of a degree.
@@ -235,7 +236,7 @@ class DepthDecoder(nn.Module):
 
     def head(self, scale: int, x: torch.Tensor) -> torch.Tensor:
         """Turn the feature of a level into sigmoid disparity (B, 1, H / 2^scale, W / 2^scale)."""
-        return torch.sigmoid(say(self.decoder[2 * self.LEVELS + scale], x))
+        return torch.sigmoid(full_precision(self.decoder[2 * self.LEVELS + scale], x))
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
         """Map the encoder's five features to disparities at scales 0 to 3, finest first."""
@@ -262,7 +263,7 @@ class PoseDecoder(nn.Module):
         x = features[-1]
         for layer in self.net[:3]:
             x = F.relu_(layer(x))
-        motion = 0.01 * say(self.net[3], x).mean((2, 3))
+        motion = 0.01 * full_precision(self.net[3], x).mean((2, 3))
         return motion[:, 0:3], motion[:, 3:6]
 
 
@@ -309,7 +310,7 @@ class LitePoseDecoder(nn.Module):
     def forward(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return axis-angle (B, 3) in radians and translation (B, 3), from the earlier to the later frame."""
         x = F.relu(self.squeeze(features[-1])).mean((2, 3))
-        motion = say(self.motion, x)
+        motion = full_precision(self.motion, x)
         return 0.01 * motion[:, :3], 0.1 * motion[:, 3:]
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .common import InputError
-from .evaluation import Protocol, Report, evaluate
-from .model import Model
-from .prediction import batches, depth_predictor
-from .sources import Source, StreetSource, street_source
-from .training import TrainSettings
+from .common.contracts import InputError
+from .data.sources import StreetSource, street_source
+from .training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,3 @@ def street(split: str, preset: str | Preset = "quick", cache: Path | None = None
 def recipe(preset: str, **changes) -> TrainSettings:
     """Return a preset's training settings with some changes; None leaves a setting as it is."""
     return replace(find_preset(preset).training, **{k: v for k, v in changes.items() if v is not None})
-
-
-def evaluate_model(model: Model, source: Source, protocol: Protocol = Protocol()) -> Report:
-    """Judge a model on every triplet of a source."""
-    return evaluate(depth_predictor(model), batches(source), protocol)

@@ -1,11 +1,11 @@
 """The variants of the method: their switches, their names, and how a switch is read from text."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 import math
+from dataclasses import dataclass, fields, replace
 
 from .borders import RankingSettings
-from .common import InputError, check_choices
+from .common.contracts import InputError, check_choices
 from .networks import DepthDecoder
 from .semantics import output_count
 
@@ -145,7 +145,7 @@ VARIANTS: dict[str, Variant] = {
 }
 
 # The ranking loss as printed and drawn, to be given as switches; its start is SemDepth's first epoch of 20 [inferred].
-DRAWN = ("ranking_things=foreground ranking_against=rest ranking_variable=disp ranking_floor=0 ranking_cap=0 "
+AS_PRINTED = ("ranking_things=foreground ranking_against=rest ranking_variable=disp ranking_floor=0 ranking_cap=0 "
          "ranking_start=0.05")
 
 

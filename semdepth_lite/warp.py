@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import backproject, invert_intrinsics, pixel_grid, project, transform_points
-from .common import check_sizes
+from .common.contracts import check_sizes
 
 
 def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:

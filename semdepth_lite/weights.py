@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .common import InputError, check_divisible, write_atomically
+from .common.contracts import InputError, check_divisible
+from .common.storage import write_atomically
 from .networks import DEPTHS, DepthDecoder, Encoder, NetworkSettings, build_pose_network
 
 # name of the network, which is also the model's attribute, to its file

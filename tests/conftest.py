@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-from pathlib import Path
 import socket
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Jupyter otherwise announces a coming move of its folders as a warning, which is an error here.
@@ -70,7 +70,7 @@ def root() -> Path:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Every test starts from the same seed, whatever ran before it."""
-    from semdepth_lite.common import seed_everything
+    from semdepth_lite.common.runtime import seed_everything
 
     seed_everything(0)
 

@@ -11,26 +11,31 @@ come to its end: nothing temporary is left, and every byte that counts is that o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass, field
 import hashlib
 import json
 import os
-from pathlib import Path
 import random
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
-
 from made_up import TinySource
-from semdepth_lite import common, prediction, reproduce as reproduce_room
-from semdepth_lite.files import read_depth_png, read_image, write_image
-from semdepth_lite.street.cache import StreetSettings, load_street
-from semdepth_lite.training import Run, TrainSettings, load_checkpoint, read_log
+
+from semdepth_lite.common import contracts as common
+from semdepth_lite.common.storage import read_log
+from semdepth_lite.course import reproduce as reproduce_room
+from semdepth_lite.data.image_files import read_depth_png, read_image, write_image
+from semdepth_lite.evaluation import prediction
+from semdepth_lite.street import StreetSettings, load_street
+from semdepth_lite.training.checkpoint import load_checkpoint
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
 
 STREET = StreetSettings("train", scenes=2, frames_per_scene=3, height=24, width=48)
 STEPS = 24

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from semdepth_lite.camera import intrinsics, invert_transform, pixel_grid, rigid_transform
-from semdepth_lite.data import Triplet
+from semdepth_lite.data.triplet import Triplet
 
 GOLDEN = Path(__file__).parent / "golden" / "monodepth2.npz"
 

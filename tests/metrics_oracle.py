@@ -127,8 +127,9 @@ def compare_speed(batch=16, height=96, width=320, repeats=15):
     import time
 
     import torch
-    from semdepth_lite.evaluation import Protocol, evaluate_batch
-    from semdepth_lite.labels import NAMES
+
+    from semdepth_lite.classes import NAMES
+    from semdepth_lite.evaluation.protocol import Protocol, evaluate_batch
     from semdepth_lite.street import render_frame, scene_seeds
 
     frames = [render_frame(seed, 3, height, width) for seed in scene_seeds("validation", batch)]

@@ -6,7 +6,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from semdepth_lite import notebooks, readme
+from semdepth_lite.course import notebooks
+from tools import pages as readme
 
 
 def run(name: str, seed: int, factor: float) -> str:

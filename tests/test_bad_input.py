@@ -2,25 +2,26 @@
 and nothing half-written. Each case spoils one thing in a small tree that is otherwise fine."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 import pickle
 import struct
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
 import pytest
 import torch
+from made_up import TinySource
+from PIL import Image
+from test_kitti import DAY, DRIVE, HEIGHT, WIDTH, make_odometry, make_raw
 
 from semdepth_lite.__main__ import main
-from semdepth_lite.files import write_depth_png, write_image
+from semdepth_lite.data.image_files import write_depth_png, write_image
 from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.presets import PRESETS, Preset
-from semdepth_lite.training import Run, TrainSettings
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
 from semdepth_lite.weights import _networks
-from made_up import TinySource
-from test_kitti import DAY, DRIVE, HEIGHT, WIDTH, make_odometry, make_raw
 
 TINY = Preset(64, 96, {"train": 1, "validation": 1, "test": 1}, TrainSettings(width=8, steps=2, batch=2))
 CAMERA, VELO = f"{DAY}/calib_cam_to_cam.txt", f"{DAY}/calib_velo_to_cam.txt"

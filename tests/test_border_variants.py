@@ -6,16 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-
 from made_up import TinySource
+
 from semdepth_lite.borders import RankingSettings, edge_strength, point_certainty, ranking_loss, strongest_points
-from semdepth_lite.common import InputError, seed_everything
-from semdepth_lite.data import Triplet
-from semdepth_lite.labels import TRAIN_ID, dilate, label_borders
-from semdepth_lite.model import VARIANTS, Model, find_variant
+from semdepth_lite.classes import TRAIN_ID
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.runtime import seed_everything
+from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.labels import dilate, label_borders
+from semdepth_lite.model import Model
 from semdepth_lite.networks import NetworkSettings
-from semdepth_lite.training import Run, TrainSettings
-from semdepth_lite.variants import DRAWN
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
+from semdepth_lite.variants import AS_PRINTED, VARIANTS, find_variant
 
 
 class LabeledSource(TinySource):
@@ -138,7 +141,7 @@ def test_ranking_without_classes_weighs_all_pairs_alike(batch):
 
 
 def test_the_form_as_drawn_is_a_set_of_switches():
-    variant = find_variant("semdepth", DRAWN)
+    variant = find_variant("semdepth", AS_PRINTED)
     assert variant.ranking_settings == RankingSettings("foreground", "rest", "disp", 0.0, 0.0)
     assert variant.ranking_start == 0.05 and variant.fusion == "ssfa"
 

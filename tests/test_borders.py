@@ -6,20 +6,29 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.autograd import gradcheck
-import torch.nn.functional as F
 
-from semdepth_lite.borders import (SEEM, RankingSettings, edge_strength, point_certainty, point_count, ranking_loss,
-                                   sample_pairs, strongest_points, training_points)
+from semdepth_lite.borders import (
+    SEEM,
+    RankingSettings,
+    edge_strength,
+    point_certainty,
+    point_count,
+    ranking_loss,
+    sample_pairs,
+    strongest_points,
+    training_points,
+)
 from semdepth_lite.borders.edges import REACH, without_repeats
 from semdepth_lite.borders.ranking import FAR, border_anchors, border_sides, normals
 from semdepth_lite.borders.seem import read_points
-from semdepth_lite.common import InputError
-from semdepth_lite.labels import GROUPS, IGNORE, TRAIN_ID
+from semdepth_lite.classes import GROUPS, IGNORE, TRAIN_ID
+from semdepth_lite.common.contracts import InputError
 
 CAR, BUILDING, SKY, ROAD, POLE = (TRAIN_ID[name] for name in ("car", "building", "sky", "road", "pole"))
-DRAWN = RankingSettings("foreground", "rest", "disp", 0.0, 0.0)
+AS_PRINTED = RankingSettings("foreground", "rest", "disp", 0.0, 0.0)
 
 
 def seed(number: int = 0) -> torch.Generator:
@@ -174,7 +183,7 @@ def test_reading_in_half_precision_keeps_the_coordinates():
 
 # Which pairs are compared
 
-@pytest.mark.parametrize("settings", [RankingSettings(), DRAWN, RankingSettings(robust=False),
+@pytest.mark.parametrize("settings", [RankingSettings(), AS_PRINTED, RankingSettings(robust=False),
                                       RankingSettings("foreground", "rest", robust=False)])
 def test_pairs_obey_their_rules_one_by_one(settings):
     labels = street(batch=2)
@@ -247,8 +256,8 @@ def test_anchors_are_the_borders_between_things_and_what_is_behind():
     assert set(sides[labels == CAR].tolist()) == {1} and set(sides[labels == ROAD].tolist()) == {0}
     anchors = border_anchors(sides)[0]
     assert bool(anchors[20, 39]) and bool(anchors[20, 40]) and not bool(anchors[39, 60])  # a car stands on the road
-    assert bool(border_anchors(border_sides(labels, DRAWN))[0, 39, 60])
-    assert not bool(border_anchors(border_sides(labels, DRAWN))[0, 20, 130])              # a pole is no foreground
+    assert bool(border_anchors(border_sides(labels, AS_PRINTED))[0, 39, 60])
+    assert not bool(border_anchors(border_sides(labels, AS_PRINTED))[0, 20, 130])              # a pole is no foreground
 
 
 def test_pairs_follow_from_the_seed_alone():
@@ -287,7 +296,7 @@ def loss_by_loop(depth: torch.Tensor, labels: torch.Tensor, settings: RankingSet
     return total / len(depth)
 
 
-@pytest.mark.parametrize("settings", [RankingSettings(), DRAWN, RankingSettings(variable="depth", cap=0.0)])
+@pytest.mark.parametrize("settings", [RankingSettings(), AS_PRINTED, RankingSettings(variable="depth", cap=0.0)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_equals_the_printed_sums(settings, weighted):
     labels = street(batch=2)
@@ -318,7 +327,7 @@ def test_pairs_are_left_alone_below_the_floor_and_above_the_cap(gap, moves):
     ranking_loss(depth, labels, seed()).backward()
     assert bool(depth.grad.abs().max() > 1e-9) == moves
     if gap:  # as drawn it pushes at any gap
-        drawn, = torch.autograd.grad(ranking_loss(depth, labels, seed(), DRAWN), depth)
+        drawn, = torch.autograd.grad(ranking_loss(depth, labels, seed(), AS_PRINTED), depth)
         assert float(drawn.abs().max()) > 1e-6
 
 
@@ -339,7 +348,7 @@ def test_like_pairs_are_pulled_by_their_difference():
 @pytest.mark.parametrize("labels", [torch.full((2, 32, 96), IGNORE, dtype=torch.uint8),
                                     torch.full((2, 32, 96), CAR, dtype=torch.uint8),
                                     torch.full((2, 32, 96), BUILDING, dtype=torch.uint8)])
-@pytest.mark.parametrize("settings", [RankingSettings(), DRAWN, RankingSettings(robust=False)])
+@pytest.mark.parametrize("settings", [RankingSettings(), AS_PRINTED, RankingSettings(robust=False)])
 def test_images_without_borders_cost_exactly_nothing(labels, settings):
     depth = torch.rand(2, 1, 32, 96).add(1).requires_grad_()
     loss = ranking_loss(depth, labels, seed(), settings)
@@ -356,12 +365,12 @@ def test_a_few_border_pixels_are_not_enough():
 def test_the_loss_has_a_gradient_that_is_its_slope():
     labels = street(32, 96)
     depth = (torch.randn(1, 1, 32, 96, dtype=torch.float64) * 0.1).exp().requires_grad_()
-    assert gradcheck(lambda d: ranking_loss(d, labels, seed(), DRAWN), depth, fast_mode=True)
+    assert gradcheck(lambda d: ranking_loss(d, labels, seed(), AS_PRINTED), depth, fast_mode=True)
 
 
 def test_flat_depth_has_a_finite_gradient():
     depth = torch.ones(1, 1, 48, 192, requires_grad=True)
-    for settings in (RankingSettings(), DRAWN):
+    for settings in (RankingSettings(), AS_PRINTED):
         gradient, = torch.autograd.grad(ranking_loss(depth, street(), seed(), settings), depth)
         assert bool(torch.isfinite(gradient).all())
 

@@ -19,8 +19,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from semdepth_lite import widgets
-
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -33,7 +31,7 @@ from semdepth_lite import failures, lessons, presets, widgets
 from semdepth_lite.street import pace_car_scene, render_frame
 
 torch.set_num_threads(1)
-batch = lessons.triplet_of([render_frame(8, index, 64, 192) for index in (2, 3, 4)])
+batch = demos.triplet_of([render_frame(8, index, 64, 192) for index in (2, 3, 4)])
 model = presets.recipe("quick").build().eval()
 attentive = presets.recipe("quick", variant="attention").build().eval()
 """
@@ -41,7 +39,7 @@ SHOWN = {"warp": "widgets.WarpExplorer(batch)", "scale": "widgets.ScaleExplorer(
          "intrinsics": "widgets.IntrinsicsExplorer(batch)", "curve": "widgets.CurveExplorer(batch, model)",
          "pace": "widgets.PaceCarExplorer(pace_car_scene(4))", "border": "widgets.BorderExplorer(batch, model)",
          "attention": "widgets.AttentionExplorer(attentive, batch)", "cloud": "widgets.CloudExplorer(batch, model)",
-         "museum": "widgets.MuseumExplorer(failures.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
+         "museum": "widgets.MuseumExplorer(museum.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
 # how wide the longest entry of a menu is, and how much room it has beside the arrow
 ENTRIES = """select => {
     const pen = document.createElement('canvas').getContext('2d');

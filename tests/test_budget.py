@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from semdepth_lite import budget
-from semdepth_lite.budget import Timed, baseline_steps, equal_time_steps, measure
-from semdepth_lite.common import InputError
-from semdepth_lite.experiments import METHODS, find_experiment
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.experiments.equal_time import baseline_steps, equal_time_steps
+from semdepth_lite.experiments.suites import METHODS, find_experiment
 from semdepth_lite.presets import PRESETS
 from semdepth_lite.variants import find_variant
+from tools.equal_time import Timed, measure
 
 
 def made_up(variant: str, early: float, late: float, segmenter: float = 0.0) -> Timed:
@@ -50,7 +50,7 @@ def test_two_real_variants_are_timed(monkeypatch, tmp_path):
 
 def test_a_missing_budget_or_variant_is_named(tmp_path):
     path = tmp_path / "budget.json"
-    with pytest.raises(InputError, match="no budget budget.json of equal time.*python -m semdepth_lite.budget"):
+    with pytest.raises(InputError, match="no budget equal_time.json of equal time.*python -m semdepth_lite.experiments.equal_time"):
         equal_time_steps("baseline", path)
     path.write_text(json.dumps({"variants": {"seem": {"steps": 3}}}))
     with pytest.raises(InputError, match="no variant 'baseline'; it has seem"):

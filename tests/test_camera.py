@@ -1,19 +1,34 @@
 """The camera: rules of K, back-projection and projection, rigid motion, disparity, against loops, scipy and gold."""
 from __future__ import annotations
 
-from hypothesis import given, strategies as st
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import camera, golden, poses
+from scipy.spatial.transform import Rotation
 from torch.autograd import gradcheck
 
-from made_up import camera, golden, poses
-from semdepth_lite.camera import (axis_angle_to_matrix, backproject, check_intrinsics, crop_intrinsics, disp_to_depth,
-                                  flip_intrinsics, flip_transform, intrinsics, invert_transform,
-                                  monodepth2_intrinsics, pixel_grid, project, resize_intrinsics, rigid_transform,
-                                  skew, transform_points)
-from semdepth_lite.common import InputError
+from semdepth_lite.camera import (
+    axis_angle_to_matrix,
+    backproject,
+    check_intrinsics,
+    crop_intrinsics,
+    disp_to_depth,
+    flip_intrinsics,
+    flip_transform,
+    intrinsics,
+    invert_transform,
+    monodepth2_intrinsics,
+    pixel_grid,
+    project,
+    resize_intrinsics,
+    rigid_transform,
+    skew,
+    transform_points,
+)
+from semdepth_lite.common.contracts import InputError
 
 vectors = st.lists(st.floats(-4, 4), min_size=3, max_size=3)
 

@@ -8,12 +8,13 @@ from importlib import import_module
 import pytest
 import torch
 
-from semdepth_lite import camera, checks
+from semdepth_lite import camera
 from semdepth_lite.borders import RankingSettings, ranking_loss, sample_pairs
-from semdepth_lite.checks import record
-from semdepth_lite.checks.borders import ranking_case
-from semdepth_lite.common import InputError
-from semdepth_lite.labels import TRAIN_ID
+from semdepth_lite.classes import TRAIN_ID
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import checks
+from semdepth_lite.course.checks import record
+from semdepth_lite.course.checks.borders import ranking_case
 
 EXERCISES = list(checks.EXERCISES.values())
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.mistakes]

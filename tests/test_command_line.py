@@ -3,19 +3,21 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from semdepth_lite.__main__ import COMMANDS, main
-from semdepth_lite.files import read_depth_png, write_image
+from semdepth_lite.common.storage import read_log
+from semdepth_lite.data.image_files import read_depth_png, write_image
 from semdepth_lite.presets import PRESETS, Preset
-from semdepth_lite.training import TrainSettings, load_checkpoint, load_run, read_log
+from semdepth_lite.training.checkpoint import load_checkpoint, load_run
+from semdepth_lite.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = Preset(64, 96, {"train": 1, "validation": 1, "test": 1}, TrainSettings(width=8, steps=3, batch=2))
@@ -113,7 +115,7 @@ def test_evaluate_writes_a_report(world, tmp_path, capsys):
 
 def test_evaluate_says_at_which_size_the_network_ran(world, tmp_path, capsys, monkeypatch):
     """Weights of another size run at the street's own."""
-    from semdepth_lite import commands
+    from semdepth_lite.commands import options as commands
 
     monkeypatch.setattr(commands, "open_model", lambda args: (load_run(world / "run", "cpu"), 192, 640, 1.0))
     status, out, _ = call(["evaluate", "--weights", "any", "--output", tmp_path / "r.json", "--quiet"], capsys)

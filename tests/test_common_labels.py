@@ -3,17 +3,18 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, strategies as st
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from semdepth_lite import labels as labels_room
-from semdepth_lite.common import (InputError, check_divisible, check_sizes, pick_device, seed_everything,
-                                  write_atomically)
-from semdepth_lite.labels import (CLASSES, GROUPS, IGNORE, NAMES, TRAIN_ID, colorize_labels, dilate, group_mask,
-                                  label_borders, palette)
-
+from semdepth_lite.classes import CLASSES, GROUPS, IGNORE, NAMES, TRAIN_ID
+from semdepth_lite.common.contracts import InputError, check_divisible, check_sizes
+from semdepth_lite.common.runtime import pick_device, seed_everything
+from semdepth_lite.common.storage import write_atomically
+from semdepth_lite.labels import colorize_labels, dilate, group_mask, label_borders, palette
 
 # The shape contract
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from semdepth_lite import crops
 from semdepth_lite.labels import group_mask, label_borders
 from semdepth_lite.presets import PRESETS, Preset, recipe, street
-from semdepth_lite.training import Run
+from semdepth_lite.training.run import Run
+from tools import crops
 
 
 @pytest.fixture

@@ -3,13 +3,15 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from hypothesis import given, strategies as st
 import pytest
 import torch
-
+from hypothesis import given
+from hypothesis import strategies as st
 from made_up import TinySource, scene_triplet
+
 from semdepth_lite.camera import flip_intrinsics
-from semdepth_lite.data import Triplet, augment, draw_augmentation, flip, jitter
+from semdepth_lite.data.augmentation import augment, draw_augmentation, flip, jitter
+from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.warp import warp
 
 

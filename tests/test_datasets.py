@@ -5,17 +5,21 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 import pytest
 import torch
+from PIL import Image
 
-from semdepth_lite.common import InputError
-from semdepth_lite.datasets import KINDS, UNDERSTOOD, DataOptions, open_data, truth_batches, write_clip
-from semdepth_lite.evaluation import Protocol, evaluate
-from semdepth_lite.files import read_depth_png, write_depth_png
-from semdepth_lite.frames import FrameFolder
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.storage import read_log
+from semdepth_lite.course.demos import write_clip
+from semdepth_lite.data.by_name import KINDS, UNDERSTOOD, DataOptions, open_data, truth_batches
+from semdepth_lite.data.image_files import read_depth_png, write_depth_png
+from semdepth_lite.data.own_frames import FrameFolder
+from semdepth_lite.evaluation.protocol import Protocol
+from semdepth_lite.evaluation.report import evaluate
 from semdepth_lite.street import render_frame
-from semdepth_lite.training import Run, TrainSettings, read_log
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
 
 REAL = os.environ.get("SEMDEPTH_REAL_DATA")
 needs_real = pytest.mark.skipif(not REAL, reason="SEMDEPTH_REAL_DATA names no folder with the real KITTI sample")

@@ -4,19 +4,21 @@ On another machine it gives nearly the same metrics.
 """
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
-import time
 
 import numpy as np
 import pytest
 import torch
-
 from made_up import TinySource
-from semdepth_lite.labels import NUM_CLASSES
-from semdepth_lite.model import VARIANTS
-from semdepth_lite.presets import evaluate_model
-from semdepth_lite.training import Run, TrainSettings, load_checkpoint
+
+from semdepth_lite.classes import NUM_CLASSES
+from semdepth_lite.evaluation.prediction import evaluate_model
+from semdepth_lite.training.checkpoint import load_checkpoint
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
+from semdepth_lite.variants import VARIANTS
 
 TINY = TrainSettings(width=8, steps=2, batch=2, segmenter_steps=1)
 

@@ -9,9 +9,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from semdepth_lite.benchmark import Shape, made_up_batch
-from semdepth_lite.data import augment, draw_augmentation
-from semdepth_lite.training import TrainSettings
+from semdepth_lite.data.augmentation import augment, draw_augmentation
+from semdepth_lite.training.benchmark import Shape, made_up_batch
+from semdepth_lite.training.settings import TrainSettings
 from semdepth_lite.variants import VARIANTS
 
 # what makes the host wait for a GPU: reading a number, and whatever has as many results as there are hits

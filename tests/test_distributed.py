@@ -3,17 +3,20 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
-
 from made_up import TinySource
+
+from semdepth_lite.common.storage import read_json, read_log
+from semdepth_lite.data.sources import street_source
 from semdepth_lite.presets import find_preset
-from semdepth_lite.sources import street_source
-from semdepth_lite.training import Run, TrainSettings, load_checkpoint, read_json, read_log
+from semdepth_lite.training.checkpoint import load_checkpoint
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = TrainSettings(width=8, steps=3, batch=4)

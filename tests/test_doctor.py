@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from semdepth_lite.camera import axis_angle_to_matrix, intrinsics, rigid_transform
-from semdepth_lite.common import InputError
-from semdepth_lite.data import Triplet
-from semdepth_lite.doctor import LIMITS, blur_of, examine, overall, report
-from semdepth_lite.flow import find_motion, grid_points, track
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.doctor import LIMITS, blur_of, examine, overall, report
+from semdepth_lite.data.flow import find_motion, grid_points, track
+from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.warp import warp
 
 HEIGHT, WIDTH = 96, 192
@@ -204,10 +204,10 @@ def test_a_clip_without_pairs_is_refused():
     with pytest.raises(InputError, match="0 triplets cannot be examined"):
         examine(Clip([]))
 
-    class Single(Clip):
+    class Trial(Clip):
         def triplet(self, indices):
             batch = super().triplet(indices)
             return Triplet(target=batch.target, sources=batch.sources[:, :0], K=batch.K)
 
     with pytest.raises(InputError, match="without neighbors"):
-        examine(Single([pair()]))
+        examine(Trial([pair()]))

@@ -6,34 +6,42 @@ import io
 import json
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings, strategies as st
-from hypothesis.extra import numpy as arrays
 import numpy as np
-from PIL import Image
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from made_up import TinySource
+from PIL import Image
 
-from semdepth_lite import camera, files, labels, losses, metrics
+from semdepth_lite import camera, labels, losses, metrics
 from semdepth_lite.alignment import align_motion
-from semdepth_lite.common import InputError, check_divisible, check_sizes, pick_device, read_json, read_log
-from semdepth_lite.datasets import open_data
-from semdepth_lite.evaluation import Protocol, Report, evaluate_batch
+from semdepth_lite.common.contracts import InputError, check_divisible, check_sizes
+from semdepth_lite.common.runtime import pick_device
+from semdepth_lite.common.storage import read_json, read_log
+from semdepth_lite.course.reproduce import find_notebooks
+from semdepth_lite.data import image_files as files
+from semdepth_lite.data.by_name import open_data
+from semdepth_lite.data.clips import shrink_depth
+from semdepth_lite.data.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
+from semdepth_lite.data.label_maps import resize_nearest, train_id_table
+from semdepth_lite.data.labeling import find_images
+from semdepth_lite.data.own_frames import parse_intrinsics, read_intrinsics_file
+from semdepth_lite.data.sources import NoisyLabels
+from semdepth_lite.evaluation.prediction import predict_image, scale_from_height
+from semdepth_lite.evaluation.protocol import Protocol, evaluate_batch
+from semdepth_lite.evaluation.report import Report
 from semdepth_lite.figures import colorize_depth
-from semdepth_lite.frames import parse_intrinsics, read_intrinsics_file, scale_from_height
-from semdepth_lite.framestore import resize_nearest, shrink_depth, train_id_table
-from semdepth_lite.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
-from semdepth_lite.labeling import find_images
-from semdepth_lite.model import Model, Variant, find_variant
+from semdepth_lite.model import Model
 from semdepth_lite.networks import NetworkSettings
-from semdepth_lite.prediction import predict_image
 from semdepth_lite.presets import find_preset, recipe
-from semdepth_lite.reproduce import find_notebooks
-from semdepth_lite.sources import NoisyLabels
 from semdepth_lite.street import StreetSettings, corrupt_labels, render_frame
-from semdepth_lite.training import TrainSettings, load_checkpoint, load_run
+from semdepth_lite.training.checkpoint import load_checkpoint, load_run
+from semdepth_lite.training.settings import TrainSettings
+from semdepth_lite.variants import Variant, find_variant
 from semdepth_lite.warp import occluded, sample, warp
 from semdepth_lite.weights import load_tensors, read_monodepth2
-from made_up import TinySource
 
 wild = st.floats(width=32)  # nan and both infinities among them
 few = settings(max_examples=30)

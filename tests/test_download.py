@@ -1,18 +1,18 @@
 """Download: parts from a server on loopback, resumed, checked, and never unpacked outside their folder."""
 from __future__ import annotations
 
-from contextlib import contextmanager
 import functools
 import hashlib
 import http.server
 import stat
 import threading
 import zipfile
+from contextlib import contextmanager
 
 import pytest
 
-from semdepth_lite.common import InputError
-from semdepth_lite.kitti.download import download_kitti, part_address, unpack
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.kitti.download import download_kitti, part_address, unpack
 
 CALIB = "raw_data/2011_09_26_calib.zip"
 DRIVE = "raw_data/2011_09_26_drive_0001/2011_09_26_drive_0001_sync.zip"

@@ -1,17 +1,17 @@
 """The dry run: it times the steps of the real loop, keeps nothing, and its hours are plain arithmetic."""
 from __future__ import annotations
 
-from dataclasses import replace
 import tempfile
+from dataclasses import replace
 
 import pytest
 import torch
-
 from made_up import TinySource
-from semdepth_lite.common import InputError
-from semdepth_lite.dryrun import DryRun, dry_run
+
+from semdepth_lite.common.contracts import InputError
 from semdepth_lite.presets import PRESETS
-from semdepth_lite.training import TrainSettings
+from semdepth_lite.training.dry_run import DryRun, dry_run
+from semdepth_lite.training.settings import TrainSettings
 
 TINY = TrainSettings(width=8, steps=2, batch=2)
 

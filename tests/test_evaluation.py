@@ -10,12 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_oracle import evaluate_image
-from semdepth_lite.common import InputError
-from semdepth_lite.data import Triplet
-from semdepth_lite.evaluation import (Protocol, Report, constant_baseline, evaluate, evaluate_batch,
-                                      paired_bootstrap, pixel_median_baseline)
-from semdepth_lite.labels import IGNORE, NAMES
-from semdepth_lite.prediction import blend_flipped, predict_depth
+
+from semdepth_lite.classes import IGNORE, NAMES
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.evaluation.baselines import constant_baseline, pixel_median_baseline
+from semdepth_lite.evaluation.prediction import blend_flipped, predict_depth
+from semdepth_lite.evaluation.protocol import Protocol, evaluate_batch
+from semdepth_lite.evaluation.report import Report, evaluate
+from semdepth_lite.evaluation.significance import paired_bootstrap
 
 few = settings(max_examples=20, deadline=None)
 seeds = st.integers(0, 2**20)

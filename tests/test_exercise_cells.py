@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from semdepth_lite import checks, notebooks
-from semdepth_lite.checks import cells
-from semdepth_lite.common import InputError
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import checks, notebooks
+from tools import exercises as cells
 
 LESSONS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -24,7 +24,7 @@ def test_exercises_of_a_lesson_are_its_own_and_fresh(lesson):
     known = known_cells()
     present = [cell for cell in notebook.cells if re.match("(exercise|answer)-", str(cell.get("id")))]
     for cell in present:
-        assert cell.source == known[cell.id], "run python -m semdepth_lite.checks.cells"
+        assert cell.source == known[cell.id], "run python -m tools.exercises"
     expected = [f"{kind}-{name.replace('_', '-')}" for name in checks.names(lesson.stem)
                 for kind in ("exercise", "answer")]
     assert sorted(cell.id for cell in present) == sorted(expected)
@@ -35,7 +35,7 @@ def test_exercises_of_a_lesson_are_its_own_and_fresh(lesson):
 
 def test_solutions_are_fresh():
     for path, text in cells.solution_files().items():
-        assert path.read_text(encoding="utf-8") == text, "run python -m semdepth_lite.checks.cells"
+        assert path.read_text(encoding="utf-8") == text, "run python -m tools.exercises"
     assert sorted(cells.SOLUTIONS.glob("*")) == sorted(cells.solution_files())
 
 

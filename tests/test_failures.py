@@ -6,12 +6,13 @@ import re
 import pytest
 import torch
 
-from semdepth_lite import failures, training
 from semdepth_lite.camera import rigid_transform
-from semdepth_lite.common import InputError
-from semdepth_lite.failures import EXHIBITS, World, mechanisms
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import museum
+from semdepth_lite.course.museum import EXHIBITS, World, mechanisms
 from semdepth_lite.figures import picture
 from semdepth_lite.street import pace_car_scene
+from semdepth_lite.training import run as training
 
 WORLD = World(8, 64, 192)
 PERCENT = {"collapse": 5.0}  # how much harm counts, in the exhibit's own measure; 3 for all others
@@ -20,7 +21,7 @@ PERCENT = {"collapse": 5.0}  # how much harm counts, in the exhibit's own measur
 @pytest.fixture(scope="module")
 def shelf():
     """Every exhibit, healthy and at full strength."""
-    return failures.shelf((0.0, 1.0), world=WORLD)
+    return museum.shelf((0.0, 1.0), world=WORLD)
 
 
 @pytest.mark.parametrize("name", EXHIBITS)
@@ -49,24 +50,24 @@ def test_full_strength_does_harm_and_the_remedy_helps(shelf, name):
 
 def test_the_same_world_makes_the_same_failure(shelf):
     for name in ("scale_drift", "blank_walls", "collapse"):
-        again = failures.failure(name, 1.0, World(8, 64, 192))
+        again = museum.failure(name, 1.0, World(8, 64, 192))
         assert torch.equal(again.broken, shelf[name][1.0].broken), name
         assert again.words == shelf[name][1.0].words
 
 
 @pytest.mark.parametrize("name", EXHIBITS)
 def test_a_failure_can_be_drawn(shelf, name):
-    shown = picture(failures.draw(name, shelf[name][1.0]), alt="An exhibit of the museum, drawn.",
+    shown = picture(museum.draw(name, shelf[name][1.0]), alt="An exhibit of the museum, drawn.",
                     caption="The picture of a test.")
     assert len(shown.png) > 5000
 
 
 def test_bad_requests_are_refused():
     with pytest.raises(InputError, match="exhibit 'hole' is unknown; use one of holes, texture_copy"):
-        failures.failure("hole")
+        museum.failure("hole")
     for strength in (-0.1, 1.1):
         with pytest.raises(InputError, match="outside"):
-            failures.failure("holes", strength)
+            museum.failure("holes", strength)
 
 
 # The words
@@ -85,12 +86,12 @@ def test_an_exhibit_has_all_its_words(exhibit):
 
 
 def test_threads_are_cited_once():
-    cited = [(thread.repository, thread.number) for _, thread in failures.threads()]
+    cited = [(thread.repository, thread.number) for _, thread in museum.threads()]
     assert len(set(cited)) == len(cited) >= 25
 
 
 def test_the_overview_holds_the_numbers(shelf):
-    text = failures.overview(shelf)
+    text = museum.overview(shelf)
     assert text.count("\n") == len(EXHIBITS) + 2
     for name, row in shelf.items():
         line = next(line for line in text.splitlines() if line.startswith(f"| {EXHIBITS[name].title} |"))
@@ -104,13 +105,13 @@ def test_a_mover_is_seen_where_the_sweep_finds_it(shelf):
     truth = batch.depth[0, 0]
     cars = batch.moving[0] & (batch.labels[0] == 13)
     car = cars & ((truth / truth[cars].median() - 1).abs() < 0.4)
-    expected = failures.apparent_depth(truth[car], 2.0, torch.ones(int(car.sum()))).median()
-    assert float(failures.matched_depth(batch)[car].median()) == pytest.approx(float(expected), rel=0.3)
+    expected = museum.apparent_depth(truth[car], 2.0, torch.ones(int(car.sum()))).median()
+    assert float(museum.matched_depth(batch)[car].median()) == pytest.approx(float(expected), rel=0.3)
     assert pace_car_scene(mechanisms.PACE_SEED).movers[0].kind == "car"
 
 
 def test_a_faster_car_is_at_infinity():
-    found = failures.apparent_depth(torch.tensor([10.0, 10.0, 10.0]), 4.0, torch.tensor([0.0, 2.0, 4.0]))
+    found = museum.apparent_depth(torch.tensor([10.0, 10.0, 10.0]), 4.0, torch.tensor([0.0, 2.0, 4.0]))
     assert found.tolist() == [10.0, 20.0, float("inf")]
 
 
@@ -118,7 +119,7 @@ def test_scale_ratio_is_the_factor_between_two_units():
     depth = 2 + torch.rand(2, 1, 8, 9)
     mask = torch.rand(2, 1, 8, 9) < 0.8
     spoiled = torch.where(mask, 3 * depth, 1000.0)
-    torch.testing.assert_close(failures.scale_ratio(spoiled, depth, mask), torch.tensor([3.0, 3.0]))
+    torch.testing.assert_close(museum.scale_ratio(spoiled, depth, mask), torch.tensor([3.0, 3.0]))
 
 
 def test_refining_leaves_a_perfect_depth_nearly_alone():
@@ -126,7 +127,7 @@ def test_refining_leaves_a_perfect_depth_nearly_alone():
     batch.sources[:] = batch.target[:, None]
     batch.T_source_target[:] = rigid_transform(torch.zeros(1, 3), torch.zeros(1, 3))
     start = torch.full_like(batch.depth, 9.0)
-    found = failures.refined_depth(batch, start)
+    found = museum.refined_depth(batch, start)
     torch.testing.assert_close(found, start[0, 0], rtol=0.04, atol=0.0)
 
 

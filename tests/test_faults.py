@@ -1,23 +1,26 @@
 """Full disks, folders that cannot be written, data that vanishes, two runs at once: a clear end, nothing spoiled."""
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-import resource
 
 import numpy as np
 import pytest
 import torch
-
 from made_up import TinySource
+
 from semdepth_lite.__main__ import main
-from semdepth_lite.common import InputError, sole_use
-from semdepth_lite.files import write_image
-from semdepth_lite.frames import FrameFolder
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.storage import sole_use
+from semdepth_lite.data.image_files import write_image
+from semdepth_lite.data.own_frames import FrameFolder
 from semdepth_lite.street import StreetSettings, cache_folder, load_street
-from semdepth_lite.training import Run, TrainSettings, load_checkpoint
+from semdepth_lite.training.checkpoint import load_checkpoint
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
 
 TINY = TrainSettings(width=8, steps=4, batch=1)
 

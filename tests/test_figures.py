@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from semdepth_lite import figures
-from semdepth_lite.common import InputError
+from semdepth_lite.classes import CLASSES, IGNORE, TRAIN_ID
+from semdepth_lite.common.contracts import InputError
 from semdepth_lite.figures.pictures import LOSSLESS_LIMIT
-from semdepth_lite.labels import CLASSES, IGNORE, TRAIN_ID
 
 ALT = 'Two cars <beside> a "pole", drawn in gray.'
 CAPTION = "Near things are bright & far things are dark."

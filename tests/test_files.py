@@ -4,12 +4,19 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from PIL import Image
 import pytest
+from PIL import Image
 
-from semdepth_lite.common import InputError
-from semdepth_lite.files import (image_size, read_depth_png, read_image, read_label_map, write_depth_png, write_image,
-                                 write_ply)
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.image_files import (
+    image_size,
+    read_depth_png,
+    read_image,
+    read_label_map,
+    write_depth_png,
+    write_image,
+    write_ply,
+)
 
 
 def picture(height: int = 24, width: int = 40, seed: int = 0) -> np.ndarray:

@@ -4,15 +4,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PIL import Image
 import pytest
 import torch
+from PIL import Image
 
 from semdepth_lite.camera import resize_intrinsics
-from semdepth_lite.common import InputError
-from semdepth_lite.files import write_depth_png
-from semdepth_lite.frames import (FrameFolder, find_frames, parse_intrinsics, read_intrinsics_file, scale_from_height,
-                                  write_intrinsics)
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.image_files import write_depth_png
+from semdepth_lite.data.own_frames import (
+    FrameFolder,
+    find_frames,
+    parse_intrinsics,
+    read_intrinsics_file,
+    write_intrinsics,
+)
+from semdepth_lite.evaluation.prediction import scale_from_height
 
 HEIGHT, WIDTH = 16, 32
 LINE = "20 21 15.5 7.5"

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from semdepth_lite import guesses
-from semdepth_lite.common import InputError
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import guesses
 
 
 @pytest.fixture(autouse=True)

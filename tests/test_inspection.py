@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from semdepth_lite.borders import (RankingSettings, follow_ranking, judge_pairs, pair_costs, quadruplets,
-                                   ranking_loss, sample_pairs)
-from semdepth_lite.labels import TRAIN_ID
+from semdepth_lite.borders import RankingSettings, pair_costs, ranking_loss, sample_pairs
+from semdepth_lite.classes import TRAIN_ID
+from semdepth_lite.course.ranking_pairs import follow_ranking, judge_pairs, quadruplets
 
 CAR, BUILDING = TRAIN_ID["car"], TRAIN_ID["building"]
 

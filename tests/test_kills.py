@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from semdepth_lite.common import InputError, remove_leftovers, sole_use, temporary_folder, write_atomically
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.storage import remove_leftovers, sole_use, temporary_folder, write_atomically
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
 

@@ -2,20 +2,22 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from PIL import Image
 import pytest
 import torch
+from PIL import Image
 
-from semdepth_lite import kitti
 from semdepth_lite.camera import monodepth2_intrinsics, resize_intrinsics
-from semdepth_lite.common import InputError
-from semdepth_lite.files import read_depth_png, read_image, write_depth_png
-from semdepth_lite.framestore import ClipSource, FrameStore, PlanarImages, prefetch, shrink_depth
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data import kitti
+from semdepth_lite.data.clips import ClipSource, shrink_depth
+from semdepth_lite.data.frame_cache import FrameStore, PlanarImages
+from semdepth_lite.data.image_files import read_depth_png, read_image, write_depth_png
+from semdepth_lite.data.sources import prefetch
 from semdepth_lite.losses import photometric_error
 from semdepth_lite.warp import warp
 
@@ -396,7 +398,7 @@ def test_a_cut_cache_is_made_again(raw, tmp_path):
 
 
 def test_a_cache_that_does_not_fit_is_refused(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr("semdepth_lite.framestore.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    monkeypatch.setattr("semdepth_lite.data.clips.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(InputError, match="the cache of 5 frames needs .* GB"):
         open_raw(raw, cache=tmp_path / "cache")
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from PIL import Image
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from semdepth_lite.common import InputError
-from semdepth_lite.files import read_label_map
-from semdepth_lite.labeling import (IMAGENET_MEAN, IMAGENET_STD, VOC_CLASSES, Segmenter, convert_labels, label_folder,
-                                    torchvision_segmenter, user_segmenter)
-from semdepth_lite.labels import CLASSES
+from semdepth_lite.classes import CLASSES
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.image_files import read_label_map
+from semdepth_lite.data.labeling import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    VOC_CLASSES,
+    LabelModel,
+    convert_labels,
+    label_folder,
+    torchvision_segmenter,
+    user_segmenter,
+)
 
 
 class Stripes(nn.Module):
@@ -69,7 +77,7 @@ def test_labels_that_are_there_stay(images, tmp_path):
         calls.append(1)
         return torch.zeros(1, 8, 12, dtype=torch.int64)
 
-    segmenter = Segmenter("ids", network, torch.arange(19, dtype=torch.uint8))
+    segmenter = LabelModel("ids", network, torch.arange(19, dtype=torch.uint8))
     for _ in range(2):
         label_folder(images, tmp_path / "labels", segmenter, preview=False, progress=False)
     assert len(calls) == 2
@@ -78,7 +86,7 @@ def test_labels_that_are_there_stay(images, tmp_path):
 def test_what_is_not_sure_is_unknown():
     logits = torch.zeros(1, 19, 2, 2)
     logits[:, 13, 0] = 10
-    labels = Segmenter("x", lambda image: {"out": logits}, torch.arange(19, dtype=torch.uint8)).label(
+    labels = LabelModel("x", lambda image: {"out": logits}, torch.arange(19, dtype=torch.uint8)).label(
         np.zeros((2, 2, 3), np.uint8))
     assert labels.tolist() == [[13, 13], [255, 255]]
 
@@ -90,7 +98,7 @@ def test_images_arrive_normalized_and_resized():
         seen["shape"], seen["values"] = image.shape, image[0, :, 0, 0]
         return torch.zeros(1, 19, 2, 2)
 
-    Segmenter("x", network, torch.arange(19, dtype=torch.uint8), height=16).label(np.full((8, 12, 3), 255, np.uint8))
+    LabelModel("x", network, torch.arange(19, dtype=torch.uint8), height=16).label(np.full((8, 12, 3), 255, np.uint8))
     assert seen["shape"] == (1, 3, 16, 24)
     assert torch.allclose(seen["values"], (1 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD), atol=1e-5)
 
@@ -148,8 +156,8 @@ def test_label_ids_are_converted_with_a_preview(tmp_path):
 def test_bad_input_is_named(images, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.pt").write_text("no model")
-    ok = Segmenter("x", lambda image: torch.zeros(1, 19, 8, 12), torch.arange(19, dtype=torch.uint8))
-    bad = Segmenter("x", lambda image: torch.zeros(1, 21, 8, 12), torch.arange(19, dtype=torch.uint8))
+    ok = LabelModel("x", lambda image: torch.zeros(1, 19, 8, 12), torch.arange(19, dtype=torch.uint8))
+    bad = LabelModel("x", lambda image: torch.zeros(1, 21, 8, 12), torch.arange(19, dtype=torch.uint8))
     for call, sentence in (
             (lambda: label_folder(tmp_path / "empty", tmp_path / "o", ok), "holds no image"),
             (lambda: label_folder(images, images, ok), "would overwrite its own image"),

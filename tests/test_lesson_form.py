@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from semdepth_lite import guesses, notebooks, readme
+from semdepth_lite.course import guesses, notebooks
+from tools import pages as readme
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
@@ -39,7 +40,7 @@ def test_objectives_time_and_the_way_on(lesson):
     first = lesson.cells[0].source
     objectives = first.split("**You will be able to**")[1].split("\n\n")[1]
     assert len(re.findall(r"^- \w", objectives, re.M)) >= 3
-    assert re.findall(r"^\*Time:\*.*$", first, re.M) == [readme.time_line(lesson)], "run python -m semdepth_lite.readme"
+    assert re.findall(r"^\*Time:\*.*$", first, re.M) == [readme.time_line(lesson)], "run python -m tools.pages"
     run = lesson.metadata[notebooks.STAMP]
     assert run["preset"] == "lesson" and run["minutes"] > 0
 
@@ -85,7 +86,7 @@ def test_pages_lead_somewhere():
 
 def test_the_instructors_page_is_fresh():
     text = readme.INSTRUCTORS.read_text(encoding="utf-8")
-    assert readme.fill_instructors(text) == text, "run python -m semdepth_lite.readme"
+    assert readme.fill_instructors(text) == text, "run python -m tools.pages"
     assert "checks.backproject" in text
 
 

@@ -4,22 +4,36 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
-from hypothesis import given, strategies as st
 import pytest
 import torch
-from torch.autograd import gradcheck
 import torch.nn.functional as F
-
+from hypothesis import given
+from hypothesis import strategies as st
 from made_up import camera, golden, poses, scene_triplet
+from torch.autograd import gradcheck
+
 from semdepth_lite import losses as losses_room
 from semdepth_lite.camera import flip_intrinsics, flip_transform, invert_transform, rigid_transform
-from semdepth_lite.common import InputError
-from semdepth_lite.data import flip
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.augmentation import flip
 from semdepth_lite.fused import FusedReprojection, box_sum, box_sum_adjoint, camera_matrices, fused_smoothness
-from semdepth_lite.losses import (LOSSES, LossSettings, automask, combine_sources, edge_weights, identity_error,
-                                  normalize_disp, photometric_error, pyramid, reference_reprojection,
-                                  reprojection_error, self_supervised_loss, smoothness_loss, ssim_distance,
-                                  supervised_loss)
+from semdepth_lite.losses import (
+    LOSSES,
+    LossSettings,
+    automask,
+    combine_sources,
+    edge_weights,
+    identity_error,
+    normalize_disp,
+    photometric_error,
+    pyramid,
+    reference_reprojection,
+    reprojection_error,
+    self_supervised_loss,
+    smoothness_loss,
+    ssim_distance,
+    supervised_loss,
+)
 
 BOTH = pytest.mark.parametrize("reference", [True, False], ids=["reference", "fused"])
 SWITCHES = ("full_resolution", "gray", "minimum", "automask", "mask_outside")

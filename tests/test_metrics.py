@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from semdepth_lite import metrics
-from semdepth_lite.common import InputError
-from semdepth_lite.labels import GROUPS, IGNORE, NAMES, NUM_CLASSES
+from semdepth_lite.classes import GROUPS, IGNORE, NAMES, NUM_CLASSES
+from semdepth_lite.common.contracts import InputError
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "monodepth2.npz")
 few = settings(max_examples=25, deadline=None)

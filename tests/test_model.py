@@ -6,17 +6,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-
 from made_up import TinySource
-from semdepth_lite.common import InputError, read_json, read_log, seed_everything
-from semdepth_lite.data import Triplet
-from semdepth_lite.labels import IGNORE, TRAIN_ID
-from semdepth_lite.model import VARIANTS, Model, Variant, find_variant
+
+from semdepth_lite.classes import IGNORE, TRAIN_ID
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.runtime import seed_everything
+from semdepth_lite.common.storage import read_json, read_log
+from semdepth_lite.data.sources import batches
+from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.evaluation.prediction import depth_predictor, evaluate_model
+from semdepth_lite.labels import pack_labels
+from semdepth_lite.model import Model
 from semdepth_lite.networks import NetworkSettings
-from semdepth_lite.prediction import batches, depth_predictor
-from semdepth_lite.presets import evaluate_model
-from semdepth_lite.semantics import class_probabilities, pack_labels
-from semdepth_lite.training import Run, TrainSettings, load_run
+from semdepth_lite.semantics import class_probabilities
+from semdepth_lite.training.checkpoint import load_run
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
+from semdepth_lite.variants import VARIANTS, Variant, find_variant
 
 LITE = NetworkSettings(width=8)
 FUSED = [name for name, variant in VARIANTS.items() if variant.fusion != "none"]

@@ -1,19 +1,28 @@
 """Networks: Monodepth2's keys, shapes and numbers, torchvision's ResNet as oracle, the lite family, the motion."""
 from __future__ import annotations
 
-from functools import lru_cache
 import json
+from functools import lru_cache
 
 import pytest
 import torch
-
 from made_up import TinySource, fill_as_prescribed, golden, golden_arrays
+
 from semdepth_lite.camera import rigid_transform
-from semdepth_lite.common import InputError, seed_everything
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.runtime import seed_everything
 from semdepth_lite.losses import LOSSES
 from semdepth_lite.model import Model
-from semdepth_lite.networks import (DEPTHS, DepthDecoder, Encoder, NetworkSettings, build_pose_network, coordinates,
-                                    decoder_channels, elu_)
+from semdepth_lite.networks import (
+    DEPTHS,
+    DepthDecoder,
+    Encoder,
+    NetworkSettings,
+    build_pose_network,
+    coordinates,
+    decoder_channels,
+    elu_,
+)
 
 RESNETS = tuple(DEPTHS)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from semdepth_lite import figures, notebooks
-from semdepth_lite.common import InputError
+from semdepth_lite import figures
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import notebooks
 
 LESSONS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("0*.ipynb"))
 BAD = {"preset": ("huge", "preset 'huge' is unknown; use one of quick, lesson, paper"), "seed": (-4, "-"),

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from semdepth_lite import notebooks
-from semdepth_lite.common import InputError
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -112,7 +112,7 @@ def test_stored_outputs_are_fresh(lesson):
 # The tools themselves, on a notebook of four cells.
 
 PARAMETERS = 'preset = "quick"\nseed = 0\nresults = "small.json"'
-CODE = ["from semdepth_lite.notebooks import save_results", "half = seed / 2\nprint(preset, half)",
+CODE = ["from semdepth_lite.course.notebooks import save_results", "half = seed / 2\nprint(preset, half)",
         "save_results(results, half=half, preset=preset)"]
 
 

@@ -11,14 +11,17 @@ import torch
 
 import semdepth_lite
 from semdepth_lite import pretrained as room
-from semdepth_lite.common import InputError
-from semdepth_lite.evaluation import constant_baseline, evaluate
-from semdepth_lite.lessons import triplet_of
-from semdepth_lite.prediction import depth_predictor
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.sources import triplet_of
+from semdepth_lite.evaluation.baselines import constant_baseline
+from semdepth_lite.evaluation.prediction import depth_predictor
+from semdepth_lite.evaluation.report import evaluate
 from semdepth_lite.presets import PRESETS, Preset, street
-from semdepth_lite.pretrained import PRETRAINED, load_pretrained, pretrained_card, pretrained_settings, write_pretrained
+from semdepth_lite.pretrained import PRETRAINED, load_pretrained, pretrained_card
 from semdepth_lite.street import render_frame
-from semdepth_lite.training import Run, load_checkpoint
+from semdepth_lite.training.checkpoint import load_checkpoint
+from semdepth_lite.training.run import Run
+from tools.pretrained import pretrained_settings, write_pretrained
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semdepth_lite.common import InputError
-from semdepth_lite.data import Triplet
-from semdepth_lite.semantics import LinearProbe, hypercolumns
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.evaluation.probe import LinearProbe, hypercolumns
 
 
 def batch_of(target: torch.Tensor, labels: torch.Tensor | None) -> Triplet:

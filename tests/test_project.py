@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import ast
-import json
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from semdepth_lite import notebooks, readme
-from semdepth_lite.common import InputError
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import notebooks
+from tools import pages as readme
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -97,7 +98,7 @@ def test_upward_imports_are_seen(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     path = tmp_path / "street" / "sun.py"
-    path.write_text("from ..model import x\nfrom . import sky\ndef f():\n    import semdepth_lite.common\n")
+    path.write_text("from ..model import x\nfrom . import sky\ndef f():\n    import semdepth_lite.common.contracts\n")
     assert imported_rooms(path) == {"model.py", "street", "common.py"}
     (tmp_path / "common.py").write_text("from . import model\nfrom semdepth_lite import Variant\n")
     assert imported_rooms(tmp_path / "common.py") == {"model.py", "__init__.py"}
@@ -228,7 +229,7 @@ def test_readme_s_examples_run():
 
 
 def test_readme_s_tables_are_those_of_the_committed_files():
-    assert readme.fill(README) == README, "run python -m semdepth_lite.readme"
+    assert readme.fill(README) == README, "run python -m tools.pages"
 
 
 def test_result_tables(tmp_path, monkeypatch):

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from semdepth_lite.common import InputError
-from semdepth_lite.notebooks import RESULTS
-from semdepth_lite.published import MARKS, published_table, retraining_spread, retraining_table
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.experiments.published import MARKS, published_table, retraining_spread, retraining_table
+from semdepth_lite.experiments.results import RESULTS
 
 PUBLISHED = json.loads((RESULTS / "published-kitti.json").read_text(encoding="utf-8"))
 

@@ -6,22 +6,40 @@ import math
 import numpy as np
 import pytest
 import torch
+from made_up import TinySource
 from torch import nn
 from torch.autograd import gradcheck
 
-from made_up import TinySource
-from semdepth_lite.common import InputError
-from semdepth_lite.data import Triplet, flip
-from semdepth_lite.labels import IGNORE, NUM_CLASSES, TRAIN_ID
+from semdepth_lite.classes import IGNORE, NUM_CLASSES, TRAIN_ID
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.augmentation import flip
+from semdepth_lite.data.sources import NoisyLabels, SegmentedSource
+from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.evaluation.segmentation import evaluate_segmentation
+from semdepth_lite.labels import pack_labels, pack_probabilities, unpack
 from semdepth_lite.networks import Encoder, NetworkSettings
-from semdepth_lite.semantics import (SSFA, ClassModulation, ConcatenationFusion, Guidance, MultiLevelAttention,
-                                     MultiscaleSSFA, Segmenter, SemanticDecoder, SemanticGuidedAttention,
-                                     class_probabilities, class_weights, count_classes, evaluate_segmentation,
-                                     output_count, pack_labels, pack_probabilities, predicted_labels,
-                                     pretrain_segmenter, prior_logits, scale_gradient, segment_all, semantic_loss,
-                                     targets, unpack)
+from semdepth_lite.semantics import (
+    SSFA,
+    ClassModulation,
+    ConcatenationFusion,
+    Guidance,
+    MultiLevelAttention,
+    MultiscaleSSFA,
+    Segmenter,
+    SemanticDecoder,
+    SemanticGuidedAttention,
+    class_probabilities,
+    class_weights,
+    output_count,
+    predicted_labels,
+    prior_logits,
+    scale_gradient,
+    semantic_loss,
+    targets,
+)
 from semdepth_lite.semantics.branch import subpixels
-from semdepth_lite.sources import NoisyLabels, SegmentedSource
+from semdepth_lite.training.preparation import count_classes
+from semdepth_lite.training.segmenter import pretrain_segmenter, segment_all
 
 LITE = NetworkSettings(width=8)
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from semdepth_lite.borders import snap_depth
-from semdepth_lite.common import InputError
-from semdepth_lite.labels import IGNORE
+from semdepth_lite.classes import IGNORE
+from semdepth_lite.common.contracts import InputError
 
 
 def step(height: int = 12, width: int = 24, border: int = 12, shift: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

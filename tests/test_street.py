@@ -6,10 +6,21 @@ import json
 import numpy as np
 import pytest
 
-from semdepth_lite.common import InputError
-from semdepth_lite.labels import GROUPS, IGNORE, TRAIN_ID
-from semdepth_lite.street import (StreetSettings, cache_folder, corrupt_labels, default_intrinsics, export_kitti,
-                                  load_street, make_scene, pace_car_scene, render_frame, render_scene, scene_seeds)
+from semdepth_lite.classes import GROUPS, IGNORE, TRAIN_ID
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.street import (
+    StreetSettings,
+    cache_folder,
+    corrupt_labels,
+    default_intrinsics,
+    export_kitti,
+    load_street,
+    make_scene,
+    pace_car_scene,
+    render_frame,
+    render_scene,
+    scene_seeds,
+)
 from semdepth_lite.street import cache as cache_room
 from semdepth_lite.street import export as export_room
 from semdepth_lite.street.noise import stripes

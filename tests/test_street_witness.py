@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from semdepth_lite.labels import NAMES
+from semdepth_lite.classes import NAMES
 from semdepth_lite.street import Frame, render_frame, scene_seeds
 
 HEIGHT, WIDTH = 96, 320

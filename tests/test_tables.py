@@ -4,10 +4,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semdepth_lite.common import InputError
-from semdepth_lite.evaluation import paired_bootstrap
-from semdepth_lite.tables import (compare, cost_table, difference_table, group_runs, mean_and_spread, results_table,
-                                  speed_table)
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.evaluation.significance import paired_bootstrap
+from semdepth_lite.experiments.tables import (
+    compare,
+    cost_table,
+    difference_table,
+    group_runs,
+    mean_and_spread,
+    results_table,
+    speed_table,
+)
 
 SCENES = [0, 0, 1, 1, 2, 2]
 

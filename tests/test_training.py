@@ -1,35 +1,39 @@
 """The training loop: order, schedule, resume bit for bit, logs, refusals, and what broke told by name."""
 from __future__ import annotations
 
-from dataclasses import replace
 import json
 import math
-from pathlib import Path
 import random
 import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
-from hypothesis import given, strategies as st
 import numpy as np
 import pytest
 import torch
-
+from hypothesis import given
+from hypothesis import strategies as st
 from made_up import TinySource
+
 from semdepth_lite import presets as presets_room
 from semdepth_lite.camera import disp_to_depth
-from semdepth_lite.common import InputError, keep_freed_memory
-from semdepth_lite.evaluation import Protocol
-from semdepth_lite.experiments import plan
-from semdepth_lite.singles import Single, execute, is_done, rounded
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.runtime import keep_freed_memory
+from semdepth_lite.common.storage import read_json, read_log
+from semdepth_lite.evaluation.prediction import depth_predictor, evaluate_model
+from semdepth_lite.evaluation.protocol import Protocol
+from semdepth_lite.experiments.runner import plan
+from semdepth_lite.experiments.trial import Trial, execute, is_done, rounded
 from semdepth_lite.losses import LossTerms
 from semdepth_lite.model import Prediction
-from semdepth_lite.prediction import depth_predictor
-from semdepth_lite.presets import PRESETS, Preset, evaluate_model, find_preset, recipe
-from semdepth_lite.training import (Run, TrainingError, TrainSettings, batch_indices, diagnose, learning_rate,
-                                    load_batch, load_checkpoint, load_run, make_optimizer, read_json, read_log,
-                                    update)
+from semdepth_lite.presets import PRESETS, Preset, find_preset, recipe
+from semdepth_lite.training.batches import batch_indices, load_batch
+from semdepth_lite.training.checkpoint import load_checkpoint, load_run
+from semdepth_lite.training.run import Run, TrainingError, diagnose, make_optimizer, update
+from semdepth_lite.training.settings import TrainSettings, learning_rate
 
 TINY = TrainSettings(width=8, steps=6, batch=2)
 
@@ -537,8 +541,8 @@ def test_presets_are_found_and_changed():
 
 
 def test_a_single_run_leaves_results_and_is_done(tiny_preset, tmp_path):
-    learned = Single("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
-    constant = Single("constant", "constant of the training depth", None, tiny_preset)
+    learned = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
+    constant = Trial("constant", "constant of the training depth", None, tiny_preset)
     results = tmp_path / "results"
     assert plan([learned, constant], results, 1)[0] == [learned, constant]
     for single in (learned, constant):
@@ -558,7 +562,7 @@ def test_a_single_run_leaves_results_and_is_done(tiny_preset, tmp_path):
 
 
 def test_an_experiments_run_continues_where_it_was_cut_off(tiny_preset, tmp_path):
-    single = Single("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
+    single = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
     whole = execute(single, tmp_path / "whole", tmp_path / "a", progress=False)
     cut_off(presets_room.street("train", tiny_preset, progress=False), tmp_path / "work" / "learned", 1,
             single.settings, save_every=1)

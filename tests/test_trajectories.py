@@ -9,11 +9,18 @@ import pytest
 import torch
 
 from semdepth_lite.camera import rigid_transform
-from semdepth_lite.common import InputError
-from semdepth_lite.data import Triplet
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.evaluation.trajectories import (
+    chain,
+    evaluate_paths,
+    find_paths,
+    judge_path,
+    paths_json,
+    paths_table,
+    predicted_and_true,
+)
 from semdepth_lite.metrics import KITTI_LENGTHS
-from semdepth_lite.trajectories import (chain, evaluate_paths, find_paths, judge_path, paths_json, paths_table,
-                                        predicted_and_true)
 
 
 def walk(frames: int, stride: float = 1.0, turn: float = 0.02) -> torch.Tensor:

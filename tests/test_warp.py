@@ -1,15 +1,25 @@
 """View synthesis against Monodepth2's figures, loops, an analytic scene and finite differences."""
 from __future__ import annotations
 
-from hypothesis import given, strategies as st
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import camera, golden, pole_scene, poses, scene_triplet
 from torch.autograd import gradcheck
 
-from made_up import camera, golden, pole_scene, poses, scene_triplet
-from semdepth_lite.camera import (backproject, flip_intrinsics, flip_transform, invert_transform, pixel_grid,
-                                  project, resize_intrinsics, rigid_transform, transform_points)
-from semdepth_lite.common import InputError
+from semdepth_lite.camera import (
+    backproject,
+    flip_intrinsics,
+    flip_transform,
+    invert_transform,
+    pixel_grid,
+    project,
+    resize_intrinsics,
+    rigid_transform,
+    transform_points,
+)
+from semdepth_lite.common.contracts import InputError
 from semdepth_lite.warp import fold_camera, inside, occluded, sample, source_pixels, warp
 
 BOTH = pytest.mark.parametrize("reference", [True, False], ids=["reference", "fast"])

@@ -3,19 +3,25 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from semdepth_lite.common import InputError
+from semdepth_lite.common.contracts import InputError
 from semdepth_lite.model import Model
 from semdepth_lite.networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
-from semdepth_lite.weights import (NETWORK_FILES, imagenet_state, load_imagenet, load_tensors, read_monodepth2,
-                                   write_monodepth2)
+from semdepth_lite.weights import (
+    NETWORK_FILES,
+    imagenet_state,
+    load_imagenet,
+    load_tensors,
+    read_monodepth2,
+    write_monodepth2,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "monodepth2.npz"
 

@@ -10,18 +10,22 @@ import pytest
 import torch
 from PIL import Image
 
-from semdepth_lite import failures, figures, lessons, losses, metrics, presets
-from semdepth_lite import widgets as room
+from semdepth_lite import figures, losses, metrics, presets
 from semdepth_lite.borders import snap_depth
 from semdepth_lite.camera import backproject, intrinsics, rigid_transform
-from semdepth_lite.common import InputError
-from semdepth_lite.labels import GROUPS, NAMES, group_mask
+from semdepth_lite.classes import GROUPS, NAMES
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import demos
+from semdepth_lite.course import explorers as room
+from semdepth_lite.course.explorers import borders as profiles
+from semdepth_lite.course.explorers import pace_car as pace
+from semdepth_lite.course.explorers import pixels
+from semdepth_lite.course.explorers.controls import choice, slider
+from semdepth_lite.course.explorers.layout import Canvas
+from semdepth_lite.labels import group_mask
 from semdepth_lite.losses import LossSettings
 from semdepth_lite.street import corrupt_labels, make_scene, pace_car_scene, render_frame, render_scene
 from semdepth_lite.warp import warp
-from semdepth_lite.widgets import pace, pixels, profiles
-from semdepth_lite.widgets.controls import choice, slider
-from semdepth_lite.widgets.layout import Canvas
 
 HEIGHT, WIDTH = 64, 96
 
@@ -29,7 +33,7 @@ HEIGHT, WIDTH = 64, 96
 @pytest.fixture(scope="module")
 def batch():
     """One triplet of the street."""
-    return lessons.triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
+    return demos.triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +63,8 @@ def made(batch, model, attentive):
                "pace": room.PaceCarExplorer(pace_car_scene(4), 48, 144), "border": room.BorderExplorer(batch, model),
                "curve": room.CurveExplorer(batch, model, depths=torch.logspace(0.5, 2, 12)),
                "attention": room.AttentionExplorer(attentive, batch),
-               "museum": room.MuseumExplorer(failures.shelf((0.5, 1.0), ("fattening", "scale_drift"),
-                                                            failures.World(8, HEIGHT, WIDTH)))}
+               "museum": room.MuseumExplorer(museum.shelf((0.5, 1.0), ("fattening", "scale_drift"),
+                                                            museum.World(8, HEIGHT, WIDTH)))}
 
 
 MOVES = {"warp": ("yaw", 1.0), "scale": ("factor", 3.0), "intrinsics": ("focal", 1.5), "pace": ("share", 1.0),
@@ -183,7 +187,7 @@ def mean_error(batch, depth, T, K, source=0):
 
 
 def test_warp(made, batch):
-    explorer, depth, T = made["warp"], lessons.far_sky(batch.depth), batch.T_source_target[:, 0]
+    explorer, depth, T = made["warp"], demos.far_sky(batch.depth), batch.T_source_target[:, 0]
     explorer.set(yaw=1.0, z=0.5, scale=2.0)
     extra = rigid_transform(torch.tensor([[0.0, math.pi / 180, 0.0]]), torch.tensor([[0.0, 0.0, 0.5]]))
     assert explorer.numbers["error"] == pytest.approx(mean_error(batch, 2 * depth, extra @ T, batch.K), rel=1e-5)
@@ -197,7 +201,7 @@ def test_warp(made, batch):
 
 def test_scale_changes_nothing_unless_depth_is_scaled_alone(made, batch):
     explorer = made["scale"]
-    truth = mean_error(batch, lessons.far_sky(batch.depth), batch.T_source_target[:, 0], batch.K)
+    truth = mean_error(batch, demos.far_sky(batch.depth), batch.T_source_target[:, 0], batch.K)
     for factor in (0.1, 10.0):
         explorer.set(factor=factor)
         assert explorer.numbers["error"] == pytest.approx(truth, abs=2e-5)
@@ -210,14 +214,14 @@ def test_intrinsics(made, batch):
     explorer = made["intrinsics"]
     explorer.set(focal=0.5, right=4)
     K = intrinsics(0.5 * 0.58 * WIDTH, 0.5 * 0.58 * WIDTH, (WIDTH - 1) / 2 + 4, (HEIGHT - 1) / 2)[None]
-    expected = mean_error(batch, lessons.far_sky(batch.depth), batch.T_source_target[:, 0], K)
+    expected = mean_error(batch, demos.far_sky(batch.depth), batch.T_source_target[:, 0], K)
     assert explorer.numbers["error"] == pytest.approx(expected, rel=1e-4)
     assert explorer.numbers["field_of_view"] == pytest.approx(math.degrees(2 * math.atan(1 / 0.58)), abs=0.01)
     explorer._reset()
 
 
 def test_driving_straight_ahead_hides_the_focal_length(batch):
-    straight = lessons.triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
+    straight = demos.triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
     straight.T_source_target[:] = rigid_transform(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 0.7]]))
     explorer = room.IntrinsicsExplorer(straight)
     errors = []
@@ -233,7 +237,7 @@ def test_driving_straight_ahead_hides_the_focal_length(batch):
 def test_the_curve_is_the_loss_of_the_pixel(made, batch, ssim, minimum, mask):
     explorer, (u, v) = made["curve"], (WIDTH // 2 + 9, HEIGHT // 2 + 4)
     settings = LossSettings(ssim=0.85 if ssim else 0.0, minimum=minimum, automask=mask)
-    known = [float(lessons.pixel_loss(batch, torch.full_like(batch.depth, float(d)), settings)[0, v, u])
+    known = [float(demos.pixel_loss(batch, torch.full_like(batch.depth, float(d)), settings)[0, v, u])
              for d in explorer.depths]
     explorer.set(u=u, v=v, ssim=ssim, minimum=minimum, mask=mask)
     assert explorer.numbers["best"] == pytest.approx(float(explorer.depths[int(np.argmin(known))]))
@@ -248,7 +252,7 @@ def test_the_curve_names_truth_and_network(made, batch, model):
     explorer._reset()
     u, v = explorer.values["u"], explorer.values["v"]
     with torch.no_grad():
-        answer = lessons.to_scale(model.predict(batch.target).depth, batch.depth)[0, 0, v, u]
+        answer = demos.to_scale(model.predict(batch.target).depth, batch.depth)[0, 0, v, u]
     assert explorer.numbers["network"] == pytest.approx(float(answer), rel=1e-5)
     assert explorer.numbers["truth"] == float(batch.depth[0, 0, v, u])
     assert NAMES[int(batch.labels[0, v, u])] in explorer.sentence
@@ -283,13 +287,13 @@ def test_marked_pixels_show_what_they_say(batch):
 def test_the_car_drives_at_its_share_of_the_pace():
     scene = pace_car_scene(4)
     movers = scene.movers
-    frames = [render_scene(scene, index, 48, 144) for index in lessons.FRAMES]
-    at_pace, slow = (lessons.at_share_of_pace(scene, share, 48, 144) for share in (1.0, 0.5))
-    assert torch.equal(at_pace.target, lessons.triplet_of(frames).target) and scene.movers == movers
+    frames = [render_scene(scene, index, 48, 144) for index in demos.FRAMES]
+    at_pace, slow = (demos.at_share_of_pace(scene, share, 48, 144) for share in (1.0, 0.5))
+    assert torch.equal(at_pace.target, demos.triplet_of(frames).target) and scene.movers == movers
     assert torch.equal(slow.depth, at_pace.depth), "the target frame differs"
     assert not torch.equal(slow.sources, at_pace.sources)
     with pytest.raises(InputError, match="no car that keeps pace"):
-        lessons.at_share_of_pace(make_scene(8), 1.0, 48, 144)
+        demos.at_share_of_pace(make_scene(8), 1.0, 48, 144)
 
 
 def test_the_faster_the_car_the_farther_it_seems(made):
@@ -303,7 +307,7 @@ def test_the_faster_the_car_the_farther_it_seems(made):
     assert best[1] == pytest.approx(2 * truth, rel=0.35) and best[2] > 4 * truth
     assert silent[0] < 30 < 50 < silent[2]
     car, name = explorer.batches[1.0], "reprojection_error"
-    error, _ = getattr(losses, name)(lessons.far_sky(car.depth), car.T_source_target, car.K, car.target, car.sources,
+    error, _ = getattr(losses, name)(demos.far_sky(car.depth), car.T_source_target, car.K, car.target, car.sources,
                                      LossSettings())
     unmoved = losses.identity_error(car.target, car.sources, LossSettings())
     expected = 100 * float((error >= unmoved)[0][explorer.car(1.0)].float().mean())
@@ -331,7 +335,7 @@ def test_border_numbers_are_those_of_the_metrics(made, batch, model):
     explorer = made["border"]
     explorer.set(noise=0.6, reach=2.5)
     with torch.no_grad():
-        depth = lessons.to_scale(model.predict(batch.target).depth, batch.depth)
+        depth = demos.to_scale(model.predict(batch.target).depth, batch.depth)
     wrong = torch.from_numpy(corrupt_labels(batch.labels.numpy(), 0.6, 0))
     snapped = snap_depth(depth, wrong, batch.target, reach=2.5, radius=3)
     band = metrics.border_band(batch.labels)[0] & (batch.depth[:, 0] > 1e-3) & (batch.depth[:, 0] < 80)
@@ -346,7 +350,7 @@ def test_offered_borders_are_borders_of_things(batch):
         left, right = (int(batch.labels[0, v, x]) for x in (u, u + 1))
         assert name.startswith(f"{NAMES[left]} | {NAMES[right]}, row {v}") and left != right
         assert (left in GROUPS["foreground_wide"]) != (right in GROUPS["foreground_wide"])
-    batch_of_road = lessons.triplet_of([render_frame(8, index, 16, 48) for index in (2, 3, 4)])
+    batch_of_road = demos.triplet_of([render_frame(8, index, 16, 48) for index in (2, 3, 4)])
     batch_of_road.labels[:] = 0
     with pytest.raises(InputError, match="no upright border"):
         profiles.telling_borders(batch_of_road)
@@ -365,7 +369,7 @@ def test_the_museum_shows_what_is_on_its_shelf(made):
     explorer = made["museum"]
     for title, name in (("Scale drift", "scale_drift"), ("Fattening", "fattening")):
         explorer.set(exhibit=title, strength=1.0)
-        expected = failures.failure(name, 1.0, failures.World(8, HEIGHT, WIDTH)).values
+        expected = museum.failure(name, 1.0, museum.World(8, HEIGHT, WIDTH)).values
         assert explorer.numbers == expected and f"broken {expected['broken']:.1f}" in explorer.sentence
     explorer._reset()
     with pytest.raises(InputError, match="nothing on this shelf"):

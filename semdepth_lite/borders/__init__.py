@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 from .edges import edge_strength, point_count, strongest_points, training_points
-from .inspection import follow_ranking, judge_pairs, quadruplets
 from .ranking import RankingSettings, pair_costs, point_certainty, ranking_loss, ranking_variable, sample_pairs
 from .seem import SEEM
 from .snapping import snap_depth
 
-__all__ = ["RankingSettings", "SEEM", "edge_strength", "follow_ranking", "judge_pairs", "pair_costs",
-           "point_certainty", "point_count", "quadruplets", "ranking_loss", "ranking_variable", "sample_pairs",
+__all__ = ["RankingSettings", "SEEM", "edge_strength", "pair_costs",
+           "point_certainty", "point_count", "ranking_loss", "ranking_variable", "sample_pairs",
            "snap_depth", "strongest_points", "training_points"]

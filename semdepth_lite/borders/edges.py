@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 
-from ..common import InputError, check_sizes
-from ..metrics.borders import squared_distance_to
+from ..common.contracts import InputError, check_sizes
+from ..metrics import squared_distance_to
 
 POINTS = 2048       # of an image of 640x192 [inferred, from the density of the scatter in FIG1]
 IMPORTANT = 0.75    # share of points near edges [code: PREND]

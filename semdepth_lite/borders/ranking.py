@@ -14,7 +14,7 @@ The loss has no sign: it makes depths differ without knowing which is nearer, so
 is, right or wrong. Measured in the project's prototype: unbounded and started early it did great harm (AbsRel 0.175 to
 0.238, while the edge metrics looked excellent); started late, at low weight, on log depth, silent below a difference
 whose sign means nothing and above one that is enough, it sharpened borders and harmed nothing. That form is the default
-here; cap and weight were chosen on validation scenes (experiment `search`). `DRAWN` in `variants.py` names the printed
+here; cap and weight were chosen on validation scenes (experiment `search`). `AS_PRINTED` in `variants.py` names the printed
 one.
 """
 from __future__ import annotations
@@ -25,8 +25,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..common import InputError, check_choices, check_sizes
-from ..labels import GROUPS, IGNORE, group_mask
+from ..classes import GROUPS, IGNORE
+from ..common.contracts import InputError, check_choices, check_sizes
+from ..labels import group_mask
 from .edges import draw
 
 # At 640 pixels of width, scaled with the width [inferred]; in parentheses what they do not fall below (ours).

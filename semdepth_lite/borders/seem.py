@@ -7,8 +7,8 @@ feature before its last convolution. The formulas below are inferred.
 from __future__ import annotations
 
 import torch
-from torch import nn
 import torch.nn.functional as F
+from torch import nn
 
 from .edges import without_repeats
 

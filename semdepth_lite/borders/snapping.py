@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 
-from ..common import InputError, check_sizes
-from ..labels import IGNORE, label_borders
-from ..metrics.borders import squared_distance_to
+from ..classes import IGNORE
+from ..common.contracts import InputError, check_sizes
+from ..labels import label_borders
+from ..metrics import squared_distance_to
 
 
 def snap_depth(depth: torch.Tensor, mask: torch.Tensor, image: torch.Tensor | None = None, confidence: float = 0.9,

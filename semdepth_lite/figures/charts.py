@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common import InputError
-from ..labels import NAMES, palette
+from ..classes import NAMES
+from ..common.contracts import InputError
+from ..labels import palette
 from .style import LINES, WIDTH, as_array, as_image, draw_image, mark_pixel, new_figure, styled
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common import InputError
-from ..labels import IGNORE, NAMES, palette
+from ..classes import IGNORE, NAMES
+from ..common.contracts import InputError
+from ..labels import palette
 from .style import NO_VALUE, WIDTH, as_array, as_image, as_map, draw_image, image_axes, styled
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..common import InputError
+from ..common.contracts import InputError
 from .style import LINES, WIDTH, as_array, as_image, draw_image, image_axes, new_figure, styled
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common import InputError, write_atomically
+from ..common.contracts import InputError
+from ..common.storage import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

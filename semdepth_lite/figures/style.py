@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common import InputError
+from ..common.contracts import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

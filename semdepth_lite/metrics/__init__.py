@@ -1,13 +1,46 @@
 """Metrics: torch in, torch out, a whole batch at once, one number an image, nan where there is nothing to judge."""
 from __future__ import annotations
 
-from .borders import (Sides, border_band, check_match_radius, class_errors, depth_edges, discontinuity_sides,
-                      distance_to, edge_agreement, fattening, region_errors, squared_distance_to, thin_structures)
-from .depth import (CROPS, DEPTH_METRICS, ErrorMaps, count, crop_mask, depth_errors, error_maps, evaluation_mask,
-                    masked_mean, masked_median, masked_share, median_scale, scale_spread, to_float)
+from .borders import (
+                      Sides,
+                      border_band,
+                      check_match_radius,
+                      class_errors,
+                      depth_edges,
+                      discontinuity_sides,
+                      distance_to,
+                      edge_agreement,
+                      fattening,
+                      region_errors,
+                      squared_distance_to,
+                      thin_structures,
+)
+from .depth import (
+                      CROPS,
+                      DEPTH_METRICS,
+                      ErrorMaps,
+                      count,
+                      crop_mask,
+                      depth_errors,
+                      error_maps,
+                      evaluation_mask,
+                      masked_mean,
+                      masked_median,
+                      masked_share,
+                      median_scale,
+                      scale_spread,
+                      to_float,
+)
 from .segmentation import border_f1, class_iou, confusion_matrix, mean_iou
-from .trajectory import (KITTI_LENGTHS, align_trajectory, kitti_segment_errors, pair_errors, rotation_angle,
-                         snippet_ate, trajectory_ate)
+from .trajectory import (
+                      KITTI_LENGTHS,
+                      align_trajectory,
+                      kitti_segment_errors,
+                      pair_errors,
+                      rotation_angle,
+                      snippet_ate,
+                      trajectory_ate,
+)
 
 __all__ = [
     "CROPS", "DEPTH_METRICS", "ErrorMaps", "KITTI_LENGTHS", "Sides", "align_trajectory", "border_band",

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..common import InputError, check_sizes
-from ..labels import IGNORE, NAMES, group_mask, label_borders
+from ..classes import IGNORE, NAMES
+from ..common.contracts import InputError, check_sizes
+from ..labels import group_mask, label_borders
 from .depth import ErrorMaps, masked_share, to_float
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import torch
 
-from ..common import InputError, check_sizes
-from ..labels import IGNORE, NUM_CLASSES, label_borders
+from ..classes import IGNORE, NUM_CLASSES
+from ..common.contracts import InputError, check_sizes
+from ..labels import label_borders
 from .borders import edge_agreement
 
 

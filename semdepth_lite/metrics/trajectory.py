@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from ..common import InputError, check_sizes
+from ..common.contracts import InputError, check_sizes
 
 KITTI_LENGTHS: tuple[float, ...] = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)  # m
 

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from .attention import ConcatenationFusion, MultiLevelAttention, SemanticGuidedAttention
 from .branch import SemanticDecoder, class_probabilities, predicted_labels, scale_gradient
-from .guidance import Guidance, pack_labels, pack_probabilities, unpack
+from .guidance import Guidance
+from .loss import class_weights, output_count, prior_logits, semantic_loss, targets
 from .modulation import SSFA, ClassModulation, MultiscaleSSFA
-from .probe import LinearProbe, hypercolumns
-from .segmenter import Segmenter, pretrain_segmenter, segment_all
-from .supervision import (class_weights, count_classes, evaluate_segmentation, output_count, prior_logits,
-                          semantic_loss, targets)
+from .segmenter import Segmenter
 
-__all__ = ["ClassModulation", "ConcatenationFusion", "Guidance", "LinearProbe", "MultiLevelAttention", "MultiscaleSSFA",
+__all__ = ["ClassModulation", "ConcatenationFusion", "Guidance", "MultiLevelAttention", "MultiscaleSSFA",
            "SSFA", "Segmenter", "SemanticDecoder", "SemanticGuidedAttention", "class_probabilities",
-           "class_weights", "count_classes", "evaluate_segmentation", "hypercolumns", "output_count", "pack_labels",
-           "pack_probabilities", "predicted_labels", "pretrain_segmenter", "prior_logits", "scale_gradient",
-           "segment_all", "semantic_loss", "targets", "unpack"]
+           "class_weights", "output_count",            "predicted_labels", "prior_logits", "scale_gradient",
+           "semantic_loss", "targets"]

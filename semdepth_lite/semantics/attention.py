@@ -6,10 +6,10 @@ pixels is stated in its abstract; their equations are unknown, and those below a
 from __future__ import annotations
 
 import torch
-from torch import nn
 import torch.nn.functional as F
+from torch import nn
 
-from ..common import InputError
+from ..common.contracts import InputError
 from .guidance import Guidance
 
 ATTENTION_LEVELS = (4, 3, 2)  # at levels 1 and 0 concatenation and convolution take over [figure: FIG1]

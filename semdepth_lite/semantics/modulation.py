@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
 import torch.nn.functional as F
+from torch import nn
 
-from ..common import InputError
+from ..common.contracts import InputError
 from .guidance import Guidance
 
 NORMALIZATIONS = ("group", "instance", "none")

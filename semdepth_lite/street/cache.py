@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..common import Failure, InputError, check_pixels, keep_freed_memory, reserve, temporary_folder
+from ..common.contracts import InputError, RunFailed, check_pixels
+from ..common.runtime import keep_freed_memory
+from ..common.storage import reserve, temporary_folder
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
 
@@ -198,7 +200,7 @@ def _share_out(folder: Path, settings: StreetSettings, seeds: list[int], workers
             bar.update(int(line))
         error = process.stderr.read().strip()
         if process.wait():
-            raise Failure(f"rendering the street failed: {error.splitlines()[-1] if error else process.returncode}.")
+            raise RunFailed(f"rendering the street failed: {error.splitlines()[-1] if error else process.returncode}.")
 
     with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
         running = [stack.enter_context(subprocess.Popen(command, env=environment, **pipe)) for _ in shares]

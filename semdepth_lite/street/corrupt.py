@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..classes import GROUPS, IGNORE, TRAIN_ID
-from ..common import InputError
+from ..common.contracts import InputError
 
 # What a network takes a class for when it errs (ours, after the usual off-diagonal of Cityscapes confusion tables).
 CONFUSED: dict[str, str] = {

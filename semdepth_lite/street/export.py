@@ -7,7 +7,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..classes import CLASSES
-from ..common import InputError, temporary_folder
+from ..common.contracts import InputError
+from ..common.storage import temporary_folder
 from .render import Frame, render_scene
 from .scene import make_scene
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..classes import TRAIN_ID
-from ..common import InputError, check_pixels
+from ..common.contracts import InputError, check_pixels
 from .raster import SKY, camera_view, draw
 from .scene import Scene, make_scene
 from .shading import shade_samples

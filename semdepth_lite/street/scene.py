@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..common import InputError
+from ..common.contracts import InputError
 from . import objects
 from .buildings import row
 from .things import Stage, Things, join

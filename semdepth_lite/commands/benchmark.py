@@ -1,0 +1,39 @@
+"""`benchmark`: time a training step beside its networks alone."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..common.contracts import InputError
+from ..common.storage import read_json, write_json
+from .options import add_device
+
+
+def add_benchmark(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `benchmark`."""
+    for name, default, text in (("height", 192, "pixels"), ("width", 640, "pixels"), ("batch", 2, "triplets in a step"),
+                                ("repeats", 5, "timed calls of each part"),
+                                ("alignment", 0, "Gauss-Newton steps of the pose; the lessons use 2")):
+        command.add_argument(f"--{name}", type=int, default=default, help=text)
+    command.add_argument("--encoder", default="resnet18", help="lite, resnet18, resnet34 or resnet50")
+    command.add_argument("--loss", default="monodepth2", help="monodepth2 or lesson")
+    command.add_argument("--variant", default="baseline", help="name of the method")
+    command.add_argument("--precision", default="fp32", help="fp32 or bf16")
+    command.add_argument("--output", type=Path, help="JSON file to write")
+    command.add_argument("--compare", type=Path, help="JSON file of an earlier benchmark to show beside")
+    add_device(command)
+
+
+def run_benchmark(args: argparse.Namespace) -> dict:
+    """Time a training step and its parts."""
+    from ..training.benchmark import Shape, benchmark, table
+
+    other = read_json(args.compare) if args.compare else None
+    if other is not None and not isinstance(other.get("seconds"), dict):
+        raise InputError(f"{args.compare} is no benchmark; name a file that benchmark --output wrote.")
+    shape = Shape(args.height, args.width, args.batch, args.encoder, args.loss, args.variant, args.precision,
+                  args.alignment)
+    found = benchmark(shape, args.device, args.repeats)
+    if args.output:
+        write_json(args.output, found)
+    return {**found, "text": table(found, other)}

@@ -1,0 +1,33 @@
+"""`doctor`: look at a clip before training."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .options import add_data, data_options
+
+
+def add_doctor(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `doctor`."""
+    command.add_argument("folder", help="folder of images or video file, or kitti:ROOT")
+    command.add_argument("--height", type=int, default=192, help="at which training will see it, pixels")
+    command.add_argument("--width", type=int, default=640, help="likewise")
+    command.add_argument("--pairs", type=int, default=12, help="neighboring frames to look at")
+    command.add_argument("--output", type=Path, help="folder for a picture of each finding")
+    add_data(command, named=False)
+
+
+def run_doctor(args: argparse.Namespace) -> dict:
+    """Look at a clip before training."""
+    from ..data.by_name import open_data
+    from ..data.doctor import examine, overall, report
+    from ..data.image_files import write_image
+
+    data = args.folder if ":" in args.folder else f"frames:{args.folder}"
+    source = open_data(data, args.height, args.width, data_options(args))
+    findings = examine(source, args.pairs, progress=not args.quiet)
+    for finding in findings:
+        if args.output and finding.picture is not None:
+            write_image(args.output / f"{finding.name}.png", finding.picture)
+    return {"verdict": overall(findings), "findings": [finding.to_json() for finding in findings],
+            "text": report(findings)}

@@ -1,0 +1,114 @@
+"""Arguments that several commands share, and what they open."""
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from ..common.contracts import InputError, check_divisible
+from ..common.runtime import pick_device
+from ..common.storage import read_json
+
+
+def open_street(args: argparse.Namespace, split: str):
+    """Open a split of the street, which has no use for what is said about real data."""
+    from ..data.by_name import check_options
+    from ..presets import street
+
+    check_options("street", data_options(args))
+    return street(split, args.preset, progress=not args.quiet)
+
+
+def data_options(args: argparse.Namespace, **changes):
+    """Gather what was said about real data."""
+    from ..data.by_name import DataOptions
+
+    options = DataOptions(frames=args.frames, drives=tuple(args.drives or ()), intrinsics=args.intrinsics,
+                          step=args.frame_step, labels=args.labels, label_ids=args.label_ids, depth=args.depth,
+                          improved_root=args.improved_depth, sequences=tuple(args.sequences or ()),
+                          allow_gaps=args.allow_gaps)
+    return replace(options, **changes)
+
+
+def open_model(args: argparse.Namespace):
+    """Load the model of a run folder, pretrained or published weights; return it with its image size and unit.
+
+    Raises:
+        InputError: if none or several are named.
+    """
+    from ..training.checkpoint import load_run
+    from ..weights import STEREO_SCALE, read_monodepth2
+
+    if sum(map(bool, (args.run, args.weights, args.pretrained))) != 1:
+        raise InputError("name either a run folder, --pretrained with weights that come with the package, or --weights "
+                         "with a folder of Monodepth2's files.")
+    if args.pretrained:
+        from ..pretrained import load_pretrained, pretrained_card
+
+        card = pretrained_card(args.pretrained)
+        return load_pretrained(args.pretrained, args.device), card["height"], card["width"], 1.0
+    if args.run:
+        about = read_json(args.run / "settings.json")
+        height, width = about.get("height"), about.get("width")
+        if not (isinstance(height, int) and isinstance(width, int)):
+            raise InputError(f"{args.run / 'settings.json'} gives the image size {width}x{height}, expected two whole "
+                             "numbers of pixels; restore it, or train again.")
+        check_divisible(height, width)
+        return load_run(args.run, args.device), height, width, 1.0
+    from ..model import Model
+
+    published = read_monodepth2(args.weights)
+    pose = "learned" if "pose" in published.states else "given"
+    model = Model(published.networks, pose=pose)
+    published.load_into(model)
+    model = model.to(pick_device(args.device)).eval()
+    return model, published.height, published.width, STEREO_SCALE if published.stereo else 1.0
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults beside the help of each option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        shown = action.default not in (None, False)
+        return super()._get_help_string(action) if shown else action.help or ""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports bad usage in one line, with exit status 2."""
+
+    def error(self, message: str) -> None:
+        """Say what was wrong with the arguments, and end."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of a device."""
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: CUDA where there is one, else cpu")
+
+
+def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
+    """Add what may be said about data."""
+    if named:
+        parser.add_argument("--data", default="street", help="street, kitti:ROOT, odometry:ROOT, or frames:FOLDER "
+                            "(or a video file)")
+    parser.add_argument("--frames", type=Path, help="KITTI raw: list file, lines 'folder frame side'")
+    parser.add_argument("--drives", nargs="*", metavar="DAY/DRIVE", help="KITTI raw: whole drives, where there is no "
+                        "list (default: all under the root)")
+    parser.add_argument("--intrinsics", metavar="TEXT", help="frames: 'fx fy cx cy' in pixels or 'fov DEGREES'; KITTI "
+                        "raw: calibration or monodepth2")
+    parser.add_argument("--frame-step", type=int, default=1, help="frames: distance from the target to its neighbors")
+    parser.add_argument("--allow-gaps", action="store_true", help="frames and KITTI raw: missing frame numbers only "
+                        "cut the clip")
+    parser.add_argument("--labels", type=Path, help="folder of label PNGs beside the images")
+    parser.add_argument("--label-ids", default="trainId", help="what they hold: trainId or labelId")
+    parser.add_argument("--depth", help="truth: camera, forward or improved for KITTI; a folder of PNGs for frames")
+    parser.add_argument("--improved-depth", type=Path, help="KITTI raw: folder of the improved depth")
+    parser.add_argument("--sequences", nargs="*", help="KITTI odometry: which sequences")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add where a model comes from."""
+    parser.add_argument("--run", type=Path, help="run folder of a trained model")
+    parser.add_argument("--weights", type=Path, help="folder of Monodepth2's published weights, instead of a run")
+    parser.add_argument("--pretrained", metavar="NAME", help="weights that come with the package, instead of a run: "
+                        "baseline, seedepth, semdepth or combined, trained on the street")

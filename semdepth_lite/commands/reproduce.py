@@ -1,0 +1,32 @@
+"""`reproduce`: run all notebooks, or the runs of an experiment."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_reproduction(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `reproduce`."""
+    command.add_argument("--preset", help="quick, lesson or paper (default: quick; lesson for an experiment)")
+    command.add_argument("--output", type=Path, help="folder of executed notebooks (default: reproduced), or of an "
+                         "experiment's run folders (default: runs)")
+    command.add_argument("--only", help="first characters of the notebooks to run, such as 03")
+    command.add_argument("--experiment", help="name of an experiment, such as baseline")
+    command.add_argument("--results", type=Path, default=Path("figures/results"), help="folder of its results")
+    command.add_argument("--processes", type=int, default=2, help="runs of an experiment at a time, one thread each")
+
+
+def run_reproduce(args: argparse.Namespace) -> dict:
+    """Run the notebooks, or an experiment."""
+    if args.experiment:
+        from ..experiments.runner import run_experiment
+
+        files = run_experiment(args.experiment, args.preset or "lesson", args.output or Path("runs"), args.results,
+                               args.processes, not args.quiet)
+        return {"results": [str(file) for file in files], "text": f"{len(files)} results in {args.results}"}
+    from ..course.reproduce import reproduce
+
+    output = args.output or Path("reproduced")
+    rows = reproduce(args.preset or "quick", output, args.only, progress=not args.quiet)
+    text = "\n".join(f"{row['notebook']:<40} {row['seconds']:7.1f} s" for row in rows)
+    return {"notebooks": rows, "text": f"{text}\nexecuted notebooks and results are in {output}"}

@@ -1,0 +1,1 @@
+"""What everything stands on: contracts of shapes and errors, the runtime, storage."""

@@ -1,0 +1,94 @@
+"""Shape contract, bad input, seeds, devices, files written whole, Ctrl-C: what every room needs.
+
+Fixed letters in shape contracts: B batch, C channels, H height, W width, N points, S source frames.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+MAX_PIXELS = 2**26  # of one image: more than any camera, less than would fill the memory
+
+
+class InputError(ValueError):
+    """Bad input, told in one sentence: the value, what was expected, what to do."""
+
+
+class RunFailed(RuntimeError):
+    """Something broke that no other input would have prevented, told in one sentence with what to try."""
+
+
+def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> dict[str, int]:
+    """Hold a tensor against a shape contract and return the size of each letter.
+
+    A digit in `shape` is that very size; a letter stands for any size, but for one size throughout,
+    also across calls when the letters of an earlier call are passed on as `sizes`.
+
+    Args:
+        tensor: the tensor (or array) to check.
+        name: what the message calls it.
+        shape: one character for each dimension, such as "B3HW".
+        sizes: sizes that letters already have.
+
+    Returns:
+        The sizes of all letters, for the next call.
+
+    Raises:
+        InputError: if the number of dimensions or a size differs.
+    """
+    actual = tuple(tensor.shape)
+    if len(actual) == len(shape):
+        for letter, size in zip(shape, actual):
+            expected = int(letter) if letter.isdigit() else sizes.setdefault(letter, size)
+            if size != expected:
+                break
+        else:
+            return sizes
+    known = ", ".join(f"{k}={v}" for k, v in sizes.items())
+    raise InputError(f"{name} has shape {actual}, expected {'x'.join(shape)}" + (f" with {known}." if known else "."))
+
+
+def check_divisible(height: int, width: int, factor: int = 32) -> None:
+    """Refuse an image size that the encoder cannot halve five times, two pixels being left, or that no camera has.
+
+    Raises:
+        InputError: if height or width is not a multiple of `factor` (pixels), two times `factor` or more, or both
+            together make more than `MAX_PIXELS`.
+    """
+    for name, size in (("height", height), ("width", width)):
+        if size < 2 * factor or size % factor:
+            near = max(2 * factor, round(size / factor) * factor)
+            raise InputError(f"{name} {size} is not a positive multiple of {factor} from {2 * factor} on, because the "
+                             f"encoder halves the image five times and needs two pixels then; use {near}.")
+    check_pixels(height, width)
+
+
+def check_pixels(height: int, width: int) -> None:
+    """Refuse an image size that no camera has.
+
+    Raises:
+        InputError: if height and width (pixels) together make more than `MAX_PIXELS`.
+    """
+    if height * width > MAX_PIXELS:
+        raise InputError(f"height {height} and width {width} make more than the {MAX_PIXELS} pixels accepted here; use "
+                         "192 and 640, for instance.")
+
+
+def check_choices(settings: object, choices: dict[str, tuple[str, ...]], prefix: str = "") -> None:
+    """Refuse attributes that are none of their choices.
+
+    Args:
+        settings: whose attributes.
+        choices: attribute to the values it may have.
+        prefix: what the message puts before the attribute's name.
+
+    Raises:
+        InputError: naming the first such attribute.
+    """
+    for name, allowed in choices.items():
+        if getattr(settings, name) not in allowed:
+            raise InputError(f"{prefix}{name} {getattr(settings, name)!r} is unknown; use one of "
+                             f"{', '.join(allowed)}.")

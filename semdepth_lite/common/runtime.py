@@ -1,0 +1,128 @@
+"""The machine: seeds, devices, memory, cores, and Ctrl-C between steps."""
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .contracts import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch, so that a run repeats."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def kept_randomness() -> Iterator[None]:
+    """Leave Python's, NumPy's and torch's random numbers as they were before."""
+    import torch
+
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the named device; `auto` takes CUDA, else the CPU.
+
+    MPS must be named: before torch 2.13 it cannot sample images the way a warp does.
+
+    Raises:
+        InputError: if torch cannot use the named device here.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {name!r} cannot be used here ({reason}); use --device cpu.") from error
+    return device
+
+
+def peak_mib(device: torch.device) -> float:
+    """Return the peak memory of this process so far, MiB: of the device, or resident; 0 where nobody counts it."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep the memory it frees for its next use, and return whether that could be arranged.
+
+    Every step asks for the same buffers. glibc hands large ones back to the system, which must then clear every page
+    of them anew: a fifth of a small step's time on a CPU. Elsewhere nothing changes.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library than glibc, Windows
+        return False
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h; bytes, their highest
+    return bool(mallopt(mmap_threshold, 2**25) and mallopt(trim_threshold, 2**31 - 1))
+
+
+def share_cores() -> None:
+    """Have threads that wait for each other leave their core soon; to be called before torch is loaded.
+
+    torch's threads meet thousands of times in a step, and GNU OpenMP lets those who wait turn on the spot for
+    milliseconds. Beside another training that is the core which somebody else is waiting for: two trainings of two
+    threads each on two cores took 75 times as long as one of one thread, and take 2.5 times as long so. A training
+    that has the cores for itself is as fast. What is set in the environment stays.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # turns
+
+
+@contextmanager
+def interrupt_between_steps(enabled: bool = True) -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C wait for the end of a step; a second one does not wait.
+
+    Args:
+        enabled: False leaves Ctrl-C as it is, which happens outside the main thread too.
+
+    Returns:
+        A function that tells whether Ctrl-C was pressed.
+    """
+    if not enabled or threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    pressed = []
+    before = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+
+    def remember(number, frame) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

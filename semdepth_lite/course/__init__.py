@@ -1,0 +1,1 @@
+"""The course: demonstrations, exercises and their checks, explorers, the museum of failures, running notebooks."""

@@ -1,0 +1,225 @@
+"""Exercises of lesson 05: label borders, the two cases of the ranking loss, and fattening."""
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from ...classes import IGNORE
+from ...labels import label_borders
+from ...metrics import Sides, fattening
+from .exercise import Case, Exercise, Mistake
+from .geometry import random_size
+
+LESSON = "05_border_refinement"
+
+
+def _label_cases() -> list[Case]:
+    cases = []
+    for count in (1, 2, 2):
+        height, width = random_size()
+        coarse = torch.randint(0, 4, (count, 1, height, width // 2)).float()
+        labels = F.interpolate(coarse, scale_factor=(2, 2)).long()[:, 0]
+        labels[:, 3:5, 2:5] = IGNORE
+        cases.append(Case((labels,), "pixels without a label (255)"))
+    return cases
+
+
+def _differs(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a != b) & (a != IGNORE) & (b != IGNORE)
+
+
+def _one_side(labels: torch.Tensor) -> torch.Tensor:
+    border = torch.zeros_like(labels, dtype=torch.bool)
+    border[:, :, :-1] |= _differs(labels[:, :, :-1], labels[:, :, 1:])
+    border[:, :-1] |= _differs(labels[:, :-1], labels[:, 1:])
+    return border
+
+
+def _along(labels: torch.Tensor, dim: int) -> torch.Tensor:
+    border = torch.zeros_like(labels, dtype=torch.bool)
+    size = labels.shape[dim] - 1
+    differs = _differs(labels.narrow(dim, 0, size), labels.narrow(dim, 1, size))
+    border.narrow(dim, 0, size).logical_or_(differs)
+    border.narrow(dim, 1, size).logical_or_(differs)
+    return border
+
+
+def _around(labels: torch.Tensor) -> torch.Tensor:
+    """Compare with neighbors that wrap around the image."""
+    return torch.stack([_differs(labels, labels.roll(by, dim)) for by in (1, -1) for dim in (1, 2)]).any(0)
+
+
+def _eight(labels: torch.Tensor) -> torch.Tensor:
+    border = label_borders(labels)
+    for flip in (False, True):
+        view = labels.flip(2) if flip else labels
+        marked = torch.zeros_like(border)
+        differs = _differs(view[:, :-1, :-1], view[:, 1:, 1:])
+        marked[:, :-1, :-1] |= differs
+        marked[:, 1:, 1:] |= differs
+        border = border | (marked.flip(2) if flip else marked)
+    return border
+
+
+def _with_ignored(labels: torch.Tensor) -> torch.Tensor:
+    return label_borders(torch.where(labels == IGNORE, 99, labels))
+
+
+BORDERS = Exercise(
+    name="label_borders", lesson=LESSON, title="Find the borders of a class map", difficulty=2, minutes=10,
+    statement="""\
+`labels` `(B, H, W)` holds class numbers. Mark **both** pixels of every pair of neighbors (left and right, above
+and below) whose classes differ: a bool map `(B, H, W)`. A pixel with label 255 has no class, so a pair with it is
+no border; and what lies beyond the rim is no neighbor.""",
+    stub='''def my_label_borders(labels):
+    ...  # your lines''',
+    hint="""\
+Compare `labels[:, :, :-1]` with `labels[:, :, 1:]`: one bool for each pair. Then mark the left pixels of the
+pairs, and the right ones. The same for rows.""",
+    solution='''def my_label_borders(labels):
+    border = torch.zeros_like(labels, dtype=torch.bool)
+    for near, far in ((labels[:, :, :-1], labels[:, :, 1:]), (labels[:, :-1], labels[:, 1:])):
+        differs = (near != far) & (near != 255) & (far != 255)
+        rows, columns = near.shape[1:]
+        border[:, :rows, :columns] |= differs
+        border[:, -rows:, -columns:] |= differs
+    return border''',
+    teaches="labels.label_borders", reference=label_borders, cases=_label_cases, mistakes=(
+        Mistake("one pixel of each pair", _one_side,
+                "you marked one pixel of each pair; a mirrored map would have other borders."),
+        Mistake("pixels without a label count", _with_ignored,
+                "the rim of what has no label is no border of anything."),
+        Mistake("around the rim", _around,
+                "the left column was compared with the right one: torch.roll goes around the image."),
+        Mistake("along rows only", lambda labels: _along(labels, 2),
+                "you compared left with right; borders that run from left to right are missing."),
+        Mistake("along columns only", lambda labels: _along(labels, 1),
+                "you compared above with below; upright borders, such as those of poles, are missing."),
+        Mistake("eight neighbors", _eight,
+                "pixels that meet at a corner only are no neighbors here."),
+        Mistake("mask upside down", lambda labels: ~label_borders(labels),
+                "you marked the inside of the classes.")))
+
+
+def _pair_cases() -> list[Case]:
+    return [Case((2 * torch.rand(n), 2 * torch.rand(n), torch.rand(n) < 0.5)) for n in (6, 9, 12)]
+
+
+def ranking_case(d0: torch.Tensor, d1: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    """Return the loss of each pair: (d0 - d1)^2 on one side of a border, log(1 + exp(-|d0 - d1|)) across it.
+
+    What `borders.ranking_loss` adds up without floor and cap; a test holds the two together. Both formulas are printed
+    in SemDepth's overview figure [figure: FIG2]; which case belongs to which pair is inferred.
+
+    Args:
+        d0, d1: (N,) depth of the two points, normalized.
+        same: (N,) bool, both points have one label.
+
+    Returns:
+        (N,).
+    """
+    gap = d0 - d1
+    return torch.where(same, gap**2, F.softplus(-gap.abs()))
+
+
+def _cases(d0: torch.Tensor, d1: torch.Tensor, same: torch.Tensor, apart=None, together=None) -> torch.Tensor:
+    gap = d0 - d1
+    return torch.where(same, together(gap) if together else gap**2, apart(gap) if apart else F.softplus(-gap.abs()))
+
+
+RANKING = Exercise(
+    name="ranking_loss", lesson=LESSON, title="Push apart, pull together", difficulty=2, minutes=10,
+    statement="""\
+Pairs of points are given by their depths `d0` and `d1` `(N,)` and by `same` `(N,)`: whether both have one label.
+SemDepth's figure prints two formulas **[figure]**: $\\log(1 + \\exp(-|d_0 - d_1|))$ and $(d_0 - d_1)^2$. Which of
+them belongs to which kind of pair is not printed; decide what makes depth follow the labels. Return the loss of
+each pair, `(N,)`.""",
+    stub='''def my_ranking_loss(d0, d1, same):
+    ...  # your lines''',
+    hint="""\
+Draw both formulas over the difference $d_0 - d_1$. Which one has its minimum at zero, and which one falls on both
+sides? `torch.where` chooses between them.""",
+    solution='''def my_ranking_loss(d0, d1, same):
+    gap = d0 - d1
+    apart = torch.log(1 + torch.exp(-gap.abs()))
+    return torch.where(same, gap**2, apart)''',
+    teaches="borders.ranking_loss", reference=ranking_case, cases=_pair_cases, gradient=0, mistakes=(
+        Mistake("sign of the exponent", lambda a, b, s: _cases(a, b, s, apart=lambda g: F.softplus(g.abs())),
+                "across a border your loss grows when the depths move apart."),
+        Mistake("cases exchanged", lambda a, b, s: ranking_case(a, b, ~s),
+                "you pull together what the labels hold apart, and push apart what they hold together."),
+        Mistake("absolute value forgotten", lambda a, b, s: _cases(a, b, s, apart=lambda g: F.softplus(-g)),
+                "your loss wants the first point to be the farther one; a label does not say which is nearer."),
+        Mistake("another logarithm", lambda a, b, s: _cases(
+            a, b, s, apart=lambda g: F.softplus(-g.abs()) / math.log(10)),
+                "the case across a border is 2.3 times too small: which logarithm is meant?"),
+        Mistake("not squared", lambda a, b, s: _cases(a, b, s, together=torch.abs),
+                "on one side of a border, the difference should count by its square."),
+        Mistake("only across borders", lambda a, b, s: _cases(a, b, s, together=torch.zeros_like),
+                "pairs with one label cost nothing: then nothing keeps an object in one piece."),
+        Mistake("mean over the pairs", lambda a, b, s: ranking_case(a, b, s).mean(),
+                "this is the mean; the loss of each pair is asked for, because the two pools are averaged apart.")))
+
+
+def _fat_cases() -> list[Case]:
+    cases = []
+    for note in ("", "", "an image without a far side"):
+        shape = (2, *random_size())
+        log_gt = 1 + 2 * torch.rand(shape)
+        nearest = log_gt - 1.5 * torch.rand(shape)
+        log_pred = log_gt + 1.5 * torch.randn(shape)
+        far = torch.rand(shape) < 0.5
+        if note:
+            far[1] = False
+        cases.append(Case((log_pred, log_gt, nearest, far), note))
+    return cases
+
+
+def _fattening(log_pred: torch.Tensor, log_gt: torch.Tensor, nearest: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
+    sides = Sides(~far, far, nearest, log_gt)
+    return fattening(log_pred, log_gt, torch.ones_like(far), sides)["fat"]
+
+
+def _taken(log_pred: torch.Tensor, log_gt: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:
+    return (log_pred - nearest).abs() < (log_pred - log_gt).abs()
+
+
+def _meters(log_pred: torch.Tensor, log_gt: torch.Tensor, nearest: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
+    taken = _taken(log_pred.exp(), log_gt.exp(), nearest.exp())
+    return (taken & far).sum((1, 2)) / far.sum((1, 2))
+
+
+FATTENING = Exercise(
+    name="fattening", lesson=LESSON, title="Count the pixels an object has taken", difficulty=2, minutes=10,
+    statement="""\
+At a jump of depth, `far` `(B, H, W)` marks the pixels behind the object. `log_pred` and `log_gt` are the
+logarithms of predicted and true depth, `nearest` that of the object in front. A far-side pixel is *taken* if its
+prediction is closer to the object than to its own truth. Return the share of the far-side pixels that are taken,
+for each image: `(B,)`. An image without far-side pixels has no share: nan.""",
+    stub='''def my_fattening(log_pred, log_gt, nearest, far):
+    ...  # your lines''',
+    hint="""\
+Two distances, one comparison, then a count divided by a count. In torch, zero divided by zero is nan, and for
+once this is what we want.""",
+    solution='''def my_fattening(log_pred, log_gt, nearest, far):
+    taken = (log_pred - nearest).abs() < (log_pred - log_gt).abs()
+    return (taken & far).sum((1, 2)) / far.sum((1, 2))''',
+    teaches="metrics.fattening", reference=_fattening, cases=_fat_cases, mistakes=(
+        Mistake("upside down", lambda p, g, n, f: 1 - _fattening(p, g, n, f),
+                "you counted the pixels that the object has not taken."),
+        Mistake("near side", lambda p, g, n, f: _fattening(p, g, n, ~f),
+                "you counted on the object itself; an object cannot take its own pixels."),
+        Mistake("divided by all pixels", lambda p, g, n, f: (_taken(p, g, n) & f).float().mean((1, 2)),
+                "you divide by all pixels of the image: a small object would look harmless."),
+        Mistake("far side ignored", lambda p, g, n, f: _taken(p, g, n).float().mean((1, 2)),
+                "pixels that lie at no jump take part."),
+        Mistake("empty set is zero", lambda p, g, n, f: _fattening(p, g, n, f).nan_to_num(0.0),
+                "an image without far-side pixels gets 0, which looks like a perfect result."),
+        Mistake("meters instead of logarithms", _meters,
+                "you compare in meters; what is closer was meant as a ratio."),
+        Mistake("one share for the batch", lambda p, g, n, f: ((_taken(p, g, n) & f).sum() / f.sum()).expand(len(p)),
+                "all images got one share; averages over images need one for each.")))
+
+EXERCISES = (BORDERS, RANKING, FATTENING)

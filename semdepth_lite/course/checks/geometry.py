@@ -1,0 +1,210 @@
+"""Exercises of lesson 01: from pixels to points, intrinsics of a resized image, the motion between two cameras."""
+from __future__ import annotations
+
+import torch
+
+from ... import camera
+from .exercise import Case, Exercise, Mistake
+
+LESSON = "01_street_and_camera"
+
+
+def random_intrinsics(count: int, height: int, width: int) -> torch.Tensor:
+    """Return (B, 3, 3) intrinsics with unequal focal lengths and a principal point off the middle."""
+    K = torch.eye(3).repeat(count, 1, 1)
+    K[:, 0, 0], K[:, 1, 1] = width * (0.8 + torch.rand(count)), height * (2.0 + torch.rand(count))
+    K[:, 0, 2], K[:, 1, 2] = width * (0.3 + 0.3 * torch.rand(count)), height * (0.3 + 0.3 * torch.rand(count))
+    return K
+
+
+def random_motion(count: int, angle: float = 0.5, length: float = 1.0) -> torch.Tensor:
+    """Return (B, 4, 4) rigid motions with rotations and translations that are not small."""
+    return camera.rigid_transform(angle * (torch.rand(count, 3) - 0.5), length * (torch.rand(count, 3) - 0.5))
+
+
+def random_size() -> tuple[int, int]:
+    """Return a height and a larger, even width."""
+    return int(torch.randint(4, 8, ())), 2 * int(torch.randint(5, 9, ()))
+
+
+def _backproject_cases() -> list[Case]:
+    cases = []
+    for count in (1, 2, 2):
+        height, width = random_size()
+        depth = 1 + 30 * torch.rand(count, 1, height, width)
+        cases.append(Case((depth, random_intrinsics(count, height, width))))
+    return cases
+
+
+def _lifted(depth: torch.Tensor, matrix: torch.Tensor, shift: float = 0.0, swap: bool = False) -> torch.Tensor:
+    """Back-project with a matrix in place of K^-1, shifted centers, or rows taken for columns."""
+    u, v = camera.pixel_grid(*depth.shape[-2:], depth)
+    u, v = torch.broadcast_tensors(u + shift, v + shift)
+    pixels = torch.stack((v, u, torch.ones_like(u)) if swap else (u, v, torch.ones_like(u)))
+    return depth * torch.einsum("bij,jhw->bihw", matrix, pixels)
+
+
+def _without_center(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    bare = K.clone()
+    bare[:, :2, 2] = 0
+    return _lifted(depth, torch.linalg.inv(bare))
+
+
+def _focal_swapped(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    other = K.clone()
+    other[:, 0, 0], other[:, 1, 1] = K[:, 1, 1], K[:, 0, 0]
+    return _lifted(depth, torch.linalg.inv(other))
+
+
+BACKPROJECT = Exercise(
+    name="backproject", lesson=LESSON, title="Lift every pixel into space", difficulty=2, minutes=10,
+    statement="""\
+Write the function that undoes the projection: every pixel goes back to the point that it shows,
+$X = z\\,K^{-1}(u, v, 1)^\\top$. `depth` is `(B, 1, H, W)` in meters, `K` is `(B, 3, 3)` in pixels; return the
+points as `(B, 3, H, W)`. Pixel centers lie at integers. `camera.pixel_grid(H, W, depth)` gives you columns `u`
+and rows `v`.""",
+    stub='''def my_backproject(depth, K):
+    height, width = depth.shape[-2:]
+    ...  # your lines''',
+    hint="""\
+Build a tensor of shape `(3, H, W)` that holds $(u, v, 1)$ at each pixel. One `torch.einsum` applies a matrix per
+image to it. Depth is $z$, not the length of the ray, so nothing has to be normalized.""",
+    solution='''def my_backproject(depth, K):
+    height, width = depth.shape[-2:]
+    u, v = camera.pixel_grid(height, width, depth)
+    pixels = torch.stack(torch.broadcast_tensors(u, v, torch.ones_like(u)))
+    return depth * torch.einsum("bij,jhw->bihw", torch.linalg.inv(K), pixels)''',
+    teaches="camera.backproject", reference=camera.backproject, cases=_backproject_cases, gradient=0, mistakes=(
+        Mistake("K not inverted", lambda depth, K: _lifted(depth, K),
+                "this is what K itself does to the pixels; in which direction does K work, and which do you need?"),
+        Mistake("width and height swapped", lambda depth, K: _lifted(depth, torch.linalg.inv(K), swap=True),
+                "rows and columns have changed places: which of u and v belongs to x?"),
+        Mistake("half a pixel", lambda depth, K: _lifted(depth, torch.linalg.inv(K), 0.5),
+                "all rays are off by half a pixel; where does the center of the first pixel lie in this project?"),
+        Mistake("length of the ray", lambda depth, K: depth * torch.nn.functional.normalize(
+            _lifted(torch.ones_like(depth), torch.linalg.inv(K)), dim=1),
+                "your points lie at the distance that depth says, measured along the ray; what does depth mean here?"),
+        Mistake("divided by depth", lambda depth, K: _lifted(1 / depth, torch.linalg.inv(K)),
+                "your points come nearer when depth grows."),
+        Mistake("principal point ignored", _without_center,
+                "your camera looks along the ray of the pixel (0, 0); where is the middle of the image?"),
+        Mistake("focal lengths swapped", _focal_swapped,
+                "x is scaled with the focal length of y, and y with that of x.")))
+
+
+def _resize_cases() -> list[Case]:
+    scales = [(0.5, 0.5), *(tuple((0.3 + 2 * torch.rand(2)).tolist()) for _ in range(3))]
+    return [Case((random_intrinsics(1, 48, 160)[0], *scale)) for scale in scales]
+
+
+def _scaled(K: torch.Tensor, scale_x: float, scale_y: float, before: float = 0.5, after: float = 0.5,
+            center: bool = True) -> torch.Tensor:
+    """Resize intrinsics with (c + before) s - after in place of the rule."""
+    changed = K.clone()
+    for row, scale in enumerate((scale_x, scale_y)):
+        changed[row, row] = K[row, row] * scale
+        if center:
+            changed[row, 2] = (K[row, 2] + before) * scale - after
+    return changed
+
+
+RESIZE = Exercise(
+    name="resize_intrinsics", lesson=LESSON, title="Let K follow a resized image", difficulty=1, minutes=8,
+    statement="""\
+An image is resized: its width by the factor `scale_x`, its height by `scale_y`. Return the `(3, 3)` matrix of the
+new image. The *edge* of the image stays where it is, and the edge lies half a pixel outside the first center.""",
+    stub='''def my_resize_intrinsics(K, scale_x, scale_y):
+    ...  # your lines''',
+    hint="""\
+Go to coordinates that count from the edge, scale there, and come back. `K.clone()` keeps the caller's matrix as
+it was.""",
+    solution='''def my_resize_intrinsics(K, scale_x, scale_y):
+    resized = K.clone()
+    for row, scale in ((0, scale_x), (1, scale_y)):
+        resized[row, row] = K[row, row] * scale
+        resized[row, 2] = (K[row, 2] + 0.5) * scale - 0.5
+    return resized''',
+    teaches="camera.resize_intrinsics", reference=camera.resize_intrinsics, cases=_resize_cases, mistakes=(
+        Mistake("half a pixel forgotten", lambda K, x, y: _scaled(K, x, y, 0, 0),
+                "this rule is right for coordinates that count from the edge of the image; ours count from the center "
+                "of the first pixel."),
+        Mistake("half a pixel the wrong way", lambda K, x, y: _scaled(K, x, y, -0.5, -0.5),
+                "you know about the half pixel, but it has the wrong sign: on which side of the first center is the "
+                "edge?"),
+        Mistake("no way back", lambda K, x, y: _scaled(K, x, y, 0.5, 0),
+                "you went to the coordinates of the edge and stayed there."),
+        Mistake("principal point kept", lambda K, x, y: _scaled(K, x, y, center=False),
+                "the focal lengths follow the image, but the principal point stayed at the old place."),
+        Mistake("the whole matrix scaled", lambda K, x, y: torch.tensor([x, y, x]).to(K)[:, None] * K,
+                "the third row of K has to stay (0, 0, 1); and c needs more than a factor."),
+        Mistake("axes swapped", lambda K, x, y: _scaled(K, y, x),
+                "the factor of the width was used for the height."),
+        Mistake("inverse factor", lambda K, x, y: _scaled(K, 1 / x, 1 / y),
+                "your K belongs to an image that was resized the other way.")))
+
+
+def _motion_cases() -> list[Case]:
+    return [Case((random_motion(count, 3.0, 8.0), random_motion(count, 3.0, 8.0))) for count in (1, 2, 3)]
+
+
+def _rigid(R: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    T = torch.eye(4).repeat(len(R), 1, 1)
+    T[:, :3, :3], T[:, :3, 3] = R, t
+    return T
+
+
+def _parts(T: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return T[:, :3, :3], T[:, :3, 3]
+
+
+def _rotation_kept(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    R, _ = _parts(source)
+    return _rigid(R, camera.invert_transform(source)[:, :3, 3]) @ target
+
+
+def _translation_negated(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    R, t = _parts(source)
+    return _rigid(R.mT, -t) @ target
+
+
+def _parts_compared(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    (R_s, t_s), (R_t, t_t) = _parts(source), _parts(target)
+    return _rigid(R_s.mT @ R_t, t_t - t_s)
+
+
+MOTION = Exercise(
+    name="relative_motion", lesson=LESSON, title="Find the motion between two cameras", difficulty=2, minutes=8,
+    statement="""\
+Two poses are given as `(B, 4, 4)` matrices: `T_world_source` and `T_world_target` take points of their camera
+into the world. Return `T_source_target`, which takes points of the target camera into the source camera. Do it
+without a general matrix inverse: a rigid motion has a simpler one.""",
+    stub='''def my_relative_motion(T_world_source, T_world_target):
+    ...  # your lines''',
+    hint="""\
+Write the product so that inner names cancel. The inverse of $x \\mapsto Rx + t$ is found by solving $y = Rx + t$
+for $x$; the inverse of a rotation is its transpose.""",
+    solution='''def my_relative_motion(T_world_source, T_world_target):
+    R, t = T_world_source[:, :3, :3], T_world_source[:, :3, 3:]
+    T_source_world = torch.zeros_like(T_world_source)
+    T_source_world[:, :3, :3] = R.mT
+    T_source_world[:, :3, 3:] = -R.mT @ t
+    T_source_world[:, 3, 3] = 1
+    return T_source_world @ T_world_target''',
+    teaches="camera.invert_transform", cases=_motion_cases,
+    reference=lambda source, target: camera.invert_transform(source) @ target, mistakes=(
+        Mistake("pose inverted", lambda source, target: camera.invert_transform(target) @ source,
+                "this is T_target_source: it goes the other way."),
+        Mistake("nothing inverted", lambda source, target: source @ target,
+                "the inner names do not cancel: T_world_source times T_world_target."),
+        Mistake("wrong order", lambda source, target: target @ camera.invert_transform(source),
+                "the right matrices in the wrong order; matrices do not commute, so let the names decide."),
+        Mistake("whole matrix transposed", lambda source, target: source.mT @ target,
+                "you transposed all of the 4x4 matrix; that inverts a rotation, but not a motion."),
+        Mistake("translation only negated", _translation_negated,
+                "the rotation of the inverse is right; its translation still speaks the world's directions."),
+        Mistake("rotation not transposed", _rotation_kept,
+                "the translation of the inverse is right; its rotation turns the wrong way."),
+        Mistake("parts compared one by one", _parts_compared,
+                "the difference of the two positions is right in the world; in whose directions is it wanted?")))
+
+EXERCISES = (BACKPROJECT, RESIZE, MOTION)

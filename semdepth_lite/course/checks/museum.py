@@ -1,0 +1,111 @@
+"""Exercises of lesson 07: where the loss sees a mover, and the scale between two frames."""
+from __future__ import annotations
+
+import torch
+
+from ..museum import apparent_depth, scale_ratio
+from .exercise import Case, Exercise, Mistake
+from .geometry import random_size
+
+LESSON = "07_failure_museum"
+
+
+def _mover_cases() -> list[Case]:
+    cases = []
+    for note in ("", "", "things as fast as the camera or faster"):
+        camera = float(5 + 15 * torch.rand(()))
+        share = 0.1 + 0.8 * torch.rand(12)
+        if note:
+            share[:4] = torch.tensor([1.0, 1.5, 2.5, 1.0])
+        cases.append(Case((3 + 30 * torch.rand(12), camera, share * camera), note))
+    return cases
+
+
+def _unguarded(depth: torch.Tensor, camera: float, thing: torch.Tensor) -> torch.Tensor:
+    return depth / (1 - thing / camera)
+
+
+MOVER = Exercise(
+    name="apparent_depth", lesson=LESSON, title="Find where the loss sees a mover", difficulty=1, minutes=8,
+    statement="""\
+A car drives ahead of the camera in its direction. `depth` `(N,)` is how far it is, `object_speed` `(N,)` how fast,
+`camera_speed` is a number. The loss believes that the world stands still. Parallax goes with speed over depth, so
+it finds the depth at which a *still* thing would move in the image as this one does. Return it `(N,)`, and infinity
+for a car as fast as the camera or faster: no depth explains it.""",
+    stub='''def my_apparent_depth(depth, camera_speed, object_speed):
+    ...  # your lines''',
+    hint="""\
+In the image only the difference of the speeds counts. Write down the parallax of the car, and the one of a still
+thing at the depth you look for; set them equal and solve.""",
+    solution='''def my_apparent_depth(depth, camera_speed, object_speed):
+    share = 1 - object_speed / camera_speed
+    return torch.where(share > 0, depth / share, torch.inf)''',
+    teaches="failures.apparent_depth", reference=apparent_depth, cases=_mover_cases, mistakes=(
+        Mistake("upside down", lambda d, c, o: torch.where(o < c, d * (1 - o / c), torch.inf),
+                "your car comes nearer the faster it is; less parallax means farther."),
+        Mistake("speeds added", lambda d, c, o: torch.where(o < c, d / (1 + o / c), torch.inf),
+                "your car comes toward the camera: which sign do the speeds have when both go the same way?"),
+        Mistake("ratio of the speeds", lambda d, c, o: torch.where(o < c, d * c / o, torch.inf),
+                "you divide by the car's own speed; what counts is what is left of the camera's."),
+        Mistake("difference without the camera's speed", lambda d, c, o: torch.where(o < c, d / (c - o), torch.inf),
+                "your depth depends on the unit of speed; compare the difference with the camera's speed."),
+        Mistake("behind the camera", _unguarded,
+                "right for slow cars, but a faster one gets a depth below zero, behind the camera."),
+        Mistake("sign dropped", lambda d, c, o: d / (1 - o / c).abs(),
+                "a car that is faster than the camera gets a depth, although it moves in the image the wrong way."),
+        Mistake("zero for no depth", lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), 0.0),
+                "zero stands for no depth; here the loss has a wish, and it is the far end.")))
+
+
+def _scale_cases() -> list[Case]:
+    cases = []
+    for note in ("", "", "pixels without depth in the next frame"):
+        shape = (2, 1, *random_size())
+        seen = 2 + 30 * torch.rand(shape)
+        moved = seen * (0.5 + torch.rand(2, 1, 1, 1)) * torch.exp(0.3 * torch.randn(shape))
+        mask = torch.rand(shape) < 0.7
+        mask[:, :, 0, 0], mask[0, :, 1] = True, False
+        if note:
+            seen = seen.masked_fill(~mask, 0)
+        cases.append(Case((moved, seen, mask), note))
+    return cases
+
+
+def _per_image(ratio: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return torch.stack([torch.quantile(r[m], 0.5) for r, m in zip(ratio, mask)])
+
+
+SCALE = Exercise(
+    name="scale_ratio", lesson=LESSON, title="Compare the scales of two frames", difficulty=2, minutes=10,
+    statement="""\
+`moved` `(B, 1, H, W)` is the depth of a frame's points after the motion into the next frame, `seen` `(B, 1, H, W)`
+the next frame's own depth at the same places, and `mask` says where both are known and nothing moves. Each frame has
+a unit of its own. Return `(B,)`: the median of moved / seen over the masked pixels of each image; of an even number
+of pixels, the mean of the two in the middle.""",
+    stub='''def my_scale_ratio(moved, seen, mask):
+    ...  # your lines''',
+    hint="""\
+Images have different numbers of masked pixels, so a loop over the batch is fine. `torch.median` takes the lower of the
+two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
+    solution='''def my_scale_ratio(moved, seen, mask):
+    found = []
+    for a, b, keep in zip(moved, seen, mask):
+        found.append(torch.quantile(a[keep] / b[keep], 0.5))
+    return torch.stack(found)''',
+    teaches="failures.scale_ratio", reference=scale_ratio, cases=_scale_cases, mistakes=(
+        Mistake("upside down", lambda a, b, m: _per_image(b / a, m),
+                "this is the scale of the next frame over this one; the other way round was asked for."),
+        Mistake("mean", lambda a, b, m: torch.stack([(x / y)[k].mean() for x, y, k in zip(a, b, m)]),
+                "you take the mean: a few hidden pixels, whose ratio is far off, then decide."),
+        Mistake("mask ignored", lambda a, b, m: _per_image(a / b, torch.ones_like(m)),
+                "pixels that do not count take part."),
+        Mistake("ratio of the medians", lambda a, b, m: _per_image(a, m) / _per_image(b, m),
+                "you divide two medians, which may belong to different pixels; divide pixel by pixel first."),
+        Mistake("one number for the batch", lambda a, b, m: torch.quantile((a / b)[m], 0.5).expand(len(a)),
+                "every image has a scale of its own; you mixed the batch."),
+        Mistake("lower middle", lambda a, b, m: torch.stack([(x / y)[k].median() for x, y, k in zip(a, b, m)]),
+                "nearly: of an even number of pixels you take one of the two in the middle."),
+        Mistake("mask upside down", lambda a, b, m: _per_image(a / b, ~m),
+                "you asked exactly the pixels that do not count.")))
+
+EXERCISES = (MOVER, SCALE)

@@ -1,0 +1,162 @@
+"""Exercises of lesson 03: the minimum over sources that see, the automask, and edge-aware smoothness."""
+from __future__ import annotations
+
+import torch
+
+from ... import losses
+from ...fused import join_sources
+from .exercise import Case, Exercise, Mistake
+from .geometry import random_size
+
+LESSON = "03_photometric_self_supervision"
+
+
+def _minimum_cases() -> list[Case]:
+    cases = []
+    for count, sources in ((2, 2), (3, 2), (2, 3)):
+        shape = (count, sources, *random_size())
+        valid = torch.rand(shape) < 0.7
+        valid[:, :, 0, :2] = False
+        valid[:, :, 1, :] = True
+        cases.append(Case((0.05 + torch.rand(shape), valid)))
+    return cases
+
+
+def _minimum(errors: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    error, _ = join_sources(errors, valid, minimum=True)
+    return error.masked_fill(error.isinf(), 0)
+
+
+MINIMUM = Exercise(
+    name="minimum_over_sources", lesson=LESSON, title="Listen to the source that sees", difficulty=2, minutes=10,
+    statement="""\
+`errors` `(B, S, H, W)` holds the photometric error of each of $S$ sources, `valid` `(B, S, H, W)` whether that
+source can show the pixel at all. Return `(B, H, W)`: the smallest error among the sources that can, and 0 where
+none can.""",
+    stub='''def my_minimum_over_sources(errors, valid):
+    ...  # your lines''',
+    hint="""\
+Give a source that must not win an error with which it cannot win (`masked_fill`). Then think of the pixels that
+no source sees: what did they become?""",
+    solution='''def my_minimum_over_sources(errors, valid):
+    smallest = errors.masked_fill(~valid, torch.inf).amin(1)
+    return smallest.masked_fill(~valid.any(1), 0)''',
+    teaches="losses.reprojection_error", reference=_minimum, cases=_minimum_cases, mistakes=(
+        Mistake("mean instead of minimum", lambda e, v: losses.combine_sources(e, minimum=False),
+                "you average the sources: the blind one spoils the answer of the other."),
+        Mistake("mean of the valid sources", lambda e, v: (e * v).sum(1) / v.sum(1).clamp(min=1),
+                "you average the sources that see the pixel; a source can see it and still show something else there."),
+        Mistake("maximum", lambda e, v: e.masked_fill(~v, 0).amax(1),
+                "you believe the source that complains most."),
+        Mistake("valid ignored", lambda e, v: losses.combine_sources(e),
+                "a source that cannot show the pixel wins with the color of its rim."),
+        Mistake("invisible means zero", lambda e, v: (e * v).amin(1),
+                "you set the error of blind sources to 0, and with 0 they always win."),
+        Mistake("mask upside down", lambda e, v: _minimum(e, ~v),
+                "you listen only to the sources that cannot show the pixel."),
+        Mistake("infinity left over", lambda e, v: e.masked_fill(~v, torch.inf).amin(1),
+                "nearly: where no source sees the pixel, infinity is left, and the mean of the loss with it."),
+        Mistake("minimum over the images", lambda e, v: e.masked_fill(~v, torch.inf).amin(0).nan_to_num(posinf=0),
+                "your minimum runs over the images of the batch; which dimension are the sources?")))
+
+
+def _automask_cases() -> list[Case]:
+    cases = []
+    for margin, note in ((0.0, "ties, where both explain the pixel equally well"), (0.05, ""), (0.1, "")):
+        shape = (2, *random_size())
+        reprojection, identity = torch.rand(shape), torch.rand(shape)
+        reprojection[:, :2] = identity[:, :2]
+        cases.append(Case((reprojection, identity, margin), note))
+    return cases
+
+
+AUTOMASK = Exercise(
+    name="automask", lesson=LESSON, title="Silence what moves with the camera", difficulty=1, minutes=6,
+    statement="""\
+`reprojection` `(B, H, W)` is the error of the warped sources, `identity` that of the unmoved ones. Return the
+bool mask of the pixels that may teach: those that the warped sources explain better. A positive `margin` is in
+favor of the warp: a pixel is left out only if the unmoved sources are better by the margin at least. With a
+margin of 0, a tie is left out.""",
+    stub='''def my_automask(reprojection, identity, margin=0.0):
+    ...  # your lines''',
+    hint="""\
+One comparison. Say in words what a pixel must fulfill to stay, with margin 0; then ask on which side the margin
+makes that easier.""",
+    solution='''def my_automask(reprojection, identity, margin=0.0):
+    return reprojection < identity + margin''',
+    teaches="losses.automask", reference=losses.automask, cases=_automask_cases, mistakes=(
+        Mistake("mask upside down", lambda r, i, m: ~losses.automask(r, i, m),
+                "you kept the pixels that should be silent."),
+        Mistake("ties kept", lambda r, i, m: r <= i + m,
+                "all is right except for ties; a sky that looks the same moved and unmoved would teach."),
+        Mistake("margin on the wrong side", lambda r, i, m: losses.automask(r, i, -m),
+                "the margin makes it harder to stay; it should make it easier."),
+        Mistake("margin ignored", lambda r, i, m: losses.automask(r, i, 0.0),
+                "right without a margin, but yours is not used."),
+        Mistake("errors exchanged", lambda r, i, m: losses.automask(i, r, m),
+                "you ask whether standing still explains the pixel better than the warp."),
+        Mistake("the error instead of a mask", lambda r, i, m: r * losses.automask(r, i, m),
+                "you return the masked error; the mask alone is asked for."),
+        Mistake("margin as a factor", lambda r, i, m: r < i * (1 + m),
+                "your margin is relative to the error; ours is an absolute difference.")))
+
+
+def _smoothness_cases() -> list[Case]:
+    cases = []
+    for count in (1, 2, 2):
+        height, width = random_size()
+        cases.append(Case((torch.rand(count, 1, height, width), torch.rand(count, 3, height, width))))
+    return cases
+
+
+def _steps(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return image[..., 1:] - image[..., :-1], image[..., 1:, :] - image[..., :-1, :]
+
+
+def _smooth(disp: torch.Tensor, image: torch.Tensor, step=torch.abs, weight=None, join=torch.mean) -> torch.Tensor:
+    """Compute the loss with one thing changed: the step of disparity, the weight of the image, or the average."""
+    weight = weight or (lambda d: torch.exp(-d.abs().mean(1, keepdim=True)))
+    return sum(join(step(d) * weight(i)) for d, i in zip(_steps(disp), _steps(image)))
+
+
+SMOOTHNESS = Exercise(
+    name="smoothness", lesson=LESSON, title="Let depth be smooth where the image is", difficulty=2, minutes=12,
+    statement="""\
+Write the edge-aware smoothness of disparity `disp` `(B, 1, H, W)`, already divided by its mean, beside an image
+`(B, 3, H, W)`: $L_s = \\operatorname{mean}|\\partial_x d|\\,e^{-|\\partial_x I|}$, and the same along $y$ added to it.
+Differences are those of neighboring pixels; $|\\partial I|$ is averaged over the three colors before the
+exponential. Return a scalar.""",
+    stub='''def my_smoothness(disp, image):
+    ...  # your lines''',
+    hint="""\
+`x[..., 1:] - x[..., :-1]` is the difference along the rows of pixels; the other direction needs one more colon.
+`mean(1, keepdim=True)` averages the colors.""",
+    solution='''def my_smoothness(disp, image):
+    total = 0
+    for dim in (3, 2):
+        step = disp.diff(dim=dim).abs()
+        change = image.diff(dim=dim).abs().mean(1, keepdim=True)
+        total = total + (step * torch.exp(-change)).mean()
+    return total''',
+    teaches="losses.smoothness_loss", reference=losses.smoothness_loss, cases=_smoothness_cases, gradient=0, mistakes=(
+        Mistake("sign of the exponent", lambda d, i: _smooth(
+            d, i, weight=lambda x: torch.exp(x.abs().mean(1, keepdim=True))),
+                "your depth is punished most where the image has an edge; it should be free there."),
+        Mistake("absolute value of the step forgotten", lambda d, i: _smooth(d, i, step=lambda x: x),
+                "steps up and steps down cancel in your sum."),
+        Mistake("absolute value of the image forgotten", lambda d, i: _smooth(
+            d, i, weight=lambda x: torch.exp(-x.mean(1, keepdim=True))),
+                "an edge from bright to dark counts for you, one from dark to bright does the opposite."),
+        Mistake("exponential before the colors", lambda d, i: _smooth(
+            d, i, weight=lambda x: torch.exp(-x.abs()).mean(1, keepdim=True)),
+                "you average the weights of the three colors; average the differences first."),
+        Mistake("sum instead of mean", lambda d, i: _smooth(d, i, join=torch.sum),
+                "your loss grows with the size of the image."),
+        Mistake("image ignored", lambda d, i: _smooth(d, i, weight=lambda x: 1.0),
+                "your loss does not look at the image, so it smooths over borders as well."),
+        Mistake("squared step", lambda d, i: _smooth(d, i, step=torch.square),
+                "you square the steps; that makes one large step dearer than many small ones, and blurs borders."),
+        Mistake("one direction", lambda d, i: (_steps(d)[0].abs() * losses.edge_weights(i)[0]).mean(),
+                "you look along one direction only.")))
+
+EXERCISES = (MINIMUM, AUTOMASK, SMOOTHNESS)

@@ -1,0 +1,115 @@
+"""What was solved: the verdicts of this session, and reports for instructors that show when they were edited.
+
+A report carries a hash over its content. It shows an edit by accident or by hand; whoever reads this file can make a
+valid one, so it is a seal and no lock. Reports hold the text of each solution, which an instructor can read.
+"""
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ...common.contracts import InputError
+from ...common.storage import read_json, write_json
+from .exercise import Exercise
+from .judge import Verdict, judge
+
+_session: dict[str, dict] = {}
+
+
+def check(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verdict:
+    """Judge an answer and remember the verdict for `report`.
+
+    Args:
+        exercise: what was asked.
+        answer: the reader's function.
+        seed: of the random inputs; None = new ones each time.
+    """
+    verdict = judge(exercise, answer, seed)
+    if verdict.outcome != "open":
+        row = _session.setdefault(exercise.name, {"passed": False, "tries": 0, "mistakes": []})
+        row["tries"] += 1
+        row["passed"] |= verdict.passed
+        if verdict.mistake and verdict.mistake not in row["mistakes"]:
+            row["mistakes"].append(verdict.mistake)
+        if verdict.passed:
+            row["answer"] = _text(answer)
+    return verdict
+
+
+def _text(answer: Callable) -> str:
+    try:
+        return inspect.getsource(answer)
+    except (OSError, TypeError):
+        return ""
+
+
+def report(path: str | Path, name: str) -> str:
+    """Write what was solved in this session to a signed JSON file; results of earlier sessions in it are kept.
+
+    Args:
+        path: the file, for example checks.json.
+        name: of the reader.
+
+    Returns:
+        One line that says what was written.
+
+    Raises:
+        InputError: if the name is empty, or the file is somebody else's or was edited.
+    """
+    if not name.strip():
+        raise InputError("The name is empty; pass your name, so that the report can be told from others.")
+    path = Path(path)
+    solved: dict[str, dict] = {}
+    if path.exists():
+        before = read_report(path)
+        if before["name"] != name:
+            raise InputError(f"{path} is the report of {before['name']!r}, not of {name!r}; write to another file.")
+        solved = before["checks"]
+    for key, row in _session.items():
+        old = solved.get(key, {"passed": False, "tries": 0, "mistakes": []})
+        tries = row["tries"] - row.get("written", 0) + old["tries"]
+        mistakes = list(dict.fromkeys([*old["mistakes"], *row["mistakes"]]))
+        answer = row.get("answer") or old.get("answer", "")
+        solved[key] = {"passed": row["passed"] or old["passed"], "tries": tries, "mistakes": mistakes, "answer": answer}
+        row["written"] = row["tries"]
+    content = {"name": name, "checks": solved}
+    write_json(path, {**content, "hash": _sign(content)})
+    return f"{sum(row['passed'] for row in solved.values())} of {len(solved)} tried exercises passed, written to {path}"
+
+
+def read_report(path: str | Path) -> dict:
+    """Read a report and hold it against its hash.
+
+    Raises:
+        InputError: if the file is no report, or was changed after it was written.
+    """
+    value = read_json(Path(path))
+    content = {key: value.get(key) for key in ("name", "checks")}
+    if None in content.values():
+        raise InputError(f"{path} is no report of checks; ask for the file that checks.report wrote.")
+    if value.get("hash") != _sign(content):
+        raise InputError(f"{path} was changed after it was written; ask {content['name']!r} to write it again.")
+    return content
+
+
+def collect(paths: Iterable[str | Path]) -> str:
+    """Join the reports of a class to a Markdown table: who passed how many, and which mistakes were met.
+
+    Raises:
+        InputError: as `read_report`.
+    """
+    lines = ["| name | passed | tried | mistakes met |", "| --- | ---: | ---: | --- |"]
+    for found in sorted((read_report(path) for path in paths), key=lambda one: one["name"]):
+        rows = found["checks"]
+        met = [f"{key}: {mistake}" for key, row in rows.items() for mistake in row["mistakes"]]
+        lines.append(f"| {found['name']} | {sum(row['passed'] for row in rows.values())} | {len(rows)} "
+                     f"| {'; '.join(met) or 'none'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _sign(content: dict) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(f"semdepth_lite checks\n{text}".encode()).hexdigest()[:32]

@@ -1,0 +1,18 @@
+"""Explorers: sliders that move a picture, each with a still twin; see `base.Explorer` for what they share.
+
+In a notebook: `WarpExplorer(triplet).show()`. They are told what to explore, a triplet of the street and where one is
+needed a trained `Model`; nothing is trained here.
+"""
+from __future__ import annotations
+
+from .attention import AttentionExplorer
+from .base import STRICT, Drawing, Explorer
+from .borders import BorderExplorer
+from .clouds import CloudExplorer
+from .curves import CurveExplorer
+from .museum import MuseumExplorer
+from .pace_car import PaceCarExplorer
+from .warps import IntrinsicsExplorer, ScaleExplorer, WarpExplorer
+
+__all__ = ["STRICT", "AttentionExplorer", "BorderExplorer", "CloudExplorer", "CurveExplorer", "Drawing", "Explorer",
+           "IntrinsicsExplorer", "MuseumExplorer", "PaceCarExplorer", "ScaleExplorer", "WarpExplorer"]

@@ -1,0 +1,61 @@
+"""An explorer of attention: choose a pixel, and see where it looks at each level of the decoder."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from ...data.triplet import Triplet
+from ...figures import map_panel
+from ...model import Model
+from ...semantics.attention import ATTENTION_LEVELS
+from .base import Drawing
+from .pixels import PixelExplorer, class_at, ringed
+
+
+class AttentionExplorer(PixelExplorer):
+    """Where a pixel looks, at each decoder level that has attention.
+
+    Args:
+        model: with attention; see `model.Variant.fusion`.
+        batch: one triplet with labels, which name what is looked at.
+        marked: name to pixel (u, v), to be chosen from; by default `pixels.marked_pixels`.
+
+    Raises:
+        InputError: if the model has no attention.
+    """
+
+    title = "Where does this pixel look?"
+    alt = ("A street image with a ring around the pixel that asks, and for each decoder level a coarse map of the "
+           "weight that it gives to every place, bright where it looks most.")
+    caption = "the asking pixel is ringed; bright cells are those whose features it borrows."
+
+    def __init__(self, model: Model, batch: Triplet, marked: Mapping[str, tuple[int, int]] | None = None) -> None:
+        self.model, self.batch = model.eval(), batch
+        fused = [level for level in ATTENTION_LEVELS if level in model.variant.levels]
+        self.levels = fused or [ATTENTION_LEVELS[0]]
+        super().__init__(batch, marked, {})
+
+    def look(self, u: int, v: int) -> dict[int, torch.Tensor]:
+        """Ask every level where it looks from a pixel of the image: level to (h, w), each summing to 1."""
+        return {level: self.model.attention_map(self.batch.target, level, v >> level, u >> level)[0]
+                for level in self.levels}
+
+    def draw(self, pixel: str, u: int, v: int) -> Drawing:
+        """Ask the model, and name what is looked at most."""
+        labels = self.batch.labels[0]
+        maps = self.look(u, v)
+        said, numbers = [], {}
+        for level, weights in maps.items():
+            row, column = divmod(int(weights.argmax()), weights.shape[1])
+            cell = labels.shape[0] // weights.shape[0], labels.shape[1] // weights.shape[1]
+            center = column * cell[1] + cell[1] // 2, row * cell[0] + cell[0] // 2
+            numbers[f"most_{level}"] = float(weights.max())
+            said.append(f"level {level}: {100 * weights.max():.1f} % on one cell, {class_at(labels, *center)}")
+        even = 100 / maps[self.levels[0]].numel()
+        figure = map_panel({f"level {level}": weights for level, weights in maps.items()}, label="weight",
+                           limits=(0.0, max(numbers.values())), image=ringed(self.batch.target[0], u, v))
+        figure.axes[0].set_title(f"pixel ({u}, {v}) asks", loc="left")
+        sentence = (f"Pixel ({u}, {v}) shows {class_at(labels, u, v)}. It looks most at: {'; '.join(said)}. An even "
+                    f"look would be {even:.1f} % on each cell.")
+        return Drawing([figure], sentence, numbers)

@@ -1,0 +1,186 @@
+"""What all explorers share: controls, one picture that is redrawn, a sentence with its numbers, and a still twin.
+
+Notable:
+- An explorer computes nothing. It asks functions of the package and draws with those of `figures`.
+- Each redraw replaces the bytes of one image of fixed size, so that nothing flickers and no list of plots grows.
+- An error is told in the explorer, because a callback that raises would be lost. Under test, and in `set`, it is
+  raised as well.
+"""
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, ClassVar
+
+from ...common.contracts import InputError
+from ...figures import Picture, picture
+from ...figures.pictures import DPI
+from .controls import button, said, text_of
+from .layout import Canvas, encode
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STRICT = "SEMDEPTH_STRICT_WIDGETS"  # the environment variable that makes callbacks raise what they tell
+LIVE_DPI = 90
+WORDS = 'style="max-width: 60em; line-height: 1.4; margin: 0.2em 0"'
+
+
+@dataclass
+class Drawing:
+    """What an explorer shows for one setting.
+
+    Attributes:
+        figures: drawn below each other; all of one width.
+        sentence: what is to be seen, with its numbers.
+        numbers: the same numbers, by name.
+    """
+
+    figures: Sequence[Figure]
+    sentence: str
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+class Explorer(ABC):
+    """Sliders that redraw a picture; a subclass says which, and what is drawn.
+
+    `show` puts it into a notebook, its still twin below it. From the kernel, `set` moves the controls, `numbers` and
+    `sentence` say what is shown, and `image.value` holds the PNG.
+
+    Args:
+        controls: name to ipywidgets control, as `controls.slider` and its neighbors make them.
+    """
+
+    title: ClassVar[str]  # a few words
+    alt: ClassVar[str]  # what the picture shows, for a reader who does not see it
+    caption: ClassVar[str]  # what to take from it
+    moment: ClassVar[dict[str, object]] = {}  # the setting of the twin, where it is not the first one
+
+    def __init__(self, controls: dict[str, object]) -> None:
+        from ipywidgets import HTML, Box, Image, Layout, VBox
+
+        self.controls = controls
+        self.first = {name: control.value for name, control in controls.items()}
+        self.sentence, self.numbers = "", {}
+        self._silent, self._canvas = False, Canvas(LIVE_DPI)
+        self.image = Image(format="png", layout=Layout(max_width="100%", object_fit="contain"))
+        self.status = HTML(layout=Layout(max_width="100%"))
+        for name, control in controls.items():
+            control.observe(lambda change, name=name: self._answer(name), "value")
+        back = button("Reset", "back to the first setting")
+        back.on_click(lambda _: self._reset())
+        row = Layout(flex_flow="row wrap", align_items="center", max_width="100%")
+        heading = HTML(f"<b>{escape(self.title)}</b>")
+        self.box = VBox([heading, Box([*controls.values(), back], layout=row), self.status, self.image])
+        self.redraw()
+
+    @abstractmethod
+    def draw(self, **values) -> Drawing:
+        """Draw the picture of a setting; each control's value comes by its name."""
+
+    def follow(self, name: str) -> None:  # noqa: B027 - most explorers have nothing to do here
+        """Adjust other controls after the control `name` was moved; by default none depends on another."""
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The present setting: control name to value."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def redraw(self) -> None:
+        """Draw the present setting; what fails is raised."""
+        drawing = self.draw(**self.values)
+        pixels = self._canvas.raster(drawing.figures)
+        self.image.width = str(pixels.shape[1])
+        self.image.value = encode(pixels)
+        self.sentence, self.numbers = drawing.sentence, drawing.numbers
+        self.status.value = f'<div role="status" aria-live="polite" {WORDS}>{escape(drawing.sentence)}</div>'
+
+    def set(self, **values) -> str:
+        """Move controls, redraw once and return the sentence.
+
+        Raises:
+            InputError: if there is no such control or it does not take the value; and whatever drawing raises.
+        """
+        for name in values:
+            if name not in self.controls:
+                raise InputError(f"{type(self).__name__} has no control {name!r}; it has {', '.join(self.controls)}.")
+        with self._silence():
+            for name, value in values.items():
+                self._move(name, value)
+                self.follow(name)
+        self._redraw_or_tell(strict=True)
+        return self.sentence
+
+    def twin(self) -> Picture:
+        """Draw the same picture as a still figure with alternative text and caption, at the setting `moment`."""
+        from matplotlib.figure import Figure
+
+        values = {**self.first, **self.moment}
+        drawing = self.draw(**values)
+        pixels = Canvas(LIVE_DPI).raster(drawing.figures)
+        still = Figure(figsize=(pixels.shape[1] / DPI, pixels.shape[0] / DPI), dpi=DPI)
+        still.figimage(pixels)
+        where = " and ".join(f'"{text_of(control)}" at {said(control, values[name])}'
+                             for name, control in self.controls.items() if name in self.moment)
+        seen = f"The explorer with {where}" if where else "The explorer as it starts"
+        return picture(still, alt=f"{self.alt} {drawing.sentence}", caption=f"{seen}: {self.caption}")
+
+    def show(self) -> None:
+        """Display the explorer in the notebook, and its twin below it."""
+        from IPython.display import display
+
+        display(self.box)
+        display(self.twin())
+
+    def _move(self, name: str, value) -> None:
+        from traitlets import TraitError
+
+        control = self.controls[name]
+        before = control.value
+        try:
+            control.value = value
+            taken = control.value == value
+        except (TraitError, ValueError, TypeError):
+            taken = False
+        if not taken:
+            control.value = before
+            raise InputError(f"The control {text_of(control)!r} does not take {value!r}; use a value that a person "
+                             "could choose with it.")
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Let controls move without a redraw for each."""
+        before, self._silent = self._silent, True
+        try:
+            yield
+        finally:
+            self._silent = before
+
+    def _answer(self, name: str) -> None:
+        """Redraw after a person moved a control."""
+        if self._silent:
+            return
+        with self._silence():
+            self.follow(name)
+        self._redraw_or_tell(strict=bool(os.environ.get(STRICT)))
+
+    def _reset(self) -> None:
+        with self._silence():
+            for name, value in self.first.items():
+                self.controls[name].value = value
+        self._redraw_or_tell(strict=bool(os.environ.get(STRICT)))
+
+    def _redraw_or_tell(self, strict: bool) -> None:
+        """Redraw; tell an error in one line, the old picture staying, and raise it if `strict`."""
+        try:
+            self.redraw()
+        except Exception as error:
+            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self.status.value = (f'<div role="alert" {WORDS}><b>Error:</b> {escape(first_line)} '
+                                 "The picture below still shows the setting before.</div>")
+            if strict:
+                raise

@@ -1,0 +1,104 @@
+"""An explorer of object borders: a profile of depth across a border, before and after it is snapped to labels."""
+from __future__ import annotations
+
+import torch
+
+from ...borders import snap_depth
+from ...classes import NAMES
+from ...common.contracts import InputError
+from ...data.triplet import Triplet
+from ...evaluation.prediction import depth_predictor, to_scale
+from ...figures import border_profile, image_grid, overlay
+from ...labels import colorize_labels, group_mask
+from ...metrics import border_band, depth_errors, error_maps, evaluation_mask
+from ...model import Model
+from ...street import corrupt_labels
+from ..demos import pick_pixel
+from .base import Drawing, Explorer
+from .controls import choice, steps
+
+STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+REACHES = (1.5, 2.5, 3.5)  # pixels; how far from a label border depth is replaced
+SIDE = 20  # pixels of the line to each side of the border
+RANGE = (5.0, 40.0)  # meters; how far the nearer side may be
+APART = 12  # pixels between two borders that are offered
+
+
+def telling_borders(batch: Triplet, count: int = 6) -> dict[str, tuple[int, int]]:
+    """Pick upright borders of near objects: name to the pixel (u, v) left of the border.
+
+    Raises:
+        InputError: if the image has none.
+    """
+    depth, labels = batch.depth[0, 0], batch.labels[0]
+    near = group_mask(labels, "foreground_wide")
+    ends = near.diff(dim=1, append=near[:, -1:])
+    both = torch.minimum(depth, depth.roll(-1, 1))
+    allowed = ends & (both > RANGE[0]) & (both < RANGE[1])
+    allowed[:, :SIDE], allowed[:, -SIDE - 1:] = False, False
+    jump = (depth.roll(-1, 1).clamp(min=1e-3) / depth.clamp(min=1e-3)).log().abs()
+    found: dict[str, tuple[int, int]] = {}
+    while len(found) < count and bool(allowed.any()):
+        u, v = pick_pixel(jump, allowed)
+        left, right = (NAMES[int(labels[v, x])] for x in (u, u + 1))
+        found[f"{left} | {right}, row {v}, column {u}"] = u, v
+        allowed[max(0, v - APART):v + APART + 1, max(0, u - APART):u + APART + 1] = False
+    if not found:
+        raise InputError(f"no upright border of an object {RANGE[0]:g} to {RANGE[1]:g} m away lies in this image; take "
+                         "another triplet.")
+    return found
+
+
+class BorderExplorer(Explorer):
+    """Depth along a line across a border: the truth, the network, and the network snapped to more or less noisy labels.
+
+    Args:
+        batch: one triplet with true depth and labels.
+        model: whose depth is snapped.
+        marked: name to the pixel (u, v) left of a border, to be chosen from; by default `telling_borders`.
+    """
+
+    title = "A border, before and after"
+    alt = ("Above, a street image with a line across an object border, and the labels that it is snapped to. "
+           "Below, depth along the line: the truth is a step, the network's depth a ramp, and the snapped depth jumps "
+           "where the labels change, at the upright lines.")
+    caption = "near each label border depth is taken from farther inside, so wrong labels put the step where they err."
+    moment = {"noise": 0.6}
+
+    def __init__(self, batch: Triplet, model: Model, marked: dict[str, tuple[int, int]] | None = None) -> None:
+        self.batch, self.depth = batch, to_scale(depth_predictor(model)(batch), batch.depth)
+        self.marked = marked or telling_borders(batch)
+        self.labels = {noise: torch.from_numpy(corrupt_labels(batch.labels.numpy(), noise, 0)) for noise in STRENGTHS}
+        super().__init__({"border": choice("border", list(self.marked)),
+                          "noise": steps("label noise (0 to 1)", [(f"{n:g}", n) for n in STRENGTHS], 0.0),
+                          "reach": steps("reach from the border (px)", [(f"{r:g}", r) for r in REACHES], REACHES[0])})
+
+    def border_error(self, depth: torch.Tensor) -> float:
+        """Return AbsRel in the band along all true label borders of the image."""
+        truth, band = self.batch.depth[:, 0], border_band(self.batch.labels)[0]
+        return float(depth_errors(error_maps(depth[:, 0], truth, evaluation_mask(truth) & band))["abs_rel"])
+
+    def snapped(self, noise: float, reach: float) -> torch.Tensor:
+        """Snap the network's depth to the labels (1, 1, H, W), with the smallest window that looks beyond its reach."""
+        return snap_depth(self.depth, self.labels[noise], self.batch.target, reach=reach, radius=int(reach) + 1)
+
+    def draw(self, border: str, noise: float, reach: float) -> Drawing:
+        """Cut through the maps along the row of the border."""
+        u, v = self.marked[border]
+        height, width = self.batch.target.shape[-2:]
+        line = slice(max(0, u - SIDE), min(width, u + SIDE + 2))
+        labels = self.labels[noise][0]
+        drawn = torch.zeros(height, width, dtype=torch.bool)
+        drawn[v, line] = True
+        images = image_grid([[(overlay(self.batch.target[0], drawn, strength=1.0), "image and line"),
+                              (overlay(colorize_labels(labels), drawn, (1.0, 1.0, 1.0), 1.0), "labels")]])
+        positions = torch.arange(width)[line]
+        after = self.snapped(noise, reach)
+        profiles = {"truth": self.batch.depth, "network": self.depth, "network, snapped": after}
+        changes = positions[:-1][labels[v, line].int().diff() != 0] + 0.5
+        chart = border_profile(positions, {name: depth[0, 0, v, line] for name, depth in profiles.items()},
+                               truth="truth", borders=changes.tolist())
+        numbers = {"before": self.border_error(self.depth), "after": self.border_error(after)}
+        sentence = (f"{border}: with label noise {noise:g}, snapping changes AbsRel along all true borders of this "
+                    f"image from {numbers['before']:.3f} to {numbers['after']:.3f}.")
+        return Drawing([images, chart], sentence, numbers)

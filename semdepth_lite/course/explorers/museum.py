@@ -1,0 +1,45 @@
+"""An explorer of the museum: choose a failure and how strong it is."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...common.contracts import InputError
+from ..museum import EXHIBITS, Failure, draw
+from .base import Drawing, Explorer
+from .controls import choice, steps
+
+
+class MuseumExplorer(Explorer):
+    """The failures of the museum, each healthy, broken and mended, at several strengths.
+
+    Args:
+        made: exhibit to strength to failure, as `failures.shelf` makes it; the explorer only shows it.
+
+    Raises:
+        InputError: if the shelf is empty.
+    """
+
+    title = "The museum, turned up and down"
+    alt = ("A street image and three depth maps of it in a grid, near being bright: without the failure, with it, and "
+           "with the remedy; for scale drift, three curves over the frames instead.")
+    caption = ("turn the strength down, and broken comes near healthy; a remedy changes something even then, and not "
+               "every one brings the healthy state back.")
+
+    def __init__(self, made: Mapping[str, Mapping[float, Failure]]) -> None:
+        if not made or not all(made.values()):
+            raise InputError("there is nothing on this shelf; make it with failures.shelf((0.5, 1.0)).")
+        self.made = made
+        self.names = {EXHIBITS[name].title: name for name in made}
+        strengths = list(next(iter(made.values())))
+        self.moment = {"strength": strengths[-1]}
+        super().__init__({"exhibit": choice("exhibit", list(self.names)),
+                          "strength": steps("strength (0 to 1)", [(f"{s:g}", s) for s in strengths], strengths[0])})
+
+    def draw(self, exhibit: str, strength: float) -> Drawing:
+        """Show the chosen failure."""
+        name = self.names[exhibit]
+        made = self.made[name][strength]
+        values = ", ".join(f"{state} {value:.1f}" for state, value in made.values.items())
+        sentence = (f"{exhibit} at strength {strength:g} ({EXHIBITS[name].dial}): {EXHIBITS[name].measure} are "
+                    f"{values}.")
+        return Drawing([draw(name, made)], sentence, made.values)

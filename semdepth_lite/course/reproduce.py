@@ -1,0 +1,64 @@
+"""The main job: run every notebook with papermill, and leave executed copies and their results."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..common.contracts import InputError
+from ..common.storage import read_json, remove_leftovers, write_json
+from ..experiments.results import ROOT
+from ..presets import find_preset
+from .notebooks import load, notebook_hash, parameter_literals, run_notebook
+
+RECORD = "reproduced.json"  # what is finished, so that a run that was cut off goes on where it stood
+
+
+def find_notebooks(only: str | None = None) -> list[Path]:
+    """List the notebooks of the checkout, or those whose name starts with `only`.
+
+    Raises:
+        InputError: if there is none.
+    """
+    found = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.name.startswith(only or "")]
+    if not found:
+        raise InputError(f"no notebook in notebooks/ starts with {only or ''!r}; run this in a checkout of the "
+                         "repository, and name one such as 03.")
+    return found
+
+
+def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: str | None = None,
+              progress: bool = True) -> list[dict]:
+    """Run the notebooks at a preset; those that an earlier call finished, unchanged since, are not run again.
+
+    Args:
+        preset: quick, lesson or paper; goes into each notebook's parameter of that name.
+        output: folder for executed copies, results and the record of what is finished.
+        only: first characters of the notebooks' names.
+        progress: print what is done, and show bars.
+
+    Returns:
+        One row a notebook: notebook, output, seconds, results.
+
+    Raises:
+        InputError: if the preset or the notebook is unknown.
+        NotebookFailure: if a notebook fails; those before it stay finished.
+    """
+    find_preset(preset)
+    record_path = Path(output) / RECORD
+    remove_leftovers(Path(output))
+    record = read_json(record_path) if record_path.exists() else {}
+    rows = []
+    for path in find_notebooks(only):
+        key = {"hash": notebook_hash(path), "preset": preset}
+        known = record.get(path.stem)
+        copy = Path(output) / path.name
+        if known and {name: known.get(name) for name in key} == key and copy.exists():
+            rows.append(known["row"])
+            continue
+        if progress:
+            print(f"{path.name} at preset {preset}", file=sys.stderr, flush=True)
+        parameters = {"preset": preset} if "preset" in parameter_literals(load(path)) else {}
+        rows.append(run_notebook(path, copy, parameters, progress))
+        record[path.stem] = {**key, "row": rows[-1]}
+        write_json(record_path, record)
+    return rows

@@ -1,0 +1,1 @@
+"""Where triplets come from: the street, KITTI, your own frames."""

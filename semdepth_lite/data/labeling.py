@@ -1,0 +1,270 @@
+"""Labels for real images: a folder goes through a segmenter, and trainId PNGs with a colored preview come out.
+
+What a segmenter cannot name is 255 (ignore), so that a variant trained on such labels is told nothing there.
+"""
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..classes import IGNORE, NUM_CLASSES, TRAIN_ID
+from ..common.contracts import InputError
+from ..labels import colorize_labels
+from .image_files import IMAGE_SUFFIXES, read_image, read_label_map, write_image
+from .label_maps import to_train_ids
+
+# The 21 classes of Pascal VOC in torchvision's order; those that Cityscapes has too get its trainId.
+VOC_CLASSES = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+               "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+               "tvmonitor")
+VOC_TO_CITYSCAPES = {"person": "person", "car": "car", "bus": "bus", "train": "train", "motorbike": "motorcycle",
+                     "bicycle": "bicycle"}
+SEGMENTERS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what torchvision's networks were fed
+
+
+@dataclass(frozen=True)
+class LabelModel:
+    """A network that names pixels.
+
+    Attributes:
+        name: for reports.
+        network: (1, 3, h, w) image, normalized by ImageNet's mean and deviation, to logits (1, C, h', w'), to class
+            ids (1, h', w'), or to a dictionary with one of them under "out".
+        table: (C,) uint8 trainId of each class of the network.
+        height: images are resized to this height, pixels, aspect kept; None feeds them as they are.
+    """
+
+    name: str
+    network: Callable[[torch.Tensor], torch.Tensor]
+    table: torch.Tensor
+    height: int | None = None
+
+    @torch.no_grad()
+    def label(self, image: np.ndarray, confidence: float = 0.5, device: torch.device | str = "cpu") -> np.ndarray:
+        """Label an image.
+
+        Args:
+            image: (H, W, 3) uint8.
+            confidence: pixels whose best class has a smaller probability become 255; a network that answers in ids
+                gives no probabilities.
+            device: where the network is.
+
+        Returns:
+            (H, W) uint8 trainIds, 255 = unknown.
+
+        Raises:
+            InputError: if the network fails or its answer has another form.
+        """
+        pixels = torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255
+        size = tuple(image.shape[:2])
+        mean, std = (torch.tensor(value, device=device).view(1, 3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
+        fed = (pixels - mean) / std
+        if self.height is not None:
+            width = max(1, round(size[1] * self.height / size[0]))
+            fed = F.interpolate(fed, (self.height, width), mode="bilinear", align_corners=False, antialias=True)
+        try:
+            answer = self.network(fed)
+        except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+            reason = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
+            raise InputError(f"the segmenter {self.name} fails on an image of {tuple(fed.shape)} ({reason}); a model "
+                             f"exported for one size needs images of that size.") from error
+        if isinstance(answer, dict):
+            answer = answer.get("out")
+        return self._train_ids(answer, size, confidence).cpu().numpy()
+
+    def _train_ids(self, answer: object, size: tuple[int, int], confidence: float) -> torch.Tensor:
+        """Turn logits or ids into trainIds (H, W) at the image's size."""
+        shape = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+        table = self.table.to(answer.device) if isinstance(answer, torch.Tensor) else self.table
+        if isinstance(answer, torch.Tensor) and answer.dim() == 3 and not answer.is_floating_point():
+            ids = F.interpolate(answer[:, None].float(), size, mode="nearest-exact")[0, 0].long()
+            known = (ids >= 0) & (ids < len(table))
+            return torch.where(known, table[ids.clamp(0, len(table) - 1)], IGNORE)
+        if not (isinstance(answer, torch.Tensor) and answer.dim() == 4 and answer.shape[1] == len(table)):
+            raise InputError(f"the segmenter {self.name} answers {shape}, expected logits (1, {len(table)}, h, w) or "
+                             f"whole ids (1, h, w).")
+        logits = F.interpolate(answer.float(), size, mode="bilinear", align_corners=False)
+        probability, best = logits.softmax(1)[0].max(0)
+        return torch.where(probability >= confidence, table[best], IGNORE)
+
+
+def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path | None = None,
+                          device: torch.device | str = "cpu") -> LabelModel:
+    """Build one of torchvision's segmenters, trained on COCO with the classes of Pascal VOC.
+
+    Of Cityscapes' classes it knows person, car, bus, train, motorcycle and bicycle; road, buildings, poles and all
+    else become 255.
+
+    Args:
+        name: one of `SEGMENTERS`.
+        weights: file as torchvision publishes it; None fetches it into torch's cache.
+        device: where to compute.
+
+    Raises:
+        InputError: if the name is unknown or the weights cannot be had or belong to another network.
+    """
+    if name not in SEGMENTERS:
+        raise InputError(f"segmenter {name!r} is unknown; use {', '.join(SEGMENTERS)}, or a model file of your own.")
+    from torchvision.models import get_model, get_model_weights
+
+    from ..weights import check_state, load_tensors
+
+    if weights is not None:
+        state = load_tensors(weights)
+    else:
+        try:
+            with redirect_stdout(sys.stderr):  # torch announces a download where only the result belongs
+                state = get_model_weights(name).COCO_WITH_VOC_LABELS_V1.get_state_dict(progress=False, check_hash=True)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"the weights of {name} cannot be fetched ({error}); name a file of them.") from error
+    auxiliary = {} if name.startswith("lraspp") else {"aux_loss": any(key.startswith("aux") for key in state)}
+    network = get_model(name, weights=None, weights_backbone=None, num_classes=len(VOC_CLASSES), **auxiliary)
+    check_state(state, network.state_dict(), str(weights or f"the weights of {name}"))
+    network.load_state_dict(state)
+    table = torch.full((len(VOC_CLASSES),), IGNORE, dtype=torch.uint8)
+    for voc, cityscapes in VOC_TO_CITYSCAPES.items():
+        table[VOC_CLASSES.index(voc)] = TRAIN_ID[cityscapes]
+    return LabelModel(name, network.to(device).eval(), table, height=520)
+
+
+def user_segmenter(path: Path, device: torch.device | str = "cpu", height: int | None = None) -> LabelModel:
+    """Take a segmenter of the user's own: TorchScript (.pt, .ts) or an exported program (.pt2).
+
+    It gets (1, 3, h, w) images normalized by ImageNet's mean and deviation and answers with logits of the 19
+    Cityscapes classes in trainId order, or with trainIds. Such a file holds a program: load only what you trust.
+
+    Args:
+        path: the model file.
+        device: where to compute.
+        height: images are resized to this height, pixels; None feeds them as they are.
+
+    Raises:
+        InputError: if the file is missing or no such model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; name a TorchScript (.pt) or exported (.pt2) model.")
+    try:
+        if path.suffix == ".pt2":
+            network = torch.export.load(path).module().to(device)
+        else:
+            with warnings.catch_warnings():
+                # torch asks authors to export instead; whoever runs a model cannot follow that advice
+                warnings.simplefilter("ignore")
+                network = torch.jit.load(str(path), map_location=device).eval()
+    except Exception as error:  # the loaders raise anything on a stranger's bytes
+        raise InputError(f"{path} is no TorchScript and no exported model ({type(error).__name__}); save it with "
+                         f"torch.jit.save, or with torch.export.save as .pt2.") from error
+    return LabelModel(path.name, network, torch.arange(NUM_CLASSES, dtype=torch.uint8), height)
+
+
+def find_images(root: Path, pattern: str = "**/*") -> list[Path]:
+    """List the images under a folder, in order.
+
+    Args:
+        root: the folder.
+        pattern: glob under it; `*/*/image_02/data/*` takes the left color camera of KITTI raw.
+
+    Raises:
+        InputError: if there is none, or the pattern is none under the folder.
+    """
+    root = Path(root)
+    try:
+        if ".." in Path(pattern).parts:  # labels mirror the images' paths, and would leave their own folder too
+            raise ValueError("it leads out of the folder")
+        paths = sorted(root.glob(pattern))
+    except (NotImplementedError, ValueError) as error:  # an absolute pattern, an empty one, ** inside of a name
+        raise InputError(f"pattern {pattern!r} cannot be looked for under {root} ({error}); use a relative one such as "
+                         "**/*.png.") from error
+    files = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    if not files:
+        raise InputError(f"{root} holds no image ({', '.join(IMAGE_SUFFIXES)}) under {pattern!r}; name the folder.")
+    return files
+
+
+def label_folder(root: Path, output: Path, segmenter: LabelModel, pattern: str = "**/*", confidence: float = 0.5,
+                 preview: bool = True, device: torch.device | str = "cpu", progress: bool = True) -> list[Path]:
+    """Label every image under a folder; labels that are there already stay.
+
+    Args:
+        root: folder of images.
+        output: folder of labels, which mirrors the images' paths; previews go to `preview` in it.
+        segmenter: see `torchvision_segmenter` and `user_segmenter`.
+        pattern: which images, a glob under `root`.
+        confidence: smallest probability of a class that counts.
+        preview: whether to write a preview, labels painted over the image, as JPEG.
+        device: where to compute.
+        progress: show a progress bar.
+
+    Returns:
+        The label files, one for each image.
+
+    Raises:
+        InputError: if there is no image, one is damaged, or the segmenter fails.
+    """
+    from tqdm.auto import tqdm
+
+    if not 0 <= confidence <= 1:
+        raise InputError(f"confidence {confidence} is no probability; use 0 to 1.")
+    files = find_images(root, pattern)
+    targets = _label_targets(files, Path(root), Path(output))
+    for file, target in zip(tqdm(files, desc="label", unit="image", disable=not progress), targets):
+        if target.exists():
+            continue
+        image = read_image(file)
+        labels = segmenter.label(image, confidence, device)
+        if preview:
+            write_preview(target, Path(output), image, labels)
+        write_image(target, labels)
+    return targets
+
+
+def _label_targets(files: Sequence[Path], root: Path, output: Path) -> list[Path]:
+    targets = [output / file.relative_to(root).with_suffix(".png") for file in files]
+    for file, target in zip(files, targets):
+        if target.exists() and target.resolve() == file.resolve():
+            raise InputError(f"{target} would overwrite its own image; name another output folder.")
+    if len(set(targets)) < len(targets):
+        raise InputError(f"{root} holds images that differ in their suffix only; keep one of each.")
+    return targets
+
+
+def write_preview(target: Path, output: Path, image: np.ndarray, labels: np.ndarray) -> Path:
+    """Write labels painted half over their image, and darkened where unknown, under `output`/preview."""
+    color = colorize_labels(torch.from_numpy(labels)).numpy()
+    mixed = (image.astype(np.uint16) + color) // 2
+    path = output / "preview" / target.relative_to(output).with_suffix(".jpg")
+    write_image(path, mixed.astype(np.uint8))
+    return path
+
+
+def convert_labels(root: Path, output: Path, ids: str = "labelId", preview: bool = True) -> list[Path]:
+    """Convert a folder of Cityscapes labelId PNGs to trainId PNGs, each with a preview in the palette's colors.
+
+    Args:
+        root: folder of label PNGs.
+        output: folder of trainId PNGs, which mirrors their paths.
+        ids: what the PNGs hold, labelId or trainId.
+        preview: whether to write `preview/….png` in the palette's colors.
+
+    Raises:
+        InputError: if there is no PNG, or one is no label map or has an unknown id.
+    """
+    files = find_images(root, "**/*.png")
+    targets = _label_targets(files, Path(root), Path(output))
+    for file, target in zip(files, targets):
+        labels = to_train_ids(read_label_map(file), ids, file)
+        write_image(target, labels)
+        if preview:
+            color = colorize_labels(torch.from_numpy(labels)).numpy()
+            write_image(Path(output) / "preview" / target.relative_to(output), color)
+    return targets

@@ -1,0 +1,212 @@
+"""Where triplets come from: the contract of a source, and the street as one."""
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..camera import invert_transform
+from ..common.contracts import InputError
+from ..street import Frame, StreetSet, StreetSettings, corrupt_labels, load_street
+from .triplet import Triplet
+
+
+class Source(Protocol):
+    """What training and evaluation need of a data set."""
+
+    name: str
+    height: int
+    width: int
+    has_labels: bool
+    has_depth: bool
+
+    def __len__(self) -> int:
+        """Count the triplets."""
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch."""
+
+
+def to_image(frames: np.ndarray) -> torch.Tensor:
+    """Turn uint8 images (..., H, W, 3) into float images (..., 3, H, W) in [0, 1].
+
+    Raises:
+        InputError: if the images have another shape or type.
+    """
+    if frames.dtype != np.uint8 or frames.ndim < 3 or frames.shape[-1] != 3:
+        raise InputError(f"the image has shape {frames.shape} and type {frames.dtype}, expected (H, W, 3) and uint8; "
+                         "repeat the channel of a gray image three times, and scale numbers to 0 to 255.")
+    # torch takes no negative strides, which an image has whose channels were reversed, as OpenCV's must be
+    return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).to(torch.float32).div_(255)
+
+
+class StreetSource:
+    """Triplets of consecutive frames of the procedural street, with all of its truth.
+
+    Args:
+        street: a rendered set. Every frame with two neighbors in its scene is a target.
+    """
+
+    has_labels = has_depth = True
+
+    def __init__(self, street: StreetSet) -> None:
+        self.street = street
+        settings = street.settings
+        self.name = f"street {settings.split}"
+        self.height, self.width = settings.height, settings.width
+        per_scene = settings.frames_per_scene
+        frames = np.arange(settings.scenes * per_scene)
+        self.targets = frames[(frames % per_scene > 0) & (frames % per_scene < per_scene - 1)]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def scene_of(self, index: int) -> int:
+        """Return the number of the scene a triplet belongs to."""
+        return int(self.targets[index]) // self.street.settings.frames_per_scene
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch."""
+        street = self.street
+        target = self.targets[np.asarray(indices)]
+        window = target[:, None] + np.array([0, -1, 1])
+        frames = to_image(street.images[window.ravel()]).unflatten(0, window.shape)
+        pose = torch.from_numpy(street.pose[window])
+        T = invert_transform(pose[:, 1:]) @ pose[:, :1]
+        K = torch.as_tensor(street.K, dtype=torch.float32).expand(len(target), 3, 3)
+        return Triplet(
+            target=frames[:, 0], sources=frames[:, 1:], K=K,
+            depth=torch.from_numpy(street.depth[target])[:, None], labels=torch.from_numpy(street.labels[target]),
+            moving=torch.from_numpy(street.moving[target]).bool(), T_source_target=T.float(),
+            index=torch.from_numpy(np.asarray(indices)))
+
+
+class _Wrapped:
+    """A source that hands out another one's triplets with something changed."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getattr__(self, name: str):
+        if name == "source":  # not there yet: a copy asks before it is filled
+            raise AttributeError(name)
+        return getattr(self.source, name)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+class NoisyLabels(_Wrapped):
+    """A source whose labels err like a segmentation network's, see `street.corrupt_labels`.
+
+    Args:
+        source: with labels.
+        strength: 0 to 1.
+        seed: of the errors; an image always errs alike.
+    """
+
+    def __init__(self, source: Source, strength: float, seed: int = 0) -> None:
+        super().__init__(source)
+        self.strength, self.seed = strength, seed
+        self.name = f"{source.name} with label noise {strength:g}"
+        self._made: dict[int, np.ndarray] = {}
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch, their labels corrupted."""
+        triplet = self.source.triplet(indices)
+        if triplet.labels is None:
+            raise InputError(f"{self.source.name} has no labels to corrupt; use label noise 0.")
+        for index, labels in zip(map(int, indices), triplet.labels.numpy()):
+            if index not in self._made:
+                self._made[index] = corrupt_labels(labels, self.strength, self.seed * 1_000_003 + index)
+        return replace(triplet, labels=torch.from_numpy(np.stack([self._made[int(i)] for i in indices])))
+
+
+class SegmentedSource(_Wrapped):
+    """A source to whose triplets an outside segmenter's label maps are added.
+
+    Args:
+        source: the triplets.
+        packed: (N, 3, H, W) uint8, one packed map a triplet (`semantics.pack_probabilities`).
+    """
+
+    def __init__(self, source: Source, packed: np.ndarray) -> None:
+        super().__init__(source)
+        self.packed = packed
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        """Load the triplets at these positions as one batch."""
+        return replace(self.source.triplet(indices), semantics=torch.from_numpy(self.packed[np.asarray(indices)]))
+
+
+def street_source(split: str, scenes: int, height: int = 96, width: int = 320, cache: Path | None = None,
+                  workers: int | None = None, progress: bool = True) -> StreetSource:
+    """Render a set of street scenes, or open it if it is cached, and return its triplets.
+
+    Args:
+        split: train, validation or test; no scene is in two of them.
+        scenes: number of scenes of eight frames.
+        height, width: pixels.
+        cache: folder of rendered sets.
+        workers: rendering processes.
+        progress: whether to show a progress bar.
+    """
+    settings = StreetSettings(split=split, scenes=scenes, height=height, width=width)
+    return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress))
+
+
+def prefetch(source, batches: Iterable[Sequence[int]], workers: int = 2) -> Iterator[Triplet]:
+    """Yield `source.triplet(batch)` for each batch in order, read ahead by threads.
+
+    Threads suffice: decoding, resizing and reading leave Python's lock to others. At most `workers` + 1 batches wait.
+
+    Args:
+        source: anything with `triplet(indices)`.
+        batches: indices of each batch.
+        workers: threads; 0 reads in the caller.
+    """
+    if workers == 0:
+        yield from map(source.triplet, batches)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
+        waiting: deque = deque()
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(source.triplet, batch))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def triplet_of(frames: Sequence[Frame]) -> Triplet:
+    """Make a batch of one from three rendered frames: previous, target, next.
+
+    Raises:
+        InputError: if there are not three frames.
+    """
+    if len(frames) != 3:
+        raise InputError(f"{len(frames)} frames make no triplet, expected three: previous, target, next.")
+    previous, target, following = frames
+    images = to_image(np.stack([frame.image for frame in frames]))
+    pose = torch.from_numpy(np.stack([frame.pose for frame in frames]))
+    T_source_target = invert_transform(pose[[0, 2]]) @ pose[1]
+    return Triplet(
+        target=images[1:2], sources=images[None, [0, 2]], K=torch.as_tensor(target.K, dtype=torch.float32)[None],
+        depth=torch.from_numpy(target.depth)[None, None], labels=torch.from_numpy(target.labels)[None],
+        moving=torch.from_numpy(target.moving)[None], T_source_target=T_source_target.float()[None])
+
+
+def batches(source: Source, size: int = 8) -> Iterator[Triplet]:
+    """Yield all triplets of a source in order, `size` at a time."""
+    for start in range(0, len(source), size):
+        yield source.triplet(np.arange(start, min(start + size, len(source))))

@@ -1,0 +1,63 @@
+"""The `Triplet` every source yields, and augmentation that keeps intrinsics and poses right."""
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+
+from ..common.contracts import InputError
+
+
+@dataclass
+class Triplet:
+    """A batch of target frames with their neighbors, and whatever truth the source has (None where it has none).
+
+    Attributes:
+        target: (B, 3, H, W) image in [0, 1], as photographed; the loss looks at this one.
+        sources: (B, S, 3, H, W) neighbors in temporal order, previous first.
+        K: (B, 3, 3) intrinsics, pixels.
+        target_aug, sources_aug: the same frames as the networks see them, with jittered colors.
+        depth: (B, 1, H, W) z of the target view, meters, 0 = none.
+        labels: (B, H, W) uint8 trainIds, 255 = none.
+        semantics: (B, 3, H, W) uint8, what an outside segmenter says, packed (`semantics.pack_probabilities`).
+        moving: (B, H, W) bool, the pixel belongs to an object that moves in the world.
+        T_source_target: (B, S, 4, 4) true motion.
+        index: (B,) position of the target in its source, for caches.
+    """
+
+    target: torch.Tensor
+    sources: torch.Tensor
+    K: torch.Tensor
+    target_aug: torch.Tensor | None = None
+    sources_aug: torch.Tensor | None = None
+    depth: torch.Tensor | None = None
+    labels: torch.Tensor | None = None
+    semantics: torch.Tensor | None = None
+    moving: torch.Tensor | None = None
+    T_source_target: torch.Tensor | None = None
+    index: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.target_aug is None:
+            self.target_aug = self.target
+        if self.sources_aug is None:
+            self.sources_aug = self.sources
+
+    def __len__(self) -> int:
+        return self.target.shape[0]
+
+    def to(self, device: torch.device) -> Triplet:
+        """Move every tensor to a device."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        same = {name: moved.pop(name) is getattr(self, plain)
+                for name, plain in (("target_aug", "target"), ("sources_aug", "sources"))}
+        moved = {name: value if value is None else value.to(device, non_blocking=True) for name, value in moved.items()}
+        for name, plain in (("target_aug", "target"), ("sources_aug", "sources")):
+            moved[name] = moved[plain] if same[name] else getattr(self, name).to(device, non_blocking=True)
+        return Triplet(**moved)
+
+
+def _labels(triplet: Triplet) -> torch.Tensor:
+    if triplet.labels is None:
+        raise InputError("the data has no semantic labels, and this needs them; choose data that has them.")
+    return triplet.labels.cpu()

@@ -1,0 +1,1 @@
+"""Judging a model: protocol, reports, baselines, significance, prediction, camera paths."""

@@ -1,0 +1,231 @@
+"""From images to depth: a trained model applied to batches of a source, and to image files of any size."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..camera import backproject, check_intrinsics
+from ..common.contracts import InputError, check_sizes
+from ..common.storage import remove_leftovers
+from ..data.image_files import IMAGE_SUFFIXES, read_image, write_depth_png, write_image, write_ply
+from ..data.sources import Source, batches, to_image
+from ..data.triplet import Triplet
+from ..figures import colorize_depth
+from ..metrics import evaluation_mask, median_scale
+from ..model import Model
+from ..semantics import predicted_labels
+from .protocol import Protocol
+from .report import Report, evaluate
+
+
+def blend_flipped(disparity: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """Blend the disparity of an image with that of its mirror image, mirrored back.
+
+    Their mean in the middle; at the left rim, where a stereo-trained network sees no partner, the mirrored pass, at
+    the right rim the plain one: weight 1 over 5 % of the width, then a linear ramp over another 5 %.
+
+    Args:
+        disparity: (B, 1, H, W) of the image as it is.
+        mirrored: (B, 1, H, W) of the mirrored image, already flipped back.
+
+    Returns:
+        (B, 1, H, W). Source: Godard et al. 2017, as Monodepth2 computes it [code: MD2].
+
+    Raises:
+        InputError: if the shapes differ.
+    """
+    check_sizes(mirrored, "mirrored", "B1HW", **check_sizes(disparity, "disparity", "B1HW"))
+    across = torch.linspace(0, 1, disparity.shape[-1], dtype=disparity.dtype, device=disparity.device)
+    left = 1 - (20 * (across - 0.05)).clamp(0, 1)
+    right = left.flip(0)
+    return right * disparity + left * mirrored + (1 - left - right) * (disparity + mirrored) / 2
+
+
+@torch.no_grad()
+def predict_depth(model: Model, images: torch.Tensor, semantics: torch.Tensor | None = None, flip: bool = False
+                  ) -> torch.Tensor:
+    """Predict depth, as it is or with its disparity blended with that of the mirrored images (`blend_flipped`).
+
+    Args:
+        model: in evaluation mode.
+        images: (B, 3, H, W) in [0, 1].
+        semantics: the label map some variants want, see `Model.semantics_of`.
+        flip: post-process by the mirrored images.
+
+    Returns:
+        (B, 1, H, W) up to scale.
+    """
+    depth = model.predict(images, semantics).depth
+    if not flip:
+        return depth
+    mirrored = model.predict(images.flip(-1), None if semantics is None else semantics.flip(-1)).depth.flip(-1)
+    return 1 / blend_flipped(1 / depth, 1 / mirrored)
+
+
+def depth_predictor(model: Model, flip: bool = False) -> Callable[[Triplet], torch.Tensor]:
+    """Return the function of a batch that evaluation wants: target to depth (B, 1, H, W), on the model's device."""
+    device = next(model.parameters()).device
+    model.eval()
+
+    def predict(batch: Triplet) -> torch.Tensor:
+        there = batch.to(device)
+        return predict_depth(model, there.target, model.semantics_of(there), flip).to(batch.target.device)
+
+    return predict
+
+
+def label_predictor(model: Model) -> Callable[[Triplet], torch.Tensor] | None:
+    """Return the function of a batch that predicts its label ids (B, H, W); None for a model that predicts no classes.
+
+    They come from the semantic branch (see `semantics.targets` for its ids), or from the model's own segmenter.
+    """
+    device = next(model.parameters()).device
+    model.eval()
+
+    @torch.no_grad()
+    def branch(batch: Triplet) -> torch.Tensor:
+        there = batch.to(device)
+        return predicted_labels(model.predict(there.target, model.semantics_of(there)).semantic_logits)
+
+    @torch.no_grad()
+    def segmenter(batch: Triplet) -> torch.Tensor:
+        return predicted_labels(model.segmenter(batch.target.to(device)))
+
+    if model.semantic is not None:
+        return branch
+    return None if model.segmenter is None else segmenter
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """List the image files among `paths`, and those directly inside folders among them, sorted by name.
+
+    Raises:
+        InputError: if a path does not exist or nothing is found.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(f"{path} does not exist; give image files or a folder of them.")
+    if not found:
+        raise InputError(f"no {', '.join(IMAGE_SUFFIXES)} image in {', '.join(map(str, paths))}; give image files or "
+                         "a folder of them.")
+    return found
+
+
+@torch.no_grad()
+def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip: bool = False) -> torch.Tensor:
+    """Predict depth at the image's own size.
+
+    Args:
+        model: in evaluation mode.
+        image: (H, W, 3) uint8.
+        height, width: size at which the network works, pixels.
+        flip: blend with the prediction of the mirrored image.
+
+    Returns:
+        (H, W) depth, up to scale. The disparity is what is resized, as in Monodepth2's evaluation [code: MD2].
+
+    Raises:
+        InputError: if the image has another shape or type, or the network's size does not fit.
+    """
+    if image.ndim != 3:
+        raise InputError(f"the image has shape {image.shape}, expected (H, W, 3); repeat the channel of a gray image "
+                         "three times, and give the images of a batch one by one.")
+    device = next(model.parameters()).device
+    full = to_image(image)[None].to(device)
+    small = F.interpolate(full, (height, width), mode="bilinear", align_corners=False, antialias=True)
+    disparity = 1 / predict_depth(model, small, flip=flip)
+    return 1 / F.interpolate(disparity, image.shape[:2], mode="bilinear", align_corners=False)[0, 0].cpu()
+
+
+def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int, width: int, scale: float = 1.0,
+                  K: torch.Tensor | None = None, progress: bool = True, flip: bool = False) -> list[dict[str, str]]:
+    """Write depth for image files: NAME_depth.png (16 bit, 256 steps a unit) and NAME_color.png, and NAME.ply with K.
+
+    Args:
+        model: in evaluation mode.
+        paths: image files or folders.
+        output: folder.
+        height, width: size at which the network works, pixels.
+        scale: factor from the model's unit to meters; monocular depth is known up to it only.
+        K: (3, 3) intrinsics of the images, pixels; a point cloud is written where it is given.
+        progress: show a progress bar.
+        flip: blend each prediction with that of the mirrored image.
+
+    Returns:
+        For each image the names of what was written. A file that exists already is made again.
+
+    Raises:
+        InputError: if an image cannot be read, two images share a name, or K cannot belong to an image.
+    """
+    from tqdm.auto import tqdm
+
+    images = find_images(paths)
+    names = [path.stem for path in images]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"several images are called {sorted(twice)[0]!r}; predict them into separate folders.")
+    if output.is_dir():
+        remove_leftovers(output)
+    written = []
+    for path, name in zip(tqdm(images, desc="predict", unit="image", disable=not progress), names):
+        image = read_image(path)
+        if K is not None:
+            check_intrinsics(K, *image.shape[:2])
+        depth = predict_image(model, image, height, width, flip) * scale
+        row = {"image": str(path), **{kind: str(output / f"{name}_{kind}.png") for kind in ("depth", "color")}}
+        write_depth_png(Path(row["depth"]), depth.numpy())
+        near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
+            float(depth.min()), float(depth.max()))
+        write_image(Path(row["color"]), colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01)))
+        if K is not None:
+            row["points"] = str(output / f"{name}.ply")
+            points = backproject(depth[None, None], K[None].to(depth))[0].flatten(1).T
+            write_ply(Path(row["points"]), points.numpy(), image.reshape(-1, 3))
+        written.append(row)
+    return written
+
+
+def scale_from_height(depth: torch.Tensor, K: torch.Tensor, camera_height: float) -> torch.Tensor:
+    """Find the factor to meters from the height of the camera above the ground it looks at.
+
+    A plane n . X = 1 is fitted to the points of the lower middle of the image (rows 75 to 95 %, columns 40 to 60 %),
+    where a driving or walking camera sees ground; the camera is 1 / |n| above it.
+
+    Args:
+        depth: (B, 1, H, W) predicted depth, up to scale.
+        K: (B, 3, 3), pixels.
+        camera_height: meters.
+
+    Returns:
+        (B,) factor for each image; take their median for a clip.
+
+    Raises:
+        InputError: if a shape differs or the height is not positive.
+    """
+    sizes = check_sizes(depth, "depth", "B1HW")
+    if not camera_height > 0:
+        raise InputError(f"camera height {camera_height} is not positive; give meters above the ground.")
+    rows = slice(int(0.75 * sizes["H"]), int(0.95 * sizes["H"]))
+    columns = slice(int(0.4 * sizes["W"]), int(0.6 * sizes["W"]))
+    points = backproject(depth, K)[:, :, rows, columns].flatten(2).transpose(1, 2).double()  # (B, N, 3)
+    normal = torch.linalg.lstsq(points, torch.ones_like(points[..., :1])).solution[..., 0]
+    return camera_height * normal.norm(dim=-1)
+
+
+def to_scale(depth: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Multiply each predicted depth (B, 1, H, W) by median(truth) / median(depth) over the pixels with truth."""
+    scale = median_scale(depth[:, 0], truth[:, 0], evaluation_mask(truth[:, 0]))
+    return depth * scale[:, None, None, None]
+
+
+def evaluate_model(model: Model, source: Source, protocol: Protocol = Protocol()) -> Report:
+    """Judge a model on every triplet of a source."""
+    return evaluate(depth_predictor(model), batches(source), protocol)

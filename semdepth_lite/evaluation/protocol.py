@@ -1,0 +1,158 @@
+"""The evaluation protocol, the report it gives, trivial baselines, and how sure a difference is.
+
+Every number of a table comes from `evaluate_batch`: one pass over a batch, one value an image. `Report` averages over
+images, skips those a metric has nothing to say about, and says how many it kept.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..common.contracts import InputError, check_sizes
+from ..metrics import (
+    CROPS,
+    border_band,
+    check_match_radius,
+    class_errors,
+    count,
+    crop_mask,
+    depth_edges,
+    depth_errors,
+    discontinuity_sides,
+    edge_agreement,
+    error_maps,
+    evaluation_mask,
+    fattening,
+    median_scale,
+    region_errors,
+    thin_structures,
+)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How predictions are judged; printed with every table.
+
+    Attributes:
+        crop: "none", "garg" or "eigen".
+        min_depth, max_depth: caps on the truth (left out beyond) and on the scaled prediction (clipped), m.
+        scaling: "median" (each image by median(gt) / median(pred) over its whole mask), "none", or a fixed factor.
+        dense: whether the truth is dense; if not (LiDAR), discontinuities and edges are left out.
+        band_radius, inner_radius: label-border band and its inner complement, px (`metrics.border_band`).
+        thin_range: thin structures are judged up to this distance, m.
+        window: side of the window that finds discontinuities, px (`metrics.discontinuity_sides`).
+        jump: difference of ln depth that makes a discontinuity or an edge.
+        match_radius: largest distance at which edges match, px.
+        edge_limit: where the depth boundary error is cut, px.
+        flip: whether each prediction was blended with that of the mirrored image (`prediction.blend_flipped`).
+    """
+
+    crop: str = "none"
+    min_depth: float = 1e-3
+    max_depth: float = 80.0
+    scaling: str | float = "median"
+    dense: bool = True
+    band_radius: float = 1.5
+    inner_radius: float = 4.0
+    thin_range: float = 40.0
+    window: int = 5
+    jump: float = 0.25
+    match_radius: float = 1.5
+    edge_limit: float = 10.0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.crop not in CROPS:
+            raise InputError(f"crop {self.crop!r} is unknown; use one of {', '.join(CROPS)}.")
+        if not 0 < self.min_depth < self.max_depth:
+            raise InputError(f"depth caps {self.min_depth} to {self.max_depth} m are no range; use 0.001 to 80.")
+        if not 0 < self.band_radius <= self.inner_radius < float("inf"):
+            raise InputError(f"a band of {self.band_radius} px and an inner part beyond {self.inner_radius} px do not "
+                             "fit; use a positive band that is not wider.")
+        check_match_radius(self.match_radius, self.edge_limit)
+        if isinstance(self.scaling, str) and self.scaling not in ("median", "none"):
+            raise InputError(f"scaling {self.scaling!r} is unknown; use 'median', 'none' or a positive factor.")
+        if not isinstance(self.scaling, str) and not 0 < self.scaling < float("inf"):
+            raise InputError(f"scaling factor {self.scaling} is not positive; use a factor such as 5.4.")
+
+    def card(self) -> str:
+        """Return the protocol as the lines that stand above a table."""
+        scale = {"median": "median of each whole image", "none": "none"}.get(self.scaling, f"fixed x{self.scaling}")
+        lines = [f"crop {self.crop}; truth from {self.min_depth:g} to {self.max_depth:g} m, prediction clipped to it "
+                 f"after scaling; scale: {scale}; mean over images",
+                 f"band <= {self.band_radius:g} px from a label border, inner > {self.inner_radius:g} px; "
+                 f"thin structures < {self.thin_range:g} m"]
+        if self.dense:
+            lines.append(f"near and far side: ln depth spans > {self.jump:g} in {self.window}x{self.window} px; edges: "
+                         f"jump > {self.jump:g} over 2 px, matched within {self.match_radius:g} px, boundary error "
+                         f"cut at {self.edge_limit:g} px; sky left out")
+        if self.flip:
+            lines.append("each prediction blended with that of the mirrored image")
+        return "\n".join(lines)
+
+
+@torch.no_grad()
+def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: torch.Tensor | None = None,
+                   moving: torch.Tensor | None = None, protocol: Protocol = Protocol()) -> dict[str, torch.Tensor]:
+    """Compute every metric of every image of a batch.
+
+    Args:
+        depth_pred: (B, 1, H, W) predicted depth, any unit under median scaling, else m.
+        depth_gt: (B, 1, H, W) true depth, m, 0 = none.
+        labels: (B, H, W) true trainIds; without them label-border, thin and class errors are left out.
+        moving: (B, H, W) bool; without it moving and static errors are left out.
+        protocol: how to judge.
+
+    Returns:
+        name: (B,) float; nan where an image has nothing to judge. `pixels` and NAME_pixels are counts, `scale` is
+        the factor the prediction was given.
+
+    Raises:
+        InputError: if shapes differ, there is no image, or a predicted depth is not a positive number.
+    """
+    sizes = check_sizes(depth_gt, "depth_gt", "B1HW")
+    check_sizes(depth_pred, "depth_pred", "B1HW", **sizes)
+    for name, extra in (("labels", labels), ("moving", moving)):
+        if extra is not None:
+            check_sizes(extra, name, "BHW", **sizes)
+    if not depth_pred.numel():
+        raise InputError(f"depth_pred has shape {tuple(depth_pred.shape)}, which holds no pixel; give an image.")
+    lowest, highest = depth_pred.aminmax()
+    if not (lowest > 0 and torch.isfinite(highest)):
+        raise InputError(f"predicted depth runs from {float(lowest):g} to {float(highest):g}, expected positive finite "
+                         f"numbers; look for a prediction that diverged or a disparity of zero.")
+    p, gt = protocol, depth_gt[:, 0]
+    mask = evaluation_mask(gt, p.crop, p.min_depth, p.max_depth)
+    scale = _scale(depth_pred[:, 0], gt, mask, p.scaling)
+    pred = (depth_pred[:, 0] * scale[:, None, None]).clamp(p.min_depth, p.max_depth)
+
+    errors = error_maps(pred, gt, mask)
+    results = {"scale": scale, "pixels": count(mask), **depth_errors(errors)}
+    regions: dict[str, torch.Tensor] = {}
+    if labels is not None:
+        regions["band"], regions["inner"] = border_band(labels, p.band_radius, p.inner_radius)
+        regions["thin"] = thin_structures(labels, gt, p.thin_range)
+        results |= class_errors(errors, labels)
+    if moving is not None:
+        regions["moving"], regions["static"] = moving, ~moving
+    if p.dense:
+        # Depth beyond the cap is still depth: a pole before a tower at 100 m has an edge.
+        known = (gt > 0) & crop_mask(*gt.shape[1:], p.crop, gt.device)
+        log_pred, log_gt = pred.log(), gt.clamp(p.min_depth, p.max_depth).log()
+        sides = discontinuity_sides(log_gt, known, p.window, p.jump)
+        regions["near"], regions["far"] = sides.near, sides.far
+        edges = depth_edges(log_pred, known, p.jump), depth_edges(log_gt, known, p.jump)
+        agreement = edge_agreement(*edges, p.match_radius, p.edge_limit)
+        results |= fattening(log_pred, log_gt, mask, sides)
+        results |= {name: torch.where(scale.isfinite(), value, torch.nan) for name, value in agreement.items()}
+    if regions:
+        results |= region_errors(errors, regions)
+    return results
+
+
+def _scale(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor, scaling: str | float) -> torch.Tensor:
+    if scaling == "median":
+        return median_scale(pred, gt, mask)
+    factor = torch.full_like(gt[:, 0, 0], 1.0 if scaling == "none" else float(scaling))
+    return torch.where(mask.flatten(1).any(1), factor, torch.nan)

@@ -1,0 +1,142 @@
+"""What an evaluation found: every metric of every image, and their means."""
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..classes import NAMES
+from ..common.contracts import InputError, check_sizes
+from ..common.storage import write_atomically
+from ..data.triplet import Triplet
+from ..metrics import DEPTH_METRICS, scale_spread
+from .protocol import Protocol, evaluate_batch
+
+Predictor = Callable[[Triplet], torch.Tensor]  # a batch to its predicted depth (B, 1, H, W)
+
+HEADLINE: tuple[str, ...] = (
+    "abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3", "band_abs_rel", "inner_abs_rel", "near_abs_rel",
+    "far_abs_rel", "thin_abs_rel", "thin_a1", "moving_abs_rel", "static_abs_rel", "fat", "shr", "edge_f",
+    "edge_precision", "edge_recall", "dbe_acc", "dbe_comp")
+PER_CLASS: tuple[str, ...] = tuple(f"{name.replace(' ', '_')}_abs_rel" for name in NAMES)
+
+
+@dataclass
+class Report:
+    """What an evaluation found: one value an image and metric, and their means.
+
+    Attributes:
+        values: name: (N,) one value an image, nan where it has nothing to judge.
+        means: name: mean over the images that have a value; nan if none has.
+        counts: name: number of these images.
+        scale_mean, scale_spread: of the per-image factors (`metrics.scale_spread`).
+        protocol: how it was judged.
+    """
+
+    values: dict[str, np.ndarray]
+    means: dict[str, float]
+    counts: dict[str, int]
+    scale_mean: float
+    scale_spread: float
+    protocol: Protocol
+
+    @classmethod
+    def of(cls, values: dict[str, np.ndarray], protocol: Protocol) -> Report:
+        """Average per-image values, skipping nan."""
+        counts = {name: int(np.isfinite(value).sum()) for name, value in values.items()}
+        means = {name: float(np.nanmean(value)) if counts[name] else float("nan") for name, value in values.items()}
+        return cls(values, means, counts, *scale_spread(torch.from_numpy(values["scale"])), protocol)
+
+    def summary(self) -> dict[str, float]:
+        """Return the numbers a results file wants: every mean that exists, the scale's mean and spread, the images."""
+        means = {name: mean for name, mean in self.means.items() if self.counts[name] and name != "scale"}
+        scale = {"scale_mean": self.scale_mean, "scale_spread": self.scale_spread} if self.counts["scale"] else {}
+        return means | scale | {"images": len(self.values["scale"])}
+
+    def table(self, metrics: tuple[str, ...] = HEADLINE + PER_CLASS) -> str:
+        """Return a text table under the protocol's card: metric, mean, images it was averaged over, and the pixels
+        judged in them; classes that no image shows are left out."""
+        rows = [f"{name:<24}{self.means[name]:>9.4f}{self.counts[name]:>8}{self._pixels(name):>12}" for name in metrics
+                if name in self.means and (self.counts[name] or name not in PER_CLASS)]
+        scale = f"scale mean {self.scale_mean:.4g}, spread {self.scale_spread:.3f}"
+        return "\n".join([self.protocol.card(), scale, f"{'metric':<24}{'mean':>9}{'images':>8}{'pixels':>12}", *rows])
+
+    def _pixels(self, metric: str) -> str:
+        """Count the pixels behind a metric, over all images; metrics of edges and sides rest on other things."""
+        region = metric.removesuffix("_abs_rel").removesuffix("_a1")
+        counted = self.values.get("pixels" if metric in DEPTH_METRICS else f"{region}_pixels")
+        return "" if counted is None else f"{np.nansum(counted):.0f}"
+
+    def save(self, path: Path | str) -> None:
+        """Write means in full and per-image values to five digits as JSON; metrics without a value keep no list."""
+        content = {
+            "protocol": asdict(self.protocol), "images": len(self.values["scale"]),
+            "scale_mean": _or_null(self.scale_mean), "scale_spread": _or_null(self.scale_spread),
+            "means": {name: _or_null(mean) for name, mean in self.means.items()}, "counts": self.counts,
+            "values": {name: [_or_null(float(f"{v:.{9 if name.endswith('pixels') else 5}g}")) for v in value]
+                       for name, value in self.values.items() if self.counts[name]}}
+        write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(content)))
+
+    @classmethod
+    def load(cls, path: Path | str) -> Report:
+        """Read a report that `save` wrote.
+
+        Raises:
+            InputError: if the file is missing or is no report.
+        """
+        try:
+            content = json.loads(Path(path).read_text())
+            protocol, nothing = Protocol(**content["protocol"]), [None] * content["images"]
+            means = {name: _or_nan(mean) for name, mean in content["means"].items()}
+            values = {name: np.array([_or_nan(v) for v in content["values"].get(name, nothing)]) for name in means}
+            scale = _or_nan(content["scale_mean"]), _or_nan(content["scale_spread"])
+            return cls(values, means, content["counts"], *scale, protocol)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(f"{path} is no readable evaluation report ({error}); run the evaluation again.") from error
+
+
+def _or_null(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol = Protocol()) -> Report:
+    """Judge a predictor on every image of some batches.
+
+    A prediction of another size than the truth is resized as Monodepth2 does: its disparity, bilinearly [code: MD2].
+
+    Args:
+        predict: takes a Triplet, returns depth (B, 1, h, w).
+        batches: Triplets with true depth; labels and moving masks are used where they are there.
+        protocol: how to judge.
+
+    Returns:
+        The report, images in the order of the batches.
+
+    Raises:
+        InputError: if there is no batch or a batch has no depth.
+    """
+    parts: list[dict[str, np.ndarray]] = []
+    for triplet in batches:
+        if triplet.depth is None:
+            raise InputError("the data has no true depth, so there is nothing to evaluate against; use the street or "
+                             "a KITTI split with ground truth.")
+        with torch.no_grad():
+            depth = predict(triplet)
+            check_sizes(depth, "predicted depth", "B1HW", B=len(triplet))
+            if depth.shape[-2:] != triplet.depth.shape[-2:]:
+                disparity = F.interpolate(1 / depth, triplet.depth.shape[-2:], mode="bilinear", align_corners=False)
+                depth = 1 / disparity
+        judged = evaluate_batch(depth, triplet.depth, triplet.labels, triplet.moving, protocol)
+        parts.append({name: value.cpu().double().numpy() for name, value in judged.items()})
+    if not parts:
+        raise InputError("there is no image to evaluate; check the split and the folder.")
+    return Report.of({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, protocol)

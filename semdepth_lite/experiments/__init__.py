@@ -1,0 +1,1 @@
+"""Experiments: what is compared, who runs it, and the tables made of the results."""

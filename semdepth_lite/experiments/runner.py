@@ -1,0 +1,109 @@
+"""Run what is left of an experiment, several one-thread processes at a time."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from ..common.contracts import InputError, RunFailed
+from ..presets import PRESETS, find_preset, street
+from ..training.run import Run
+from .results import RESULTS
+from .suites import find_experiment
+from .trial import Trial, execute, is_done
+
+
+def plan(trials: list[Trial], results: Path, processes: int) -> tuple[list[Trial], float]:
+    """Return the runs still to do, and the hours they will take, measured on a few steps of each kind of run."""
+    todo = [trial for trial in trials if not is_done(trial, results)]
+    todo.sort(key=lambda trial: trial.settings.seed if trial.settings else 0)  # one seed of everything comes first
+    seconds: dict[tuple, float] = {}
+    total = 0.0
+    for trial in todo:
+        if trial.settings is None:
+            continue
+        kind = (trial.preset, *(v for k, v in asdict(trial.settings).items() if k not in ("seed", "steps")))
+        if kind not in seconds:
+            seconds[kind] = step_seconds(trial)
+        total += seconds[kind] * trial.settings.steps
+    return todo, total / 3600 / processes
+
+
+def step_seconds(trial: Trial, few: int = 3, more: int = 9) -> float:
+    """Measure the processor time that one more step of a run takes, its share of a segmenter's training included.
+
+    On a small street of the same size, as the difference of two short runs, so that what is done once does not count.
+    """
+    import tempfile
+    from dataclasses import replace
+
+    size = PRESETS["quick"].scenes
+    source = street("train", replace(find_preset(trial.preset), scenes=size), progress=False)
+
+    def seconds(steps: int) -> float:
+        segmenter = max(1, round(steps / trial.settings.steps * trial.settings.segmenter_steps))
+        with tempfile.TemporaryDirectory() as folder:
+            run = Run(source, replace(trial.settings, steps=steps, segmenter_steps=segmenter), Path(folder))
+            run.train(progress=False, log_every=10**9)
+            return run.cpu_seconds
+
+    return max(0.0, seconds(more) - seconds(few)) / (more - few)
+
+
+def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"), results: Path = RESULTS,
+                   processes: int = 2, progress: bool = True) -> list[Path]:
+    """Do what is left of an experiment, several one-thread processes at a time, and return its results files.
+
+    Args:
+        name: key of `EXPERIMENTS`.
+        preset: whose data and settings.
+        work: folder of run folders.
+        results: folder of results.
+        processes: runs at a time.
+        progress: print what is planned and what is done.
+
+    Raises:
+        InputError: if the experiment is unknown, or there is no process to do it.
+        RunFailed: if a run fails; the others are finished first.
+    """
+    if processes < 1:
+        raise InputError(f"processes {processes} is below 1; use 2, for instance.")
+    trials = find_experiment(name, preset)
+    for split in ("train", "validation", "test"):
+        street(split, preset, progress=progress)
+    todo, hours = plan(trials, results, processes)
+
+    def say(text: str) -> None:
+        if progress:
+            print(text, file=sys.stderr, flush=True)
+
+    say(f"experiment {name}: {len(trials)} runs, {len(todo)} to do, about {hours:.2f} hours in {processes} processes")
+
+    def one(trial: Trial) -> str | None:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "semdepth_lite.experiments.runner", name, preset, trial.file, work, results]
+        done = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"},
+                              capture_output=True, text=True)
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
+            return f"{trial.file}: {said[-1]}"
+        say(f"{trial.file}: {time.perf_counter() - began:.0f} s")
+
+    with ThreadPoolExecutor(processes) as pool:
+        failures = [failure for failure in pool.map(one, todo) if failure]
+    if failures:
+        raise RunFailed(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
+    return [results / f"{trial.file}.json" for trial in trials]
+
+
+def main(name: str, preset: str, file: str, work: str, results: str) -> None:
+    """Execute one run of an experiment; this is what each process does."""
+    torch.set_num_threads(1)
+    trial = next(trial for trial in find_experiment(name, preset) if trial.file == file)
+    execute(trial, Path(work), Path(results), progress=False)

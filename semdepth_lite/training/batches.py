@@ -1,0 +1,54 @@
+"""Batches of a training step: which triplets, loaded and augmented as (seed, step) says."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..camera import check_intrinsics
+from ..common.contracts import InputError, check_divisible
+from ..data.augmentation import augment, draw_augmentation
+from ..data.sources import Source
+from ..data.triplet import Triplet
+from .settings import TrainSettings
+
+
+def batch_indices(length: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Return the triplets of a step: epochs are permutations drawn from (seed, epoch), and batches run across them."""
+    positions = np.arange(step * batch, (step + 1) * batch)
+    orders = {epoch: np.random.default_rng((seed, epoch)).permutation(length) for epoch in set(positions // length)}
+    return np.array([orders[p // length][p % length] for p in positions])
+
+
+def load_batch(source: Source, settings: TrainSettings, step: int, device: torch.device, rank: int = 0,
+               world: int = 1) -> Triplet:
+    """Load and augment this process's share of a step's batch."""
+    indices = batch_indices(len(source), settings.batch, step, settings.seed)[rank::world]
+    return as_trained(source.triplet(indices), settings, step, device, rank, world)
+
+
+def as_trained(triplet: Triplet, settings: TrainSettings, step: int, device: torch.device, rank: int = 0,
+               world: int = 1) -> Triplet:
+    """Move a loaded batch to the device and augment it as the step says."""
+    triplet = triplet.to(device)
+    if not settings.augmentation:
+        return triplet
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    return augment(triplet, draw_augmentation(settings.batch, generator).part(rank, world))
+
+
+def check_source(source: Source, settings: TrainSettings) -> None:
+    """Refuse data that cannot be trained on, by its first triplet.
+
+    Raises:
+        InputError: if it is empty, its size cannot be halved five times, its intrinsics cannot belong to that size, or
+            it lacks what the settings take from the data.
+    """
+    if not len(source):
+        raise InputError(f"{source.name} holds no triplet; a triplet is three frames in a row.")
+    check_divisible(source.height, source.width)
+    first = source.triplet(np.arange(1))
+    check_intrinsics(first.K, source.height, source.width)
+    if settings.supervision == "depth" and first.depth is None:
+        raise InputError(f"{source.name} has no depth to learn from; name its depth, or train with supervision video.")
+    if settings.supervision == "video" and settings.pose == "given" and first.T_source_target is None:
+        raise InputError(f"{source.name} gives no camera motion; train with a learned pose.")

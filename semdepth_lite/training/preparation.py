@@ -1,0 +1,104 @@
+"""What a variant needs before depth is trained: class weights, its own segmenter, and that segmenter's label maps."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..classes import IGNORE
+from ..common.contracts import InputError
+from ..data.sources import NoisyLabels, SegmentedSource, Source
+from ..data.triplet import Triplet, _labels
+from ..model import Model
+from ..semantics import class_weights, output_count, prior_logits, targets
+from ..variants import Variant
+from .segmenter import pretrain_segmenter, segment_all
+
+COUNTED = 128  # images over which classes are counted
+AT_ONCE = 8    # images segmented together; always the same ones, so that a resumed run finds the same label maps
+LABEL_MAPS = "segmented.npy"
+
+
+def check_labels(source: Source, variant: Variant) -> None:
+    """Refuse data without the semantic labels that a variant needs.
+
+    Raises:
+        InputError: if they are missing.
+    """
+    if variant.needs_labels and not source.has_labels:
+        raise InputError(f"this variant learns from semantic labels and {source.name} has none; add label maps to the "
+                         "data, or train the baseline.")
+
+
+def with_noise(source: Source, strength: float, seed: int) -> Source:
+    """Corrupt a source's labels by a strength in [0, 1]; 0 leaves the source as it is."""
+    return NoisyLabels(source, strength, seed) if strength else source
+
+
+def prepare(model: Model, source: Source, batch_of: Callable[[int], Triplet], steps: int, folder: Path | None,
+            fresh: bool = True, progress: bool = True) -> Source:
+    """Bring a model and its data to where the training of depth begins.
+
+    Args:
+        model: as built, or as a checkpoint left it.
+        source: training triplets.
+        batch_of: step to augmented batch, for the segmenter.
+        steps: of the segmenter.
+        folder: the run folder, which keeps the segmenter's checkpoint and its label maps; None keeps nothing, and the
+            model segments every batch anew.
+        fresh: False if the model comes from a checkpoint and has learned this already.
+        progress: show bars.
+
+    Returns:
+        The source to train on.
+    """
+    if fresh and model.semantic is not None:
+        counts = count_classes(_some(source), model.variant.classes)
+        if model.class_weights is not None:
+            model.class_weights.copy_(class_weights(counts))
+        weights = None if model.class_weights is None else model.class_weights.cpu()
+        model.semantic.start_at(prior_logits(counts, weights))
+    if model.segmenter is None:
+        return source
+    if fresh:
+        counts = count_classes(_some(source))
+        checkpoint = None if folder is None else folder / "segmenter.pt"
+        pretrain_segmenter(model.segmenter, batch_of, steps, counts, checkpoint, progress=progress)
+        if model.variant.encoder_from_segmenter:
+            model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
+    if folder is None:
+        return source
+    packed = segment_all(model.segmenter, _all(source), len(source), folder / LABEL_MAPS)
+    return SegmentedSource(source, packed)
+
+
+def clean_up(folder: Path) -> None:
+    """Remove the label maps, which are large and quickly made again."""
+    (folder / LABEL_MAPS).unlink(missing_ok=True)
+
+
+def _all(source: Source) -> Iterator[Triplet]:
+    for start in range(0, len(source), AT_ONCE):
+        yield source.triplet(np.arange(start, min(start + AT_ONCE, len(source))))
+
+
+def _some(source: Source) -> Iterator[Triplet]:
+    chosen = np.unique(np.linspace(0, len(source) - 1, COUNTED).round().astype(int))
+    for start in range(0, len(chosen), AT_ONCE):
+        yield source.triplet(chosen[start:start + AT_ONCE])
+
+
+def count_classes(batches: Iterable[Triplet], classes: str = "all") -> torch.Tensor:
+    """Count the labeled pixels of each class (of background and foreground, if a group is named): (N,) float64.
+
+    Raises:
+        InputError: if a batch has no labels.
+    """
+    count = max(2, output_count(classes))
+    total = torch.zeros(count, dtype=torch.float64)
+    for triplet in batches:
+        found = targets(_labels(triplet), classes)
+        total += torch.bincount(found[found != IGNORE], minlength=count)
+    return total

@@ -1,0 +1,104 @@
+"""What decides a training run: its settings, the loss of a step, and the learning rate of a step."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from ..common.contracts import InputError, check_choices
+from ..common.runtime import kept_randomness, seed_everything
+from ..losses import LOSSES, LossSettings
+from ..model import Model
+from ..networks import NetworkSettings
+from ..variants import find_variant
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides what a run computes.
+
+    Attributes:
+        variant: name of the method, a key of `VARIANTS`.
+        switches: what differs from the named variant, as "classes=all levels=2,1,0"; see `Variant`.
+        segmenter_steps: of a variant that trains a segmenter of its own first.
+        label_noise: strength in [0, 1] of the errors put into the training labels.
+        encoder, width: the networks, see `NetworkSettings`.
+        loss: name of the photometric loss, a key of `LOSSES`.
+        pose: learned, or given by the data.
+        supervision: video, or depth (the truth, as an upper bound).
+        margin_until: share of the steps in which the automask has its margin. Without it far depth falls back at once;
+            with it, cars that keep pace, which stand still in the image as far things do, slowly become holes, so
+            trainings much longer than the lessons' should end it early.
+        alignment: Gauss-Newton steps that improve the learned motion, see `alignment.py`; Monodepth2 has none.
+        steps: optimizer steps.
+        batch: triplets in a step, over all processes together.
+        learning_rate: Adam's, at its highest.
+        schedule: cosine (with 3 % warm-up), or step (times 0.1 after three quarters, as Monodepth2's 15 of 20 epochs).
+        clip: largest norm of the gradient, 0 = unlimited.
+        augmentation: flips and color jitter.
+        seed: of weights, order and augmentation.
+        precision: fp32, or bf16 for automatic mixed precision in the networks.
+    """
+
+    variant: str = "baseline"
+    switches: str = ""
+    segmenter_steps: int = 600
+    label_noise: float = 0.0
+    encoder: str = "lite"
+    width: int = 16
+    loss: str = "lesson"
+    pose: str = "learned"
+    supervision: str = "video"
+    margin_until: float = 1.0
+    alignment: int = 0
+    steps: int = 1000
+    batch: int = 8
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    clip: float = 5.0
+    augmentation: bool = True
+    seed: int = 0
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        find_variant(self.variant, self.switches)
+        if not 0 <= self.label_noise <= 1:
+            raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
+        check_choices(self, {
+            "loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
+            "schedule": ("cosine", "step"), "precision": ("fp32", "bf16")})
+        for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}, expected a positive number.")
+        if not 0 <= self.clip < math.inf:
+            raise InputError(f"clip is {self.clip}, expected a positive norm, or 0 for a gradient without a limit.")
+        if not 0 <= self.margin_until <= 1:
+            raise InputError(f"margin_until is {self.margin_until}, expected a share of the steps in [0, 1].")
+        if not (isinstance(self.alignment, int) and self.alignment >= 0):
+            raise InputError(f"alignment is {self.alignment}, expected a whole number of Gauss-Newton steps; use 0 for "
+                             "none.")
+        if self.batch > 4096:
+            raise InputError(f"batch is {self.batch}, more triplets in a step than fit anywhere; use 12, for instance.")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed is {self.seed}, expected a whole number from 0 to 2^32 - 1.")
+
+    def loss_at(self, step: int) -> LossSettings:
+        """Return the photometric loss of a step."""
+        loss = LOSSES[self.loss]
+        return loss if step < self.margin_until * self.steps else replace(loss, automask_margin=0.0)
+
+    def build(self) -> Model:
+        """Build the model with freshly seeded weights; the caller's random numbers stay as they were."""
+        with kept_randomness():
+            seed_everything(self.seed)
+            return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant, self.switches),
+                         LOSSES[self.loss], self.pose, self.supervision, self.alignment)
+
+
+def learning_rate(settings: TrainSettings, step: int) -> float:
+    """Return the learning rate of a step."""
+    if settings.schedule == "step":
+        return settings.learning_rate * (0.1 if step >= 0.75 * settings.steps else 1.0)
+    warm = max(1, round(0.03 * settings.steps))
+    if step < warm:
+        return settings.learning_rate * (step + 1) / warm
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, settings.steps - warm)))

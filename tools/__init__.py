@@ -1,0 +1,1 @@
+"""Tools that only work in a checkout; in no wheel."""

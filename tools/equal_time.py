@@ -1,0 +1,124 @@
+"""Measure how many steps each variant can take in the time of the baseline's.
+
+`python -m tools.equal_time` writes figures/results/budget.json."""
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from semdepth_lite.common.storage import write_json
+from semdepth_lite.data.sources import Source
+from semdepth_lite.experiments.equal_time import BASE, BUDGET
+from semdepth_lite.presets import PRESETS, find_preset, recipe, street
+from semdepth_lite.training.batches import load_batch
+from semdepth_lite.training.preparation import prepare
+from semdepth_lite.training.run import Run
+from semdepth_lite.variants import VARIANTS
+
+
+@dataclass
+class Timed:
+    """A variant under the clock.
+
+    Attributes:
+        run: its training run on a small street, ready for steps.
+        segmenter_step: processor seconds of one step of its own segmenter; 0 without one.
+        per_image: processor seconds of segmenting one image; 0 without a segmenter.
+        seconds: processor seconds of each timed step, before and after the ranking loss begins.
+    """
+
+    run: Run
+    segmenter_step: float
+    per_image: float
+    seconds: tuple[list[float], list[float]]
+
+    def step(self) -> float:
+        """Return the processor seconds of a step, averaged over a training."""
+        variant = self.run.model.variant
+        before = variant.ranking_start if variant.ranking else 1.0
+        early, late = (statistics.median(some) for some in self.seconds)
+        return before * early + (1 - before) * late
+
+    def first(self, images: int) -> float:
+        """Return the processor seconds before the first step: the segmenter's training and its maps of all images."""
+        return self.segmenter_step * self.run.settings.segmenter_steps + self.per_image * images
+
+
+def measure(variants: tuple[str, ...], preset: str = "lesson", rounds: int = 15) -> dict:
+    """Time the variants in turn, and work out their steps in the time that the preset's training takes the baseline.
+
+    Args:
+        variants: keys of `VARIANTS`, the baseline among them.
+        preset: whose image size, batch and settings.
+        rounds: timed steps of each variant, before and after the ranking loss begins.
+
+    Returns:
+        minutes, preset, and by variant: steps, seconds of a step, seconds before the first; a segmenter's training
+        counts.
+    """
+    chosen = find_preset(preset)
+    source = street("train", replace(chosen, scenes=PRESETS["quick"].scenes), progress=False)
+    images = len(street("train", chosen, progress=False))
+    with tempfile.TemporaryDirectory() as folder:
+        timed = {name: ready(source, preset, name, Path(folder) / name) for name in variants}
+        for index in range(rounds + 1):
+            for one in timed.values():
+                for part, progress in enumerate((0.0, 0.999)):
+                    one.seconds[part].append(step_seconds(one.run, index, progress))
+        for one in timed.values():
+            for part in one.seconds:
+                del part[0]  # the first step is slower
+    whole = timed[BASE].step() * chosen.training.steps
+    found = {}
+    for name, one in timed.items():
+        first, step = one.first(images), one.step()
+        found[name] = {"steps": max(1, round((whole - first) / step)), "step_seconds": round(step, 4),
+                       "first_seconds": round(first, 1)}
+    return {"minutes": round(whole / 60, 2), "preset": preset, "variants": found}
+
+
+def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:
+    """Build a variant, time its own segmenter if it has one, and make it ready for steps."""
+    run = Run(source, recipe(preset, variant=variant), folder)
+
+    def batch_of(step: int):
+        return load_batch(source, run.settings, step, run.device)
+
+    def prepared(steps: int) -> float:
+        return seconds_of(lambda: prepare(run.model, source, batch_of, steps, None, progress=False))
+
+    segmenter_step = per_image = 0.0
+    if run.model.segmenter is not None:
+        prepared(1)  # warms up
+        segmenter_step = (prepared(21) - prepared(1)) / 20
+        packed = [seconds_of(lambda: run.model.segmenter.packed(batch_of(0).target)) for _ in range(5)]
+        per_image = statistics.median(packed) / run.settings.batch
+    run.source = prepare(run.model, source, batch_of, 1, folder, progress=False)
+    run.model.train()
+    return Timed(run, segmenter_step, per_image, ([], []))
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    """Return the processor seconds of a call."""
+    began = time.process_time()
+    function()
+    return time.process_time() - began
+
+
+def step_seconds(run: Run, index: int, progress: float) -> float:
+    """Take one step, its batch included, as if `progress` of the training were done, and return its seconds."""
+    run.step = int(progress * run.settings.steps)
+    return seconds_of(lambda: run.train_step(load_batch(run.source, run.settings, index, run.device)))
+
+
+def main() -> None:
+    """Measure the budget of every named variant, and keep it."""
+    found = measure(tuple(name for name in VARIANTS if name != "ssfa_labels"))
+    write_json(BUDGET, found)
+    for name, row in found["variants"].items():
+        print(f"{name:<16}{row['first_seconds']:7.1f} s and {1000 * row['step_seconds']:6.1f} ms a step: "
+              f"{row['steps']} steps in {found['minutes']:g} minutes")

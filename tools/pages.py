@@ -1,0 +1,197 @@
+"""What is made from the package and never typed by hand: the README's picture and tables, and the pages beside it.
+
+`python -m tools.pages` draws the README's picture, the overview of both methods and, from
+committed results, what each variant changes; it brings exercises, solutions, glossary and the line of
+minutes of each lesson up to date, fills the README's list of notebooks, and every block of the form
+
+    <!-- results: PATTERN | METRIC METRIC ... -->
+    <!-- end of results -->
+
+from the files figures/results/PATTERN.json; several patterns are joined by commas. Each file is one run:
+{"name": row of the table, "seed": int, "metrics": {METRIC: number}}. A block that begins with `differences` instead of
+`results` compares every row with the first one. A block `benchmarks` is filled from the benchmarks' files.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from semdepth_lite.common.storage import write_atomically
+from semdepth_lite.course import glossary
+from semdepth_lite.course.checks import EXERCISES
+from semdepth_lite.course.notebooks import STAMP, load, save_notebook
+from semdepth_lite.experiments.results import ROOT, find_results, read_results
+from semdepth_lite.experiments.tables import difference_table, differences, group_runs, results_table, speed_table
+from tools.exercises import exercise_cells, write_exercises
+
+BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
+                   r".*?(?P<closing><!-- end of results -->)", re.S)
+TIME = re.compile(r"^\*Time:\*.*$", re.M)
+LISTED = re.compile(r"(<!-- exercises -->\n).*?(<!-- end of exercises -->)", re.S)
+INSTRUCTORS = ROOT / "notebooks" / "for_instructors.md"
+LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
+ABLATION = ("baseline-1-learned-*", "semantics-[124]-*", "variants-*")  # the nine named variants
+MISSING = "*No results are committed yet.*\n"
+BENCHMARKS = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end of benchmarks -->)", re.S)
+CHARTED = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "thin things",
+           "near_abs_rel": "near side", "far_abs_rel": "far side", "fat": "fattening", "shr": "shrinking",
+           "edge_f": "edge F"}
+PICTURED = (2, 8, 11, 14, 23)  # seeds of test scenes with sun and shade, near and far things
+
+
+def reading_minutes(notebook) -> int:
+    """Estimate how long a person reads: 150 words a minute, and half a minute for each code cell.
+
+    Exercises have minutes of their own, and what is folded away is not read.
+    """
+    read = [cell for cell in notebook.cells if not re.match("exercise-|answer-", str(cell.get("id")))]
+    texts = [re.sub(r"<details>.*?</details>", "", cell.source, flags=re.S) for cell in read
+             if cell.cell_type == "markdown"]
+    codes = sum(cell.cell_type == "code" for cell in read)
+    return round(sum(len(re.findall(r"\w+", text)) for text in texts) / 150 + codes / 2)
+
+
+def exercise_minutes(notebook) -> int:
+    """Add up the minutes of the exercises in a notebook."""
+    present = {cell.get("id") for cell in notebook.cells}
+    return sum(each.minutes for each in EXERCISES.values() if exercise_cells(each)[0].id in present)
+
+
+def time_line(notebook) -> str:
+    """Return the line that says how long a lesson takes, from its cells and the stored run."""
+    run = notebook.metadata.get(STAMP, {})
+    exercises = exercise_minutes(notebook)
+    more = f", {exercises} more for the exercises" if exercises else ""
+    line = f"*Time:* about {reading_minutes(notebook)} minutes to read{more}."
+    if "minutes" in run:
+        line += (f" The stored run, with preset `{run['preset']}` and without a GPU, took {run['minutes']:.1f} minutes "
+                 "to compute; the quick preset is much faster.")
+    return line
+
+
+def exercises_table() -> str:
+    """Write a Markdown table of all exercises: lesson, check, title, difficulty, minutes, known wrong answers."""
+    lines = ["| lesson | check | exercise | difficulty (1 to 3) | minutes | known wrong answers |",
+             "| --- | --- | --- | ---: | ---: | ---: |"]
+    lines += [f"| {each.lesson[:2]} | `checks.{each.name}` | {each.title} | {each.difficulty} | {each.minutes} "
+              f"| {len(each.mistakes)} |" for each in EXERCISES.values()]
+    total, mistakes = len(EXERCISES), sum(len(each.mistakes) for each in EXERCISES.values())
+    return "\n".join(lines) + f"\n\nThat makes {total} exercises and {mistakes} known wrong answers.\n"
+
+
+def fill_instructors(text: str) -> str:
+    """Return the instructors' page with its table of exercises filled."""
+    return LISTED.sub(lambda block: block[1] + exercises_table() + block[2], text)
+
+
+def with_time_line(notebook) -> bool:
+    """Bring the line of minutes in a notebook's first cell up to date, and tell whether it changed."""
+    before = notebook.cells[0].source
+    notebook.cells[0].source = TIME.sub(lambda _: time_line(notebook), before)
+    return notebook.cells[0].source != before
+
+
+def notebooks_table(paths: Iterable[Path]) -> str:
+    """Write a Markdown table of notebooks: name, title, reading minutes, compute minutes of the stored run."""
+    lines = ["| notebook | lesson | reading (min) | compute (min) |", "| --- | --- | ---: | ---: |"]
+    for path in paths:
+        notebook = load(path)
+        title = re.search(r"^# (.+)$", notebook.cells[0].source, re.M)
+        minutes = notebook.metadata.get(STAMP, {}).get("minutes")
+        lines.append(f"| [`{path.stem}`](notebooks/{path.name}) | {title[1] if title else ''} "
+                     f"| {reading_minutes(notebook)} | {'–' if minutes is None else f'{minutes:.1f}'} |")
+    return "\n".join(lines) + "\n"
+
+
+def committed_runs(patterns: Sequence[str]) -> dict[str, dict]:
+    """Read the committed runs of several patterns; none if one of the patterns has no file."""
+    if not all(map(find_results, patterns)):
+        return {}
+    return {file: run for pattern in patterns for file, run in read_results(pattern).items()}
+
+
+def fill(text: str) -> str:
+    """Return a Markdown text with its blocks of notebooks, benchmarks and results filled."""
+    def table(block: re.Match) -> str:
+        content = MISSING
+        if runs := committed_runs(block["pattern"].split(",")):
+            metrics, rows = block["metrics"].split(), group_runs(runs)
+            content = results_table(runs, metrics) if block["kind"] == "results" else \
+                difference_table(rows, next(iter(rows)), metrics)
+        return block["opening"] + content + block["closing"]
+    lessons = notebooks_table(sorted((ROOT / "notebooks").glob("*.ipynb")))
+    text = LESSONS.sub(lambda block: block[1] + lessons + block[2], text)
+    runs = sorted(read_results("benchmark-*").items()) if find_results("benchmark-*") else []
+    costs = speed_table([run for _, run in runs]) if runs else MISSING
+    return BLOCK.sub(table, BENCHMARKS.sub(lambda block: block[1] + costs + block[2], text))
+
+
+def draw_picture(path: Path) -> None:
+    """Draw the README's first picture: some test scenes, each as image, inverse depth and labels."""
+    from semdepth_lite.figures import colorize_depth, contact_sheet, save
+    from semdepth_lite.labels import colorize_labels
+    from semdepth_lite.street import render_frame
+
+    frames = [render_frame(seed, 3, 192, 640) for seed in PICTURED]
+    cells = [cell for frame in frames for cell in (frame.image, colorize_depth(frame.depth, (3.5, 80.0)),
+                                                   colorize_labels(torch.from_numpy(frame.labels)).numpy())]
+    save(contact_sheet(cells, ["image", "depth (near is bright)", "classes"], columns=3), path,
+         alt=f"{len(frames)} street scenes in rows. Each row shows a rendered camera image with cars, trees, signs and "
+             "people between houses, its depth map, and its map of semantic classes.",
+         caption="The street that the package renders: image, exact depth and exact classes.")
+
+
+def draw_overview(path: Path) -> None:
+    """Draw both methods."""
+    from semdepth_lite.course import methods_drawing as overview
+    from semdepth_lite.figures import save
+
+    save(overview(), path,
+         alt="Two diagrams. In SEEDepth a shared encoder feeds a semantic and a depth decoder of five levels; "
+             "attention joins them at levels 4 to 2, concatenation at 1 and 0, and SEEM enhances points at semantic "
+             "edges, with features of the encoder and both decoders, before the last convolution. In SemDepth SSFA "
+             "joins them at levels 2 to 0, told by a map of all classes, and a ranking loss compares depth with "
+             "labels; snapping is added by us.",
+         caption="Both methods, drawn after the authors' overview figures; what is inside a dashed box is our "
+                 "reconstruction.")
+
+
+def draw_ablation(path: Path) -> bool:
+    """Draw what each variant changes, from the committed results, and tell whether there are any."""
+    from semdepth_lite.figures import difference_bars, save
+
+    runs = committed_runs(ABLATION)
+    if not runs:
+        return False
+    rows = group_runs(runs)
+    found = differences(rows, next(iter(rows)), tuple(CHARTED))
+    chart = {name.split(":")[0]: {CHARTED[metric]: tuple(100 * x for x in (d.relative, d.relative_low, d.relative_high))
+                                  for metric, d in row.items() if d} for name, row in found.items()}
+    save(difference_bars(chart, higher_is_better=("edge F",)), path,
+         alt="Relative differences of variants to the baseline in eight metrics, with intervals. AbsRel: " + "; ".join(
+             f"{name} {row['AbsRel'][0]:+.0f} percent" for name, row in chart.items() if "AbsRel" in row) + ".",
+         caption="Each variant against the baseline on test scenes. Everything but edge F is an error: left is better.")
+    return True
+
+
+def main() -> None:
+    """Bring everything that is made up to date, the README last."""
+    write_exercises()
+    glossary.main()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = load(path)
+        if with_time_line(notebook):
+            save_notebook(notebook, path)
+    draw_picture(ROOT / "figures" / "street_contact_sheet.png")
+    draw_overview(ROOT / "figures" / "overview.png")
+    draw_ablation(ROOT / "figures" / "ablation.png")
+    for path, filler in ((INSTRUCTORS, fill_instructors), (ROOT / "README.md", fill)):
+        filled = filler(path.read_text(encoding="utf-8"))
+        write_atomically(path, lambda temporary, filled=filled: temporary.write_text(filled, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
