@@ -5,7 +5,7 @@ nothing. Everything else lies in the rooms, such as `semdepth_lite.warp` or `sem
 """
 from __future__ import annotations
 
-from importlib import import_module
+from .common.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -18,20 +18,9 @@ _HOMES = {
     "load_run": "training.checkpoint", "PRESETS": "presets", "recipe": "presets",
 }
 __all__ = [
-    "InputError", "LOSSES", "Model", "PRESETS", "Prediction", "Protocol", "Run", "RunFailed", "TrainSettings", "Triplet",
-    "VARIANTS", "evaluate", "evaluate_model", "load_pretrained", "load_run", "predict_image",
-    "recipe", "self_supervised_loss",
+    "InputError", "LOSSES", "Model", "PRESETS", "Prediction", "Protocol", "Run", "RunFailed", "TrainSettings",
+    "Triplet", "VARIANTS", "evaluate", "evaluate_model", "load_pretrained", "load_run", "predict_image", "recipe",
+    "self_supervised_loss",
 ]
 
-
-def __getattr__(name: str):
-    """Load a public name from its room at first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names."""
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

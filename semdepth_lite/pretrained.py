@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 from pathlib import Path
 
 import torch
-
-from tools.pretrained import main
 
 from .common.contracts import InputError
 from .common.runtime import pick_device
@@ -72,10 +69,3 @@ def _whole(settings: TrainSettings, half: dict[str, torch.Tensor], where: str) -
     check_state(state, model.state_dict(), where)
     model.load_state_dict(state)
     return model.eval()
-
-
-if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except InputError as error:
-        raise SystemExit(f"semdepth-lite: {error}") from None

@@ -27,19 +27,21 @@ PATIENCE = 240  # seconds for a notebook to run; a fraction is enough unless the
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 SETUP = """
 import torch
-from semdepth_lite import failures, lessons, presets, widgets
+from semdepth_lite import presets
+from semdepth_lite.course import explorers, museum
+from semdepth_lite.data.sources import triplet_of
 from semdepth_lite.street import pace_car_scene, render_frame
 
 torch.set_num_threads(1)
-batch = demos.triplet_of([render_frame(8, index, 64, 192) for index in (2, 3, 4)])
+batch = triplet_of([render_frame(8, index, 64, 192) for index in (2, 3, 4)])
 model = presets.recipe("quick").build().eval()
 attentive = presets.recipe("quick", variant="attention").build().eval()
 """
-SHOWN = {"warp": "widgets.WarpExplorer(batch)", "scale": "widgets.ScaleExplorer(batch)",
-         "intrinsics": "widgets.IntrinsicsExplorer(batch)", "curve": "widgets.CurveExplorer(batch, model)",
-         "pace": "widgets.PaceCarExplorer(pace_car_scene(4))", "border": "widgets.BorderExplorer(batch, model)",
-         "attention": "widgets.AttentionExplorer(attentive, batch)", "cloud": "widgets.CloudExplorer(batch, model)",
-         "museum": "widgets.MuseumExplorer(museum.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
+SHOWN = {"warp": "explorers.WarpExplorer(batch)", "scale": "explorers.ScaleExplorer(batch)",
+         "intrinsics": "explorers.IntrinsicsExplorer(batch)", "curve": "explorers.CurveExplorer(batch, model)",
+         "pace": "explorers.PaceCarExplorer(pace_car_scene(4))", "border": "explorers.BorderExplorer(batch, model)",
+         "attention": "explorers.AttentionExplorer(attentive, batch)", "cloud": "explorers.CloudExplorer(batch, model)",
+         "museum": "explorers.MuseumExplorer(museum.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
 # how wide the longest entry of a menu is, and how much room it has beside the arrow
 ENTRIES = """select => {
     const pen = document.createElement('canvas').getContext('2d');
@@ -175,7 +177,7 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
     run_all(page, address("explorers.ipynb"))
     waited = {}
     for name, kind in SHOWN.items():
-        title = getattr(widgets, kind.split("(")[0].split(".")[1]).title
+        title = getattr(explorers, kind.split("(")[0].split(".")[1]).title
         box = page.locator(".jp-OutputArea-output .widget-vbox", has=page.get_by_text(title, exact=True))
         image, status = box.locator("img.widget-image"), box.get_by_role("status")
         image.scroll_into_view_if_needed()

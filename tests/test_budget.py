@@ -11,6 +11,7 @@ from semdepth_lite.experiments.equal_time import baseline_steps, equal_time_step
 from semdepth_lite.experiments.suites import METHODS, find_experiment
 from semdepth_lite.presets import PRESETS
 from semdepth_lite.variants import find_variant
+from tools import equal_time as timing
 from tools.equal_time import Timed, measure
 
 
@@ -28,13 +29,13 @@ def test_a_step_counts_the_ranking_loss_for_the_share_in_which_it_works():
 
 def test_steps_fill_the_time_of_the_baseline(monkeypatch):
     times = {"baseline": (0.1, 0.0), "combined": (0.2, 0.1)}
-    monkeypatch.setattr(budget, "street", lambda *_, **__: range(1000))
+    monkeypatch.setattr(timing, "street", lambda *_, **__: range(1000))
 
     def ready(source, preset, name, folder) -> Timed:
         return Timed(SimpleNamespace(**vars(made_up(name, 0, 0).run), name=name), times[name][1], 0.0, ([], []))
 
-    monkeypatch.setattr(budget, "ready", ready)
-    monkeypatch.setattr(budget, "step_seconds", lambda run, index, progress: times[run.name][0])
+    monkeypatch.setattr(timing, "ready", ready)
+    monkeypatch.setattr(timing, "step_seconds", lambda run, index, progress: times[run.name][0])
     found = measure(("baseline", "combined"), rounds=3)
     assert found["minutes"] == pytest.approx(100 / 60, abs=0.01)
     assert found["variants"]["baseline"]["steps"] == PRESETS["lesson"].training.steps == 1000
@@ -50,7 +51,7 @@ def test_two_real_variants_are_timed(monkeypatch, tmp_path):
 
 def test_a_missing_budget_or_variant_is_named(tmp_path):
     path = tmp_path / "budget.json"
-    with pytest.raises(InputError, match="no budget equal_time.json of equal time.*python -m semdepth_lite.experiments.equal_time"):
+    with pytest.raises(InputError, match="no budget budget.json of equal time.*python -m tools.equal_time"):
         equal_time_steps("baseline", path)
     path.write_text(json.dumps({"variants": {"seem": {"steps": 3}}}))
     with pytest.raises(InputError, match="no variant 'baseline'; it has seem"):

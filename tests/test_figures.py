@@ -14,6 +14,7 @@ from PIL import Image
 from semdepth_lite import figures
 from semdepth_lite.classes import CLASSES, IGNORE, TRAIN_ID
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course.methods_drawing import overview
 from semdepth_lite.figures.pictures import LOSSLESS_LIMIT
 
 ALT = 'Two cars <beside> a "pole", drawn in gray.'
@@ -65,7 +66,7 @@ SAMPLES = {
         {"ranking loss": {"AbsRel": (-3.0, -5.0, -1.0), "edge F": (40.0, 10.0, 70.0), "thin": (1.0, -2.0, 4.0)},
          "attention and edge points": {"AbsRel": (2.0, 1.0, 3.0), "edge F": (9.0, -1.0, 20.0), "thin": None}},
         higher_is_better=("edge F",)),
-    "overview": figures.overview,
+    "overview": overview,
     "point_panel": lambda: figures.point_panel(
         {"training": (IMAGE, {"near edges": [(20, 10), (40, 17)], "anywhere": [(3, 3)]}),
          "test": (IMAGE, {"strongest edges": [(39, 12)]})}),
@@ -249,7 +250,7 @@ def test_only_quadruplets_inside_the_cut_out_are_drawn():
 
 
 def test_the_overview_names_every_part_of_both_methods():
-    words = [text.get_text() for axis in figures.overview().axes for text in axis.texts]
+    words = [text.get_text() for axis in overview().axes for text in axis.texts]
     for part, times in (("attention", 3), ("concat,\nconv", 2), ("SSFA", 3), ("SEEM", 1), ("ranking loss", 1),
                         ("snapping", 1), ("shared\nencoder", 2), ("level 0", 4)):
         assert sum(word.startswith(part) for word in words) == times, part

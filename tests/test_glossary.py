@@ -7,6 +7,7 @@ import pytest
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import glossary
+from tools import glossary_page
 
 
 @pytest.mark.parametrize("term", glossary.TERMS, ids=lambda term: term.name.replace(" ", "-"))
@@ -32,8 +33,8 @@ def test_terms_and_papers_are_whole():
 
 
 def test_the_page_is_fresh_and_its_links_lead_somewhere():
-    text = glossary.PAGE.read_text(encoding="utf-8")
-    assert text == glossary.page(), "run python -m semdepth_lite.course.glossary"
+    text = glossary_page.PAGE.read_text(encoding="utf-8")
+    assert text == glossary_page.page(), "run python -m semdepth_lite.course.glossary"
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(re.findall(r'<a id="([^"]+)">', text))
     rows = [line for line in text.splitlines() if line.startswith("| **")]
     assert len(rows) == len(glossary.TERMS) and all(row.count("|") == 6 for row in rows)

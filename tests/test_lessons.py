@@ -10,8 +10,11 @@ from semdepth_lite import labels
 from semdepth_lite.camera import intrinsics
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import demos
-from semdepth_lite.data.sources import street_source
+from semdepth_lite.course.environment import check_environment
+from semdepth_lite.data.sources import street_source, triplet_of
 from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.evaluation.prediction import to_scale
+from semdepth_lite.evaluation.trajectories import motion_errors
 from semdepth_lite.losses import LossSettings, reference_reprojection
 from semdepth_lite.model import Prediction
 from semdepth_lite.street import render_frame, scene_seeds
@@ -37,11 +40,11 @@ def sideways(shift: float) -> Triplet:
 
 def test_triplet_of_frames_is_the_source_s(frames, tmp_path):
     source = street_source("test", 1, HEIGHT, WIDTH, cache=tmp_path, workers=1, progress=False)
-    known, made = source.triplet(np.array([0])), demos.triplet_of(frames[:3])
+    known, made = source.triplet(np.array([0])), triplet_of(frames[:3])
     for name in ("target", "sources", "K", "depth", "labels", "moving", "T_source_target"):
         assert torch.equal(getattr(made, name), getattr(known, name)), name
     with pytest.raises(InputError, match="4 frames make no triplet"):
-        demos.triplet_of(frames)
+        triplet_of(frames)
 
 
 def test_sky_is_put_far_away():
@@ -97,7 +100,7 @@ def test_ring_mask_against_distances():
 @pytest.mark.parametrize("switches", [{}, {"automask": False}, {"minimum": False}, {"mask_outside": True},
                                       {"gray": True, "ssim": 0.0}])
 def test_pixel_loss_averages_to_the_loss(frames, switches):
-    batch, settings = demos.triplet_of(frames[1:]), LossSettings(**switches)
+    batch, settings = triplet_of(frames[1:]), LossSettings(**switches)
     depth = demos.far_sky(batch.depth)
     images = [image.mean(-3, keepdim=True) if settings.gray else image for image in (batch.target, batch.sources)]
     loss = reference_reprojection(*images, depth, batch.T_source_target, batch.K, settings)
@@ -125,7 +128,7 @@ def test_resize_foreground_against_a_loop(pixels):
 
 
 def test_the_loss_at_borders_is_an_average_over_a_band(frames):
-    batch = demos.triplet_of(frames[1:])
+    batch = triplet_of(frames[1:])
     batch.labels[0] = labels.TRAIN_ID["road"]
     batch.labels[0, 4:20, 10:30] = labels.TRAIN_ID["car"]
     v, u = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
@@ -147,7 +150,7 @@ def test_the_loss_at_borders_is_an_average_over_a_band(frames):
 
 def test_to_scale_gives_the_median_of_the_truth():
     truth = torch.tensor([2.0, 4.0, 10.0, 0.0]).view(1, 1, 2, 2)
-    scaled = demos.to_scale(torch.tensor([1.0, 0.5, 3.0, 99.0]).view(1, 1, 2, 2), truth)
+    scaled = to_scale(torch.tensor([1.0, 0.5, 3.0, 99.0]).view(1, 1, 2, 2), truth)
     assert scaled.flatten().tolist() == [4.0, 2.0, 12.0, 396.0]
 
 
@@ -167,8 +170,8 @@ def test_motion_errors_know_the_truth(frames):
             T[..., :3, 3] = 2 * batch.T_source_target[..., :3, 3]
             return T
 
-    batch = demos.triplet_of(frames[1:])
-    found = demos.motion_errors(Truthful(), [batch, batch])
+    batch = triplet_of(frames[1:])
+    found = motion_errors(Truthful(), [batch, batch])
     assert found["direction_deg"] == pytest.approx(0, abs=0.05) and found["length_ratio"] == pytest.approx(1)
     assert found["rotation_deg"] == found["rotation_deg_without"] > 0
 
@@ -192,6 +195,6 @@ def test_misread_pixels_are_what_torch_reads():
 
 
 def test_the_environment_is_told_line_by_line():
-    lines = demos.check_environment()
+    lines = check_environment()
     assert all(line.startswith(("OK   ", "FIX  ")) for line in lines) and "Python" in lines[0]
-    assert any(line.startswith("FIX") and "1e+09 GiB" in line for line in demos.check_environment(1e9))
+    assert any(line.startswith("FIX") and "1e+09 GiB" in line for line in check_environment(1e9))

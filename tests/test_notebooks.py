@@ -16,6 +16,7 @@ import torch
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import notebooks
+from semdepth_lite.experiments import results
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -185,7 +186,7 @@ def test_a_changed_cell_is_stale_and_prose_is_not(ran, tmp_path):
 
 
 def test_changed_results_are_stale(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     (tmp_path / "baseline-0.json").write_text('{"abs_rel": 0.1}')
     path = small(tmp_path / "small.ipynb", code=['runs = read_results("baseline-*")'])
     notebooks.stamp(path)
@@ -201,24 +202,24 @@ def test_changed_results_are_stale(tmp_path, monkeypatch):
 
 
 def test_read_results(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     for seed in (1, 0):
         (tmp_path / f"baseline-{seed}.json").write_text(f'{{"seed": {seed}}}')
-    assert notebooks.read_results("baseline-*") == {"baseline-0": {"seed": 0}, "baseline-1": {"seed": 1}}
+    assert results.read_results("baseline-*") == {"baseline-0": {"seed": 0}, "baseline-1": {"seed": 1}}
     with pytest.raises(InputError, match="match 'nothing'"):
-        notebooks.read_results("nothing")
+        results.read_results("nothing")
     (tmp_path / "torn.json").write_text('{"seed": ')
     with pytest.raises(InputError, match="torn.json is not JSON"):
-        notebooks.read_results("torn")
+        results.read_results("torn")
 
 
 def test_save_results_knows_arrays_and_refuses_nan(tmp_path):
     path = tmp_path / "results.json"
-    notebooks.save_results(path, a=np.float32(0.5), b=torch.tensor([1, 2]), c={"d": np.arange(2)}, e=Path("x") / "y")
+    results.save_results(path, a=np.float32(0.5), b=torch.tensor([1, 2]), c={"d": np.arange(2)}, e=Path("x") / "y")
     assert json.loads(path.read_text()) == {"a": 0.5, "b": [1, 2], "c": {"d": [0, 1]}, "e": "x/y"}
     for value in (float("nan"), object()):
         with pytest.raises(InputError, match="cannot be written as JSON"):
-            notebooks.save_results(path, a=value)
+            results.save_results(path, a=value)
     assert json.loads(path.read_text())["a"] == 0.5 and list(tmp_path.iterdir()) == [path]
 
 

@@ -12,6 +12,7 @@ import torch
 import semdepth_lite
 from semdepth_lite import pretrained as room
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import demos
 from semdepth_lite.data.sources import triplet_of
 from semdepth_lite.evaluation.baselines import constant_baseline
 from semdepth_lite.evaluation.prediction import depth_predictor
@@ -70,17 +71,17 @@ def test_other_runs_and_other_files_are_refused(tiny, tmp_path):
 def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
     finished(tmp_path / "run")
     write_pretrained("baseline", tmp_path / "run", tmp_path)
-    monkeypatch.setattr(room, "load_pretrained", lambda name, device: load_pretrained(name, device, tmp_path))
-    monkeypatch.setattr(room, "pretrained_card", lambda name, folder=tmp_path: pretrained_card(name, folder))
+    monkeypatch.setattr(demos, "load_pretrained", lambda name, device: load_pretrained(name, device, tmp_path))
+    monkeypatch.setattr(demos, "pretrained_card", lambda name, folder=tmp_path: pretrained_card(name, folder))
     source, settings = street("train", "lesson", progress=False), replace(pretrained_settings("baseline"), steps=1)
-    given, _ = room.network("pretrained", settings, source, tmp_path / "own")
+    given, _ = demos.network("pretrained", settings, source, tmp_path / "own")
     assert not (tmp_path / "own").exists() and torch.equal(
         next(given.parameters()), next(load_pretrained("baseline", "cpu", tmp_path).parameters()))
-    own, seconds = room.network("trained here", settings, source, tmp_path / "own")
+    own, seconds = demos.network("trained here", settings, source, tmp_path / "own")
     assert seconds == round(load_checkpoint(tmp_path / "own" / "checkpoint.pt")["cpu_seconds"], 1)
     assert not torch.equal(next(own.parameters()), next(given.parameters()))
     with pytest.raises(InputError, match="networks 'mine' is unknown"):
-        room.network("mine", settings, source, tmp_path / "own")
+        demos.network("mine", settings, source, tmp_path / "own")
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

@@ -15,13 +15,15 @@ from semdepth_lite.borders import snap_depth
 from semdepth_lite.camera import backproject, intrinsics, rigid_transform
 from semdepth_lite.classes import GROUPS, NAMES
 from semdepth_lite.common.contracts import InputError
-from semdepth_lite.course import demos
 from semdepth_lite.course import explorers as room
+from semdepth_lite.course import museum
 from semdepth_lite.course.explorers import borders as profiles
 from semdepth_lite.course.explorers import pace_car as pace
 from semdepth_lite.course.explorers import pixels
 from semdepth_lite.course.explorers.controls import choice, slider
 from semdepth_lite.course.explorers.layout import Canvas
+from semdepth_lite.data.sources import triplet_of
+from semdepth_lite.evaluation.prediction import to_scale
 from semdepth_lite.labels import group_mask
 from semdepth_lite.losses import LossSettings
 from semdepth_lite.street import corrupt_labels, make_scene, pace_car_scene, render_frame, render_scene
@@ -33,7 +35,7 @@ HEIGHT, WIDTH = 64, 96
 @pytest.fixture(scope="module")
 def batch():
     """One triplet of the street."""
-    return demos.triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
+    return triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +223,7 @@ def test_intrinsics(made, batch):
 
 
 def test_driving_straight_ahead_hides_the_focal_length(batch):
-    straight = demos.triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
+    straight = triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
     straight.T_source_target[:] = rigid_transform(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 0.7]]))
     explorer = room.IntrinsicsExplorer(straight)
     errors = []
@@ -252,7 +254,7 @@ def test_the_curve_names_truth_and_network(made, batch, model):
     explorer._reset()
     u, v = explorer.values["u"], explorer.values["v"]
     with torch.no_grad():
-        answer = demos.to_scale(model.predict(batch.target).depth, batch.depth)[0, 0, v, u]
+        answer = to_scale(model.predict(batch.target).depth, batch.depth)[0, 0, v, u]
     assert explorer.numbers["network"] == pytest.approx(float(answer), rel=1e-5)
     assert explorer.numbers["truth"] == float(batch.depth[0, 0, v, u])
     assert NAMES[int(batch.labels[0, v, u])] in explorer.sentence
@@ -289,7 +291,7 @@ def test_the_car_drives_at_its_share_of_the_pace():
     movers = scene.movers
     frames = [render_scene(scene, index, 48, 144) for index in demos.FRAMES]
     at_pace, slow = (demos.at_share_of_pace(scene, share, 48, 144) for share in (1.0, 0.5))
-    assert torch.equal(at_pace.target, demos.triplet_of(frames).target) and scene.movers == movers
+    assert torch.equal(at_pace.target, triplet_of(frames).target) and scene.movers == movers
     assert torch.equal(slow.depth, at_pace.depth), "the target frame differs"
     assert not torch.equal(slow.sources, at_pace.sources)
     with pytest.raises(InputError, match="no car that keeps pace"):
@@ -335,7 +337,7 @@ def test_border_numbers_are_those_of_the_metrics(made, batch, model):
     explorer = made["border"]
     explorer.set(noise=0.6, reach=2.5)
     with torch.no_grad():
-        depth = demos.to_scale(model.predict(batch.target).depth, batch.depth)
+        depth = to_scale(model.predict(batch.target).depth, batch.depth)
     wrong = torch.from_numpy(corrupt_labels(batch.labels.numpy(), 0.6, 0))
     snapped = snap_depth(depth, wrong, batch.target, reach=2.5, radius=3)
     band = metrics.border_band(batch.labels)[0] & (batch.depth[:, 0] > 1e-3) & (batch.depth[:, 0] < 80)
@@ -350,7 +352,7 @@ def test_offered_borders_are_borders_of_things(batch):
         left, right = (int(batch.labels[0, v, x]) for x in (u, u + 1))
         assert name.startswith(f"{NAMES[left]} | {NAMES[right]}, row {v}") and left != right
         assert (left in GROUPS["foreground_wide"]) != (right in GROUPS["foreground_wide"])
-    batch_of_road = demos.triplet_of([render_frame(8, index, 16, 48) for index in (2, 3, 4)])
+    batch_of_road = triplet_of([render_frame(8, index, 16, 48) for index in (2, 3, 4)])
     batch_of_road.labels[:] = 0
     with pytest.raises(InputError, match="no upright border"):
         profiles.telling_borders(batch_of_road)

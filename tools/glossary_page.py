@@ -10,8 +10,8 @@ from semdepth_lite.experiments.results import ROOT
 PAGE = ROOT / "notebooks" / "glossary.md"
 HEAD = """# Glossary and bibliography
 
-Made by `python -m semdepth_lite.course.glossary`; change `semdepth_lite/glossary.py`, not this page. The last two columns say
-which function implements the term (`help(semdepth_lite. ...)` explains it) and where it comes from.
+Made by `python -m tools.glossary_page`; change `semdepth_lite/course/glossary.py`, not this page. The last two
+columns say which function implements the term (`help(semdepth_lite. ...)` explains it) and where it comes from.
 """
 
 
@@ -33,3 +33,7 @@ def page() -> str:
 def main(path: Path = PAGE) -> None:
     """Write the page."""
     write_atomically(path, lambda temporary: temporary.write_text(page(), encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -146,7 +146,7 @@ def draw_picture(path: Path) -> None:
 
 def draw_overview(path: Path) -> None:
     """Draw both methods."""
-    from semdepth_lite.course import methods_drawing as overview
+    from semdepth_lite.course.methods_drawing import overview
     from semdepth_lite.figures import save
 
     save(overview(), path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from semdepth_lite.training.checkpoint import load_checkpoint
 from semdepth_lite.training.settings import TrainSettings
 
 PRESET = "lesson"
-COMMANDS = ("python -m semdepth_lite reproduce --experiment variants", "python -m semdepth_lite.pretrained runs")
+COMMANDS = ("python -m semdepth_lite reproduce --experiment variants", "python -m tools.pretrained runs")
 
 
 def pretrained_settings(name: str) -> TrainSettings:
@@ -68,3 +69,10 @@ def main(work: str = "runs") -> None:
         if (Path(work) / folder / "checkpoint.pt").exists():
             card = write_pretrained(name, Path(work) / folder)
             print(f"{name}: AbsRel {card['test']['abs_rel']:.3f} on the test scenes, {card['cpu_seconds']} s to train")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except InputError as error:
+        raise SystemExit(f"semdepth-lite: {error}") from None

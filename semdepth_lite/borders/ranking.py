@@ -14,8 +14,8 @@ The loss has no sign: it makes depths differ without knowing which is nearer, so
 is, right or wrong. Measured in the project's prototype: unbounded and started early it did great harm (AbsRel 0.175 to
 0.238, while the edge metrics looked excellent); started late, at low weight, on log depth, silent below a difference
 whose sign means nothing and above one that is enough, it sharpened borders and harmed nothing. That form is the default
-here; cap and weight were chosen on validation scenes (experiment `search`). `AS_PRINTED` in `variants.py` names the printed
-one.
+here; cap and weight were chosen on validation scenes (experiment `search`). `AS_PRINTED` in `variants.py` names the
+printed one.
 """
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The glossary: each term with one line, its symbol, the function that implements it, and where it comes from.
 
-    python -m semdepth_lite.course.glossary                writes notebooks/glossary.md
+`python -m tools.glossary_page` writes notebooks/glossary.md from it.
 
 What a source says about a formula is marked as everywhere in the project: stated, figure, code, inferred, or ours.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import NamedTuple
-
-from tools.glossary_page import main
 
 from ..common.contracts import InputError
 
@@ -57,7 +55,7 @@ TERMS = (
          r"$I_{s \to t}$", "warp.warp", "zhou2017"),
     Term("valid pixel", "lies in front of the source camera and inside its frame", "", "warp.inside", "ours"),
     Term("occlusion", "something nearer hides the point in the source", "", "warp.occluded", "ours"),
-    Term("plane sweep", "the error of every pixel over depth, one plane at a time", "", "lessons.depth_sweep",
+    Term("plane sweep", "the error of every pixel over depth, one plane at a time", "", "course.demos.depth_sweep",
          "collins1996"),
     Term("scale ambiguity", "depth and translation times one factor change no image; so the median decides", "$s$",
          "metrics.median_scale", "zhou2017"),
@@ -77,13 +75,13 @@ TERMS = (
     Term("direct alignment", "improves a motion by least squares on the images themselves", "",
          "alignment.align_motion", "wang2018; equations ours"),
     # failures
-    Term("hole", "a thing that moves along with the camera, taken for far", r"$d'$", "failures.apparent_depth",
+    Term("hole", "a thing that moves along with the camera, taken for far", r"$d'$", "course.museum.apparent_depth",
          "godard2019; formula ours"),
-    Term("texture copy", "steps of depth where only the paint changes", "", "failures.refined_depth", "ours"),
-    Term("scale drift", "every frame in a unit of its own, which wanders", "$s_k$", "failures.scale_ratio",
+    Term("texture copy", "steps of depth where only the paint changes", "", "course.museum.refined_depth", "ours"),
+    Term("scale drift", "every frame in a unit of its own, which wanders", "$s_k$", "course.museum.scale_ratio",
          "bian2019"),
     Term("collapse", "depth or motion that has become constant, where no gradient brings it back", "",
-         "training.diagnose", "ours"),
+         "training.run.diagnose", "ours"),
     # semantics
     Term("trainId", "number of a Cityscapes class, 0 to 18; 255 = none", "$S$", "labels.colorize_labels", "cordts2016"),
     Term("group of classes", "classes with a purpose, such as movable, thin, foreground", "", "labels.group_mask",
@@ -132,12 +130,12 @@ TERMS = (
          "metrics.align_trajectory", "umeyama1991"),
     Term("segment error", "drift of a path over 100 to 800 m", r"$t_\mathrm{err},\ r_\mathrm{err}$",
          "metrics.kitti_segment_errors", "geiger2012"),
-    Term("mirror blending", "the prediction averaged with that of the mirrored image", "", "prediction.blend_flipped",
+    Term("mirror blending", "the prediction averaged with that of the mirrored image", "", "evaluation.prediction.blend_flipped",
          "godard2017"),
     Term("cluster bootstrap", "how sure a difference is, when images of one scene are alike", "",
-         "evaluation.paired_bootstrap", "owen2007"),
+         "evaluation.significance.paired_bootstrap", "owen2007"),
     Term("trivial predictors", "the median of the training depth, everywhere or pixel by pixel", "",
-         "evaluation.pixel_median_baseline", "ours"),
+         "evaluation.baselines.pixel_median_baseline", "ours"),
     Term("variant", "the method as a set of switches", "", "variants.find_variant", "ours"),
     Term("preset", "how much is rendered and trained: quick, lesson, paper", "", "presets.find_preset", "ours"),
 )
@@ -196,7 +194,3 @@ def find_function(path: str) -> object:
 def papers_of(term: Term) -> list[str]:
     """List the keys of the papers that a term's source names."""
     return [key for key in PAPERS if key in term.source]
-
-
-if __name__ == "__main__":
-    main()

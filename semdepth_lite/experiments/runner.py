@@ -1,4 +1,7 @@
-"""Run what is left of an experiment, several one-thread processes at a time."""
+"""Run what is left of an experiment, several one-thread processes at a time.
+
+Two one-thread processes side by side beat one process with two threads at these sizes.
+"""
 from __future__ import annotations
 
 import os
@@ -107,3 +110,7 @@ def main(name: str, preset: str, file: str, work: str, results: str) -> None:
     torch.set_num_threads(1)
     trial = next(trial for trial in find_experiment(name, preset) if trial.file == file)
     execute(trial, Path(work), Path(results), progress=False)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -4,7 +4,6 @@ Two one-thread processes side by side beat one process with two threads at these
 """
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 from ..common.contracts import InputError
@@ -12,7 +11,6 @@ from ..common.storage import read_json
 from ..presets import recipe
 from .equal_time import baseline_steps, equal_time_steps
 from .results import RESULTS
-from .runner import main
 from .trial import TRIVIAL, Trial
 
 # the methods as a whole, which get five seeds, and a comparison at equal time beside the one at equal steps
@@ -173,7 +171,3 @@ def find_experiment(name: str, preset: str = "lesson") -> list[Trial]:
     if name not in EXPERIMENTS:
         raise InputError(f"experiment {name!r} is unknown; use one of {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name](preset)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
