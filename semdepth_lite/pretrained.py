@@ -2,7 +2,7 @@
 
 They are the first seeds of the experiment `variants`, trained no longer than the lessons' networks: longer trainings of
 the baseline were no better on validation scenes.
-`python -m semdepth_lite reproduce --experiment variants` trains them; `python -m semdepth_lite.pretrained runs` writes
+`python -m semdepth_lite reproduce --experiment variants` trains them; `python -m tools.pretrained runs` writes
 NAME.pt and its card NAME.json from the run folders. The card holds the settings, the two commands, the file's hash,
 what the training cost, and how the rounded weights do on the test scenes.
 """

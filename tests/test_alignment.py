@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import torch
-from made_up import camera, scene_triplet
+from factories import camera, scene_triplet
 
 from semdepth_lite.alignment import align_motion, equations, twist_step, with_gradient
 from semdepth_lite.camera import axis_angle_to_matrix, backproject, project, rigid_transform, transform_points

@@ -4,9 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from factories import camera, golden, poses
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import camera, golden, poses
 from scipy.spatial.transform import Rotation
 from torch.autograd import gradcheck
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
 
 from semdepth_lite.__main__ import main
 from semdepth_lite.common.contracts import InputError

@@ -7,9 +7,9 @@ from itertools import product
 import pytest
 import torch
 import torch.nn.functional as F
+from factories import camera, golden, poses, scene_triplet
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import camera, golden, poses, scene_triplet
 from torch.autograd import gradcheck
 
 from semdepth_lite import losses as losses_room

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
 
 from semdepth_lite.classes import IGNORE, TRAIN_ID
 from semdepth_lite.common.contracts import InputError

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pytest
 import torch
-from made_up import TinySource, fill_as_prescribed, golden, golden_arrays
+from factories import TinySource, fill_as_prescribed, golden, golden_arrays
 
 from semdepth_lite.camera import rigid_transform
 from semdepth_lite.common.contracts import InputError

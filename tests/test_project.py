@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from semdepth_lite.common.contracts import InputError
-from semdepth_lite.course import notebooks
+from semdepth_lite.experiments import results
 from tools import pages as readme
 
 if sys.version_info >= (3, 11):
@@ -47,61 +47,12 @@ def command(name: str) -> str:
     return found[1]
 
 
-# Floors
+# Layers
 
-def floors() -> dict[str, int]:
-    """Room to floor, from the README's map of the package."""
-    rows = re.findall(r"^\| (\d+|roof) \| (`[^|]+`) \|", README, re.M)
-    return {room.rstrip("/"): ROOF if floor == "roof" else int(floor)
-            for floor, rooms in rows for room in re.findall(r"`([^`]+)`", rooms)}
-
-
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0]
-
-
-def imported_rooms(path: Path) -> set[str]:
-    """Rooms of the package that a file imports, also inside functions."""
-    here = ("semdepth_lite", *path.relative_to(PACKAGE).parts[:-1])
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules = [alias.name.split(".") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = [*here[:len(here) - node.level + 1]] if node.level else []
-            base += node.module.split(".") if node.module else []
-            modules = [[*base, alias.name] for alias in node.names]
-        else:
-            continue
-        for parts in (parts for parts in modules if parts[0] == "semdepth_lite" and len(parts) > 1):
-            found.add(parts[1] if (PACKAGE / parts[1]).is_dir() else
-                      f"{parts[1]}.py" if (PACKAGE / f"{parts[1]}.py").exists() else "__init__.py")
-    return found
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_a_file_imports_only_from_lower_floors(path):
-    table = floors()
-    own = room(path)
-    assert own in table, f"{own} has no floor; add it to the map of the package in README.md"
-    for other in imported_rooms(path) - {own}:
-        assert table[other] < table[own], f"{own} (floor {table[own]}) imports {other} (floor {table[other]})"
-
-
-def test_every_room_of_the_map_exists():
-    assert [name for name in floors() if not (PACKAGE / name).exists()] == []
-
-
-def test_upward_imports_are_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
-    for name in ("common.py", "model.py", "__init__.py", "street/__init__.py", "street/sun.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    path = tmp_path / "street" / "sun.py"
-    path.write_text("from ..model import x\nfrom . import sky\ndef f():\n    import semdepth_lite.common.contracts\n")
-    assert imported_rooms(path) == {"model.py", "street", "common.py"}
-    (tmp_path / "common.py").write_text("from . import model\nfrom semdepth_lite import Variant\n")
-    assert imported_rooms(tmp_path / "common.py") == {"model.py", "__init__.py"}
+def test_imports_point_downward():
+    linter = pytest.importorskip("importlinter.cli", reason="import-linter is not installed; it is in the extra 'test'")
+    status = linter.lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None)
+    assert status == linter.EXIT_STATUS_SUCCESS
 
 
 # Import
@@ -233,7 +184,7 @@ def test_readme_s_tables_are_those_of_the_committed_files():
 
 
 def test_result_tables(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     costs = "<!-- benchmarks -->\nold\n<!-- end of benchmarks -->"
     assert readme.fill(costs).splitlines()[1:-1] == ["*No results are committed yet.*"]
     block = "<!-- results: baseline-* | abs_rel rmse -->\nold\n<!-- end of results -->"
@@ -250,7 +201,7 @@ def test_result_tables(tmp_path, monkeypatch):
 
 
 def test_difference_tables(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     block = "<!-- differences: baseline-*,better-* | abs_rel -->\nold\n<!-- end of results -->"
     values = {"baseline": [0.4, 0.2], "better": [0.2, 0.1]}
     for name, each in values.items():

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from factories import camera, golden, pole_scene, poses, scene_triplet
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import camera, golden, pole_scene, poses, scene_triplet
 from torch.autograd import gradcheck
 
 from semdepth_lite.camera import (

@@ -150,7 +150,7 @@ negative if `a` is better.""",
 What is a number minus nan? Some functions of torch leave nan out.""",
     solution='''def my_paired_difference(a, b):
     return (a - b).nanmean()''',
-    teaches="evaluation.paired_bootstrap", reference=_paired, cases=_pair_cases, mistakes=(
+    teaches="evaluation.significance.paired_bootstrap", reference=_paired, cases=_pair_cases, mistakes=(
         Mistake("not paired", lambda a, b: a.nanmean() - b.nanmean(),
                 "you compare means over different images: whoever lacks the hard ones wins."),
         Mistake("sign", lambda a, b: _paired(b, a),

@@ -40,7 +40,7 @@ thing at the depth you look for; set them equal and solve.""",
     solution='''def my_apparent_depth(depth, camera_speed, object_speed):
     share = 1 - object_speed / camera_speed
     return torch.where(share > 0, depth / share, torch.inf)''',
-    teaches="failures.apparent_depth", reference=apparent_depth, cases=_mover_cases, mistakes=(
+    teaches="course.museum.apparent_depth", reference=apparent_depth, cases=_mover_cases, mistakes=(
         Mistake("upside down", lambda d, c, o: torch.where(o < c, d * (1 - o / c), torch.inf),
                 "your car comes nearer the faster it is; less parallax means farther."),
         Mistake("speeds added", lambda d, c, o: torch.where(o < c, d / (1 + o / c), torch.inf),
@@ -92,7 +92,7 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
     for a, b, keep in zip(moved, seen, mask):
         found.append(torch.quantile(a[keep] / b[keep], 0.5))
     return torch.stack(found)''',
-    teaches="failures.scale_ratio", reference=scale_ratio, cases=_scale_cases, mistakes=(
+    teaches="course.museum.scale_ratio", reference=scale_ratio, cases=_scale_cases, mistakes=(
         Mistake("upside down", lambda a, b, m: _per_image(b / a, m),
                 "this is the scale of the next frame over this one; the other way round was asked for."),
         Mistake("mean", lambda a, b, m: torch.stack([(x / y)[k].mean() for x, y, k in zip(a, b, m)]),

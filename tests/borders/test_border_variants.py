@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
 
 from semdepth_lite.borders import RankingSettings, edge_strength, point_certainty, ranking_loss, strongest_points
 from semdepth_lite.classes import TRAIN_ID

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
 
 from semdepth_lite.classes import NUM_CLASSES
 from semdepth_lite.evaluation.prediction import evaluate_model

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from factories import TinySource
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from made_up import TinySource
 from PIL import Image
 
 from semdepth_lite import camera, labels, losses, metrics

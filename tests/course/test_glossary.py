@@ -34,7 +34,7 @@ def test_terms_and_papers_are_whole():
 
 def test_the_page_is_fresh_and_its_links_lead_somewhere():
     text = glossary_page.PAGE.read_text(encoding="utf-8")
-    assert text == glossary_page.page(), "run python -m semdepth_lite.course.glossary"
+    assert text == glossary_page.page(), "run python -m tools.glossary_page"
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(re.findall(r'<a id="([^"]+)">', text))
     rows = [line for line in text.splitlines() if line.startswith("| **")]
     assert len(rows) == len(glossary.TERMS) and all(row.count("|") == 6 for row in rows)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from factories import TinySource
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import TinySource
 
 from semdepth_lite import presets as presets_room
 from semdepth_lite.camera import disp_to_depth

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.presets import PRESETS

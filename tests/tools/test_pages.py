@@ -6,7 +6,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from semdepth_lite.course import notebooks
+from semdepth_lite.experiments import results
 from tools import pages as readme
 
 
@@ -16,7 +16,7 @@ def run(name: str, seed: int, factor: float) -> str:
 
 
 def test_the_ablation_waits_for_results_and_names_every_variant(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     path = tmp_path / "ablation.png"
     assert not readme.draw_ablation(path) and not path.exists()
     for seed in range(2):

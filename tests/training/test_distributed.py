@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
 
 from semdepth_lite.common.storage import read_json, read_log
 from semdepth_lite.data.sources import street_source
@@ -18,7 +18,7 @@ from semdepth_lite.training.checkpoint import load_checkpoint
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = TrainSettings(width=8, steps=3, batch=4)
 
 # Every process keeps BatchNorm in evaluation mode, trains, and leaves its first gradients and its last weights.
@@ -26,7 +26,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 import torch
-from made_up import TinySource
+from factories import TinySource
 from test_distributed import SETTINGS, frozen
 from semdepth_lite.training import Run
 
@@ -54,7 +54,7 @@ def frozen(run: Run) -> Run:
 
 def torchrun(arguments: list[str], cache: Path) -> subprocess.CompletedProcess:
     """Start two processes of one thread each."""
-    search = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    search = os.pathsep.join((str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)))
     return subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
                            *arguments], capture_output=True, text=True, timeout=540,
                           env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": search,

@@ -14,7 +14,7 @@ from semdepth_lite import metrics
 from semdepth_lite.classes import GROUPS, IGNORE, NAMES, NUM_CLASSES
 from semdepth_lite.common.contracts import InputError
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "monodepth2.npz")
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "monodepth2.npz")
 few = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 2**20)
 

@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
+from factories import TinySource, scene_triplet
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import TinySource, scene_triplet
 
 from semdepth_lite.camera import flip_intrinsics
 from semdepth_lite.data.augmentation import augment, draw_augmentation, flip, jitter

@@ -18,7 +18,7 @@ from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import notebooks
 from semdepth_lite.experiments import results
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/svg+xml")
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|usr|work|opt|var|mnt|Users|private)/|\b[A-Z]:\\\\?Users")
@@ -113,7 +113,7 @@ def test_stored_outputs_are_fresh(lesson):
 # The tools themselves, on a notebook of four cells.
 
 PARAMETERS = 'preset = "quick"\nseed = 0\nresults = "small.json"'
-CODE = ["from semdepth_lite.course.notebooks import save_results", "half = seed / 2\nprint(preset, half)",
+CODE = ["from semdepth_lite.experiments.results import save_results", "half = seed / 2\nprint(preset, half)",
         "save_results(results, half=half, preset=preset)"]
 
 

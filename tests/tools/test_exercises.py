@@ -11,7 +11,7 @@ from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import checks, notebooks
 from tools import exercises as cells
 
-LESSONS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+LESSONS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
 
 def known_cells() -> dict[str, str]:

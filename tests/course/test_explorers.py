@@ -15,8 +15,8 @@ from semdepth_lite.borders import snap_depth
 from semdepth_lite.camera import backproject, intrinsics, rigid_transform
 from semdepth_lite.classes import GROUPS, NAMES
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.course import demos, museum
 from semdepth_lite.course import explorers as room
-from semdepth_lite.course import museum
 from semdepth_lite.course.explorers import borders as profiles
 from semdepth_lite.course.explorers import pace_car as pace
 from semdepth_lite.course.explorers import pixels

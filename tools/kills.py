@@ -1,6 +1,6 @@
 """Kill jobs at random moments, let them go on, and hold what they leave against an undisturbed one, byte for byte.
 
-    python tests/kills.py --kills 50 --seed 0
+    python tools/kills.py --kills 50 --seed 0
 
 A job is a training run, the street cache, a prediction over a folder, or notebooks run in turn. Each life of a job is
 a forked process. Most lives are ended from outside by SIGKILL after a random time; the others kill themselves inside a
@@ -25,9 +25,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from made_up import TinySource
 
-from semdepth_lite.common import contracts as common
+from semdepth_lite.common import storage as common
 from semdepth_lite.common.storage import read_log
 from semdepth_lite.course import reproduce as reproduce_room
 from semdepth_lite.data.image_files import read_depth_png, read_image, write_image
@@ -38,6 +37,10 @@ from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
 
 STREET = StreetSettings("train", scenes=2, frames_per_scene=3, height=24, width=48)
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from factories import TinySource  # noqa: E402
+
 STEPS = 24
 
 

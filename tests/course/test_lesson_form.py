@@ -11,7 +11,7 @@ import pytest
 from semdepth_lite.course import guesses, notebooks
 from tools import pages as readme
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
 VARIES = {"preset", "seed", "data_root"}  # the parameters on which results may depend

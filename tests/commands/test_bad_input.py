@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
+from kitti_files import DAY, DRIVE, HEIGHT, WIDTH, make_odometry, make_raw
 from PIL import Image
-from test_kitti import DAY, DRIVE, HEIGHT, WIDTH, make_odometry, make_raw
 
 from semdepth_lite.__main__ import main
 from semdepth_lite.data.image_files import write_depth_png, write_image

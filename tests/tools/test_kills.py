@@ -1,4 +1,4 @@
-"""Death at any moment costs nothing but the work since the last checkpoint: the short form of tests/kills.py."""
+"""Death at any moment costs nothing but the work since the last checkpoint: the short form of tools/kills.py."""
 from __future__ import annotations
 
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are f
 
 def test_killed_jobs_end_as_if_they_had_not_been():
     """In a process of its own, because it forks."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[2] / "tools"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here.parent)}
     told = subprocess.run([sys.executable, here / "kills.py", "--kills", "4", "--seed", "1"], env=environment,
                           capture_output=True, text=True)
@@ -29,7 +29,7 @@ def test_killed_jobs_end_as_if_they_had_not_been():
 HOLD = """
 import sys, time
 from pathlib import Path
-from semdepth_lite.common import sole_use
+from semdepth_lite.common.storage import sole_use
 with sole_use(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
@@ -37,7 +37,7 @@ with sole_use(Path(sys.argv[1])):
 
 
 def test_a_second_run_in_a_folder_is_told_and_a_dead_one_holds_nothing(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, env=environment)
     try:
         assert process.stdout.readline() == b"held\n"

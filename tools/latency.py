@@ -1,7 +1,7 @@
 """How long explorers take to answer: wall and processor seconds in the kernel, from a moved control to the new PNG.
 
-    python tests/latency.py                 # all explorers, as the browser tests show them
-    python tests/latency.py border curve    # some
+    python tools/latency.py                 # all explorers, as the browser tests show them
+    python tools/latency.py border curve    # some
 
 On a busy machine the processor seconds are the ones to read. The way through the browser is in the file seconds.json
 that tests/test_browser.py leaves beside its screenshots.
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
-from test_browser import SETUP, SHOWN
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "course"))
+from test_browser import SETUP, SHOWN  # noqa: E402
 
 LIMIT = 0.3  # seconds; slower feels broken
 ANSWERS = 10

@@ -19,7 +19,7 @@ from semdepth_lite.presets import PRESETS, Preset
 from semdepth_lite.training.checkpoint import load_checkpoint, load_run
 from semdepth_lite.training.settings import TrainSettings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = Preset(64, 96, {"train": 1, "validation": 1, "test": 1}, TrainSettings(width=8, steps=3, batch=2))
 QUIET = ["--quiet", "--json"]
 
@@ -115,9 +115,9 @@ def test_evaluate_writes_a_report(world, tmp_path, capsys):
 
 def test_evaluate_says_at_which_size_the_network_ran(world, tmp_path, capsys, monkeypatch):
     """Weights of another size run at the street's own."""
-    from semdepth_lite.commands import options as commands
+    from semdepth_lite.commands import evaluate as command
 
-    monkeypatch.setattr(commands, "open_model", lambda args: (load_run(world / "run", "cpu"), 192, 640, 1.0))
+    monkeypatch.setattr(command, "open_model", lambda args: (load_run(world / "run", "cpu"), 192, 640, 1.0))
     status, out, _ = call(["evaluate", "--weights", "any", "--output", tmp_path / "r.json", "--quiet"], capsys)
     assert status == 0 and "network at 96x64\n" in out
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Run the tests with the oldest and the newest torch of the range in pyproject.toml, each in a throw-away environment.
-# Not part of the gate: it downloads torch twice. Usage: tests/versions.sh [arguments for pytest]
+# Not part of the gate: it downloads torch twice. Usage: tools/versions.sh [arguments for pytest]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

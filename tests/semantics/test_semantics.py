@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from made_up import TinySource
+from factories import TinySource
 from torch import nn
 from torch.autograd import gradcheck
 
