@@ -12,16 +12,14 @@ import pytest
 @pytest.mark.parametrize("address", ["192.0.2.1", "8.8.8.8", "2001:db8::1"])
 def test_nothing_beyond_loopback_is_reached(address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as plug:
-        with pytest.raises(OSError, match="keep to loopback"):
-            plug.connect((address, 80))
+    with socket.socket(family, socket.SOCK_STREAM) as plug, pytest.raises(OSError, match="keep to loopback"):
+        plug.connect((address, 80))
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "192.0.2.1"])
 def test_nothing_listens_beyond_loopback(address):
-    with socket.socket() as plug:
-        with pytest.raises(OSError, match="keep to loopback"):
-            plug.bind((address, 0))
+    with socket.socket() as plug, pytest.raises(OSError, match="keep to loopback"):
+        plug.bind((address, 0))
 
 
 def test_names_are_not_looked_up():

@@ -50,10 +50,10 @@ class Guess:
         """
         if self.choices and answer not in self.choices:
             raise InputError(f"prediction {answer!r} is none of the choices; use one of {', '.join(self.choices)}.")
-        if not self.choices:
-            if isinstance(answer, bool) or not isinstance(answer, (int, float)) or not math.isfinite(answer):
-                wanted = f"one in {self.unit}" if self.unit else "one"
-                raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
+        number = isinstance(answer, (int, float)) and not isinstance(answer, bool) and math.isfinite(answer)
+        if not self.choices and not number:
+            wanted = f"one in {self.unit}" if self.unit else "one"
+            raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
         known = _read()
         known[self.key] = {**known.get(self.key, {}), "question": self.question, "unit": self.unit,
                            "prediction": answer}

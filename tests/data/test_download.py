@@ -101,9 +101,8 @@ def test_checksums_are_held(site, tmp_path):
 
 
 def test_what_is_not_there_is_named(site, tmp_path):
-    with serve(site) as url:
-        with pytest.raises(InputError, match="data_odometry_poses.zip cannot be fetched whole .*404"):
-            download_kitti(["odometry:poses"], tmp_path, base_url=url, report=lambda line: None)
+    with serve(site) as url, pytest.raises(InputError, match="data_odometry_poses.zip cannot be fetched whole .*404"):
+        download_kitti(["odometry:poses"], tmp_path, base_url=url, report=lambda line: None)
     with pytest.raises(InputError, match="cannot be fetched whole"):  # the server is gone
         download_kitti(["annotated"], tmp_path, base_url=url, report=lambda line: None)
 

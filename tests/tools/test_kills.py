@@ -41,9 +41,8 @@ def test_a_second_run_in_a_folder_is_told_and_a_dead_one_holds_nothing(tmp_path)
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, env=environment)
     try:
         assert process.stdout.readline() == b"held\n"
-        with pytest.raises(InputError, match="is in use by another run"):
-            with sole_use(tmp_path):
-                pass
+        with pytest.raises(InputError, match="is in use by another run"), sole_use(tmp_path):
+            pass
     finally:
         process.kill()
         process.communicate()
