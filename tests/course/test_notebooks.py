@@ -49,7 +49,7 @@ def lesson(request):
 
 def test_parameters_are_literals_with_the_quick_preset(lesson):
     values = notebooks.parameter_literals(notebooks.load(lesson))
-    assert values["preset"] == "quick" and values.get("seed", 0) == 0  # lesson 06 draws nothing at random
+    assert values["preset"] == "quick" and values.get("seed", 0) == 0  # lesson 07 draws nothing at random
     assert values["results"] == f"{lesson.stem}.json"
 
 

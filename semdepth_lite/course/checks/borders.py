@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: label borders, the two cases of the ranking loss, and fattening."""
+"""Exercises of lesson 06: label borders, the two cases of the ranking loss, and fattening."""
 from __future__ import annotations
 
 import math
@@ -12,7 +12,7 @@ from ...metrics import Sides, fattening
 from .exercise import Case, Exercise, Mistake
 from .geometry import random_size
 
-LESSON = "05_border_refinement"
+LESSON = "06_border_refinement"
 
 
 def _label_cases() -> list[Case]:

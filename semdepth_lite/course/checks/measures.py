@@ -1,4 +1,4 @@
-"""Exercises of lesson 06: relative error, logarithmic error, and the difference of two methods, fairly paired."""
+"""Exercises of lesson 07: relative error, logarithmic error, and the difference of two methods, fairly paired."""
 from __future__ import annotations
 
 import math
@@ -10,7 +10,7 @@ from ...metrics import depth_errors, error_maps, masked_mean
 from .exercise import Case, Exercise, Mistake
 from .geometry import random_size
 
-LESSON = "06_reproduction"
+LESSON = "07_reproduction"
 
 
 def _depth_cases() -> list[Case]:

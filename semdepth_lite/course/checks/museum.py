@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: where the loss sees a mover, and the scale between two frames."""
+"""Exercises of lesson 08: where the loss sees a mover, and the scale between two frames."""
 from __future__ import annotations
 
 import torch
@@ -7,7 +7,7 @@ from ..museum import apparent_depth, scale_ratio
 from .exercise import Case, Exercise, Mistake
 from .geometry import random_size
 
-LESSON = "07_failure_museum"
+LESSON = "08_failure_museum"
 
 
 def _mover_cases() -> list[Case]:

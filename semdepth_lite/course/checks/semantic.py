@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: where a pixel looks, modulation by class, the loss of the semantic branch, and its IoU."""
+"""Exercises of lesson 05: where a pixel looks, modulation by class, the loss of the semantic branch, and its IoU."""
 from __future__ import annotations
 
 import math
@@ -12,7 +12,7 @@ from ...semantics import ClassModulation, SemanticGuidedAttention, semantic_loss
 from .exercise import Case, Exercise, Mistake
 from .geometry import random_size
 
-LESSON = "04_semantic_features"
+LESSON = "05_semantic_features"
 
 
 @torch.no_grad()
