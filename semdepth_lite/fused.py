@@ -15,11 +15,10 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from .camera import pixel_grid
+from .camera import disp_to_depth, invert_intrinsics, pixel_grid, resize_intrinsics
 from .common.contracts import InputError
-from .warp import fold_camera
+from .losses import SSIM_C1, SSIM_C2, LossSettings, LossTerms, check_loss_inputs, pyramid, resized_disp
 
-SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 BEHIND = 1e-7  # the least z; what lies behind the camera is held there
 
 
@@ -154,6 +153,13 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
     return gradient.addcmul_(by_product, target.image)
 
 
+def fold_camera(T_source_target: torch.Tensor, K: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fold motions (..., 4, 4) and intrinsics (..., 3, 3): the homography at infinity K R K^-1 and the epipole K t."""
+    homography = K @ T_source_target[..., :3, :3] @ invert_intrinsics(K)
+    epipole = (K @ T_source_target[..., :3, 3:])[..., 0]
+    return homography, epipole
+
+
 def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> torch.Tensor:
     """Fold intrinsics, motion and the sampling grid's scale into one 3x4 matrix for each size, image and source.
 
@@ -242,7 +248,7 @@ def refuse_second_derivative() -> None:
         InputError: if a graph of the backward pass is asked for.
     """
     if torch.is_grad_enabled():
-        raise InputError("the fused loss has no second derivative; take self_supervised_loss(..., reference=True).")
+        raise InputError("the fused loss has no second derivative; take losses.self_supervised_loss, which has.")
 
 
 class _Smoothness(torch.autograd.Function):
@@ -286,16 +292,15 @@ class Prepared(NamedTuple):
     identity: torch.Tensor | None
 
 
-def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ssim: float, minimum: bool,
-                 mask_outside: bool, margin: float, gradients: bool) -> tuple[torch.Tensor, ...]:
+def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, settings: LossSettings,
+                 gradients: bool) -> tuple[torch.Tensor, ...]:
     """Return the summed photometric error of some images, and its gradients by depth and camera.
 
     Args:
         depth: (N, H, W).
         camera: (N, S, 3, 4), see `camera_matrices`.
         images: what was prepared for them.
-        ssim, minimum, mask_outside: as in LossSettings.
-        margin: `automask_margin` there.
+        settings: `ssim`, `minimum`, `automask_margin` and `mask_outside` are used.
         gradients: whether gradients are wanted.
     """
     lifted = lift(depth)
@@ -304,10 +309,10 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ss
     pairs = grid.flatten(0, 1).movedim(1, -1)
     view = F.grid_sample(sources, pairs, mode="bilinear", padding_mode="border", align_corners=True)
     view = view.view_as(images.sources)
-    errors, parts = view_errors(view, images.target, ssim)
-    error, share = join_sources(errors, inside_source(grid, z) if mask_outside else None, minimum)
+    errors, parts = view_errors(view, images.target, settings.ssim)
+    error, share = join_sources(errors, inside_source(grid, z) if settings.mask_outside else None, settings.minimum)
     floor = images.identity if images.identity is not None else torch.zeros_like(error)
-    lost = torch.isinf(error) if images.identity is None else error >= floor + margin
+    lost = torch.isinf(error) if images.identity is None else error >= floor + settings.automask_margin
     # A position that is no number reads some pixel, so that nothing would show; and torch's backward pass over it ends
     # the process on a CPU.
     trace = places.sum()
@@ -317,7 +322,7 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, ss
     if not gradients:
         return (total,)
     share = share.mul_(~lost[:, None])
-    by_view = view_gradient(share, view, images.target, parts, ssim).flatten(0, 1)
+    by_view = view_gradient(share, view, images.target, parts, settings.ssim).flatten(0, 1)
     _, by_pairs = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, pairs, 0, 1, True, [False, True])
     by_places = by_pairs.movedim(-1, 1).contiguous().view_as(places)
     return total, *location_gradient(by_places, places, z, camera, lifted)
@@ -329,7 +334,7 @@ class _Reprojection(torch.autograd.Function):
     @staticmethod
     def forward(ctx, depth, camera, prepared):
         wanted = any(ctx.needs_input_grad)
-        rows = [reprojection(depth[part], camera[part], images, *prepared.switches, wanted)
+        rows = [reprojection(depth[part], camera[part], images, prepared.settings, wanted)
                 for part, images in prepared.chunks]
         scale = 1 / depth.numel()
         total, *gradients = zip(*rows)
@@ -350,24 +355,55 @@ class FusedReprojection:
     Args:
         target: (B, C, H, W).
         sources: (B, S, C, H, W).
-        ssim, minimum, automask, mask_outside, automask_margin: as in LossSettings.
+        settings: `ssim`, `minimum`, `automask`, `automask_margin` and `mask_outside` are used.
     """
 
     CHUNK = 500_000  # numbers in one (N, S, C, H, W) buffer on a CPU
 
-    def __init__(self, target: torch.Tensor, sources: torch.Tensor, ssim: float, minimum: bool, automask: bool,
-                 mask_outside: bool, automask_margin: float = 0.0) -> None:
-        self.switches = ssim, minimum, mask_outside, automask_margin
+    def __init__(self, target: torch.Tensor, sources: torch.Tensor, settings: LossSettings) -> None:
+        self.settings = settings
         size = max(1, self.CHUNK // sources[0].numel()) if target.device.type == "cpu" else len(target)
         self.chunks: list[tuple[slice, Prepared]] = []
         for start in range(0, len(target), size):
             part = slice(start, start + size)
             statistics = target_statistics(target[part, None] - SHIFT)
             views, identity = sources[part] - SHIFT, None
-            if automask:
-                identity, _ = join_sources(view_errors(views, statistics, ssim)[0], None, minimum)
+            if settings.automask:
+                errors, _ = view_errors(views, statistics, settings.ssim)
+                identity, _ = join_sources(errors, None, settings.minimum)
             self.chunks.append((part, Prepared(views, statistics, identity)))
 
     def __call__(self, depth: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
         """Return the mean photometric loss, differentiable by depth (B, 1, H, W) and `camera_matrices` (B, S, 3, 4)."""
         return _Reprojection.apply(depth[:, 0], camera, self)
+
+
+def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
+                         T_source_target: torch.Tensor, settings: LossSettings = LossSettings()) -> LossTerms:
+    """Return what `losses.self_supervised_loss` returns, faster, and without a gradient by the images.
+
+    Args and Returns are those of that function.
+
+    Raises:
+        InputError: if a shape differs, the image is too small for so many scales, or an image asks for its gradient.
+    """
+    check_loss_inputs(disps, target, sources, K, T_source_target)
+    if torch.is_grad_enabled() and (target.requires_grad or sources.requires_grad):
+        raise InputError("the fused loss has no gradient by the images; take losses.self_supervised_loss, which has.")
+    # Geometry and SSIM need the precision of the images, also where the networks run in bfloat16.
+    K, T_source_target, *disps = (x.to(target.dtype) for x in (K, T_source_target, *disps))
+    with torch.autocast(target.device.type, enabled=False):
+        if settings.gray:
+            target, sources = target.mean(-3, keepdim=True), sources.mean(-3, keepdim=True)
+        targets, views = pyramid(target, len(disps)), pyramid(sources, 1 if settings.full_resolution else len(disps))
+        prepared = [FusedReprojection(*images, settings) for images in zip(targets, views)]
+        Ks = torch.stack([resize_intrinsics(K, 0.5**level, 0.5**level) for level in range(len(views))])
+        cameras = camera_matrices(T_source_target, Ks, [view.shape[-2:] for view in views])
+        photometric, smoothness, total = [], [], []
+        for scale, disp in enumerate(disps):
+            level = 0 if settings.full_resolution else scale
+            depth = disp_to_depth(resized_disp(disp, targets[level]), settings.min_depth, settings.max_depth)
+            photometric.append(prepared[level](depth, cameras[level]))
+            smoothness.append(fused_smoothness(disp, targets[scale]))
+            total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
+        return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))

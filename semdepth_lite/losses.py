@@ -1,7 +1,8 @@
 """The photometric loss: SSIM and L1, the minimum over sources, the automask, and edge-aware smoothness.
 
-The functions here are the readable reference that the lessons show. `self_supervised_loss` takes the same mathematics
-from `fused.py` unless `reference=True`; a test holds the two equal, gradients included.
+This is the loss as the lessons write it, and everything in it is differentiable, by the images too. `fused.py` holds
+the same loss with a gradient written by hand, for speed; training takes that one unless its settings ask for this one.
+A test holds the two equal, gradients included.
 """
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ import torch.nn.functional as F
 
 from .camera import disp_to_depth, halve, resize_intrinsics
 from .common.contracts import InputError, check_sizes
-from .fused import SSIM_C1, SSIM_C2, FusedReprojection, camera_matrices, fused_smoothness
 from .warp import warp
+
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # constants of SSIM [code: MD2]
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def reprojection_error(depth: torch.Tensor, T_source_target: torch.Tensor, K: to
         sources: (B, S, C, H, W).
         settings: `ssim`, `minimum` and `mask_outside` are used.
     """
-    views, valid = zip(*(warp(source, depth, T, K, reference=True)
+    views, valid = zip(*(warp(source, depth, T, K)
                          for source, T in zip(sources.unbind(1), T_source_target.unbind(1))))
     errors = source_errors(torch.stack(views, 1), target, settings.ssim)
     valid = torch.cat(valid, 1)
@@ -168,9 +170,9 @@ def automask(reprojection: torch.Tensor, identity: torch.Tensor, margin: float =
     return reprojection < identity + margin
 
 
-def reference_reprojection(target: torch.Tensor, sources: torch.Tensor, depth: torch.Tensor,
-                           T_source_target: torch.Tensor, K: torch.Tensor, settings: LossSettings) -> torch.Tensor:
-    """Return the mean photometric loss of one scale, step by step.
+def reprojection_loss(target: torch.Tensor, sources: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tensor,
+                      K: torch.Tensor, settings: LossSettings) -> torch.Tensor:
+    """Return the mean photometric loss of one scale.
 
     A masked pixel contributes its identity error, whose gradient is zero [code: MD2]; a pixel without any source
     contributes 0.
@@ -223,22 +225,16 @@ def pyramid(image: torch.Tensor, levels: int) -> list[torch.Tensor]:
     return images
 
 
-def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
-                         T_source_target: torch.Tensor, settings: LossSettings = LossSettings(),
-                         reference: bool = False) -> LossTerms:
-    """Return the loss that teaches depth and motion without labels.
+def resized_disp(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Bring a disparity map (B, 1, h, w) to the size of an image (B, C, H, W), bilinearly."""
+    if disp.shape[-2:] == image.shape[-2:]:
+        return disp
+    return F.interpolate(disp, image.shape[-2:], mode="bilinear", align_corners=False)
 
-    Args:
-        disps: sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
-        target: (B, 3, H, W) in [0, 1].
-        sources: (B, S, 3, H, W).
-        K: (B, 3, 3), pixels.
-        T_source_target: (B, S, 4, 4).
-        settings: switches.
-        reference: take the readable form instead of the fused one.
 
-    Returns:
-        LossTerms.
+def check_loss_inputs(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
+                      T_source_target: torch.Tensor) -> None:
+    """Refuse what `self_supervised_loss` cannot compare.
 
     Raises:
         InputError: if a shape differs, or the image is too small for so many scales.
@@ -250,42 +246,47 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
     height, width = sizes["H"], sizes["W"]
     for scale, disp in enumerate(disps):
         check_sizes(disp, f"disps[{scale}]", "B1HW", B=sizes["B"], H=height >> scale, W=width >> scale)
-    if (height | width) % 2 ** (len(disps) - 1) or min(height, width) < 2 ** len(disps):
+    block = 2 ** (len(disps) - 1)
+    if height % block or width % block or min(height, width) < 2 * block:
         raise InputError(f"an image of {width}x{height} pixels cannot be halved {len(disps) - 1} times to two "
                          "pixels or more; resize it to multiples of 32 from 64 on.")
-    # under automatic mixed precision the networks may speak bfloat16; geometry and SSIM need the images' precision
-    disps, T_source_target = [disp.to(target.dtype) for disp in disps], T_source_target.to(target.dtype)
-    K = K.to(target.dtype)  # `intrinsics` gives float32
+
+
+def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
+                         T_source_target: torch.Tensor, settings: LossSettings = LossSettings()) -> LossTerms:
+    """Return the loss that teaches depth and motion without labels.
+
+    Args:
+        disps: Sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
+        target: (B, 3, H, W) images in [0, 1].
+        sources: (B, S, 3, H, W) images in [0, 1].
+        K: (B, 3, 3) intrinsics, pixels.
+        T_source_target: (B, S, 4, 4) motions.
+        settings: Switches of the loss.
+
+    Returns:
+        LossTerms, differentiable by everything that goes in.
+
+    Raises:
+        InputError: if a shape differs, or the image is too small for so many scales.
+    """
+    check_loss_inputs(disps, target, sources, K, T_source_target)
+    # Geometry and SSIM need the precision of the images, also where the networks run in bfloat16.
+    K, T_source_target, *disps = (x.to(target.dtype) for x in (K, T_source_target, *disps))
     with torch.autocast(target.device.type, enabled=False):
-        return _compare_scales(disps, target, sources, K, T_source_target, settings, reference)
-
-
-def _compare_scales(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
-                    T_source_target: torch.Tensor, settings: LossSettings, reference: bool) -> LossTerms:
-    """Compare at every scale, and average."""
-    shared = "ssim", "minimum", "automask", "automask_margin", "mask_outside"
-    switches = {name: getattr(settings, name) for name in shared}
-    if settings.gray:
-        target, sources = (image.mean(-3, keepdim=True) for image in (target, sources))
-    targets = pyramid(target, len(disps))
-    views = pyramid(sources, 1 if settings.full_resolution else len(disps))
-    Ks = [resize_intrinsics(K, 0.5**level, 0.5**level) for level in range(len(views))]
-    if not reference:
-        prepared = [FusedReprojection(*images, **switches) for images in zip(targets, views)]
-        cameras = camera_matrices(T_source_target, torch.stack(Ks), [view.shape[-2:] for view in views])
-    photometric, smoothness, total = [], [], []
-    for scale, disp in enumerate(disps):
-        level = 0 if settings.full_resolution else scale
-        full = disp
-        if settings.full_resolution and scale:
-            full = F.interpolate(disp, target.shape[-2:], mode="bilinear", align_corners=False)
-        depth = disp_to_depth(full, settings.min_depth, settings.max_depth)
-        photometric.append(reference_reprojection(targets[level], views[level], depth, T_source_target, Ks[level],
-                                                  settings) if reference else prepared[level](depth, cameras[level]))
-        smoothness.append(smoothness_loss(normalize_disp(disp), targets[scale]) if reference
-                          else fused_smoothness(disp, targets[scale]))
-        total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
-    return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))
+        if settings.gray:
+            target, sources = target.mean(-3, keepdim=True), sources.mean(-3, keepdim=True)
+        targets, views = pyramid(target, len(disps)), pyramid(sources, len(disps))
+        photometric, smoothness, total = [], [], []
+        for scale, disp in enumerate(disps):
+            level = 0 if settings.full_resolution else scale
+            depth = disp_to_depth(resized_disp(disp, targets[level]), settings.min_depth, settings.max_depth)
+            K_level = resize_intrinsics(K, 0.5**level, 0.5**level)
+            photometric.append(reprojection_loss(targets[level], views[level], depth, T_source_target, K_level,
+                                                 settings))
+            smoothness.append(smoothness_loss(normalize_disp(disp), targets[scale]))
+            total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
+        return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))
 
 
 def supervised_loss(disps: list[torch.Tensor], depth: torch.Tensor, settings: LossSettings = LossSettings()
@@ -304,8 +305,7 @@ def supervised_loss(disps: list[torch.Tensor], depth: torch.Tensor, settings: Lo
     truth = torch.where(known, depth, 1).log()
     errors = []
     for disp in disps:
-        full = F.interpolate(disp, depth.shape[-2:], mode="bilinear", align_corners=False)
-        predicted = disp_to_depth(full, settings.min_depth, settings.max_depth).log()
+        predicted = disp_to_depth(resized_disp(disp, depth), settings.min_depth, settings.max_depth).log()
         errors.append(((predicted - truth).abs() * known).sum() / count)
     error = torch.stack(errors).mean()
     return LossTerms(error, error.detach(), torch.zeros_like(error.detach()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from . import fused, losses
 from .alignment import align_motion
 from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
@@ -13,7 +14,7 @@ from .classes import NUM_CLASSES
 from .common.contracts import InputError, check_divisible, check_sizes
 from .data.triplet import Triplet
 from .labels import label_borders, pack_labels, unpack
-from .losses import LossSettings, LossTerms, self_supervised_loss, supervised_loss
+from .losses import LossSettings, LossTerms, supervised_loss
 from .networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
 from .semantics import (
     Guidance,
@@ -63,6 +64,7 @@ class Model(nn.Module):
         pose: learned, or given by the data; there is no pose network then.
         supervision: video (self-supervised), or depth (the true depth, as an upper bound; no pose network either).
         alignment: Gauss-Newton steps that improve the learned motion while training; Monodepth2 has none.
+        fused: Whether the loss is taken from `fused.py`, or from `losses.py`, which is slower and can be read.
 
     Attributes:
         progress: share of the training that is done, which decides whether the ranking loss has begun.
@@ -71,9 +73,10 @@ class Model(nn.Module):
 
     def __init__(self, networks: NetworkSettings = NetworkSettings(), variant: Variant = Variant(),
                  loss: LossSettings = LossSettings(), pose: str = "learned", supervision: str = "video",
-                 alignment: int = 0) -> None:
+                 alignment: int = 0, fused: bool = True) -> None:
         super().__init__()
         self.variant, self.loss, self.supervision, self.alignment = variant, loss, supervision, alignment
+        self.fused = fused
         self.progress, self.seed = 0.0, 0
         self.encoder = Encoder(networks)
         self.depth = DepthDecoder(self.encoder.channels, networks)
@@ -269,6 +272,7 @@ class Model(nn.Module):
             prediction.T_source_target = batch.T_source_target
         else:
             raise InputError("the data gives no camera motion; train with a learned pose.")
+        self_supervised_loss = (fused if self.fused else losses).self_supervised_loss
         return self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
                                     prediction.T_source_target, self.loss)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .camera import backproject, invert_intrinsics, pixel_grid, project, transform_points
+from .camera import backproject, project, transform_points
 from .common.contracts import check_sizes
 
 
@@ -40,17 +40,14 @@ def inside(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
 
 
-def source_pixels(depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor,
-                  reference: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+def source_pixels(depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor
+                  ) -> tuple[torch.Tensor, torch.Tensor]:
     """Find where each target pixel lies in the source view: p' ~ K (R depth K^-1 p + t).
-
-    The fast form folds the camera into one 3x3 matrix and one vector, depth (K R K^-1) p + K t; `reference=True`
-    walks through back-projection, motion and projection instead. A test holds them equal.
 
     Args:
         depth: (B, 1, H, W) z of the target view, meters.
-        T_source_target: (B, 4, 4).
-        K: (B, 3, 3), pixels.
+        T_source_target: (B, 4, 4) motion from the target to the source camera.
+        K: (B, 3, 3) intrinsics, pixels.
 
     Returns:
         pixels (B, 2, H, W) as (u, v) in the source view, and z (B, 1, H, W) there, meters.
@@ -60,26 +57,11 @@ def source_pixels(depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.T
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     check_sizes(T_source_target, "T_source_target", "B44", B=sizes["B"])
-    check_sizes(K, "K", "B33", B=sizes["B"])
-    if reference:
-        return project(transform_points(T_source_target, backproject(depth, K)), K)
-    homography, epipole = fold_camera(T_source_target, K)
-    u, v = pixel_grid(sizes["H"], sizes["W"], depth)
-    H, e = homography[..., None, None], epipole[..., None, None]
-    x, y, z = ((H[:, i, 0] * u + H[:, i, 1] * v + H[:, i, 2]) * depth[:, 0] + e[:, i] for i in range(3))
-    held = z.clamp(min=1e-7)
-    return torch.stack((x / held, y / held), 1), z[:, None]
+    return project(transform_points(T_source_target, backproject(depth, K)), K)
 
 
-def fold_camera(T_source_target: torch.Tensor, K: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Fold motions (..., 4, 4) and intrinsics (..., 3, 3): the homography at infinity K R K^-1 and the epipole K t."""
-    homography = K @ T_source_target[..., :3, :3] @ invert_intrinsics(K)
-    epipole = (K @ T_source_target[..., :3, 3:])[..., 0]
-    return homography, epipole
-
-
-def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor,
-         reference: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor
+         ) -> tuple[torch.Tensor, torch.Tensor]:
     """Synthesize the target view from a source view, with the target's depth and the camera motion.
 
     Args:
@@ -87,7 +69,6 @@ def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tenso
         depth: (B, 1, H, W) z of the target view, meters.
         T_source_target: (B, 4, 4).
         K: (B, 3, 3), pixels.
-        reference: take the step-by-step projection.
 
     Returns:
         warped (B, C, H, W), and valid (B, 1, H, W) bool: the point lies in front of the source camera and inside its
@@ -100,7 +81,7 @@ def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tenso
     check_sizes(source, "source", "BCHW", **sizes)
     # `camera.intrinsics` gives float32, and images may be float64
     depth, T_source_target, K = (given.to(source.dtype) for given in (depth, T_source_target, K))
-    pixels, z = source_pixels(depth, T_source_target, K, reference)
+    pixels, z = source_pixels(depth, T_source_target, K)
     valid = inside(pixels, sizes["H"], sizes["W"]) & (z > 1e-7)
     return sample(source, pixels), valid
 

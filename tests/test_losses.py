@@ -12,11 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-from semdepth_lite import losses as losses_room
+from semdepth_lite import fused, losses
 from semdepth_lite.camera import flip_intrinsics, flip_transform, invert_transform, rigid_transform
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data.augmentation import flip
-from semdepth_lite.fused import FusedReprojection, box_sum, box_sum_adjoint, camera_matrices, fused_smoothness
+from semdepth_lite.fused import (
+    FusedReprojection,
+    box_sum,
+    box_sum_adjoint,
+    camera_matrices,
+    fold_camera,
+    fused_smoothness,
+)
 from semdepth_lite.losses import (
     LOSSES,
     LossSettings,
@@ -27,15 +34,14 @@ from semdepth_lite.losses import (
     normalize_disp,
     photometric_error,
     pyramid,
-    reference_reprojection,
     reprojection_error,
-    self_supervised_loss,
+    reprojection_loss,
     smoothness_loss,
     ssim_distance,
     supervised_loss,
 )
 
-BOTH = pytest.mark.parametrize("reference", [True, False], ids=["reference", "fused"])
+BOTH = pytest.mark.parametrize("form", [losses, fused], ids=["readable", "fused"])
 SWITCHES = ("full_resolution", "gray", "minimum", "automask", "mask_outside")
 
 
@@ -57,13 +63,13 @@ def golden_motion(axis_angle: torch.Tensor, translation: torch.Tensor) -> torch.
                         rigid_transform(axis_angle[1, :, 0], translation[1, :, 0])), 1)
 
 
-def golden_loss(settings: LossSettings, reference: bool, dtype: torch.dtype = torch.float32):
-    """The golden inputs through our loss, with leaves that collect gradients."""
+def golden_loss(settings: LossSettings, form, dtype: torch.dtype = torch.float64):
+    """The golden inputs through our loss, readable or fused, with leaves that collect gradients."""
     disps = [golden(f"loss_disp_{s}").to(dtype).requires_grad_() for s in range(4)]
     motion = [golden(f"loss_{name}").to(dtype).requires_grad_() for name in ("axisangle", "translation")]
     target, *sources, K = (golden(name).to(dtype) for name in ("image_0", "image_minus1", "image_1", "K"))
-    terms = self_supervised_loss(disps, target, torch.stack(sources, 1), K[:, :3, :3], golden_motion(*motion),
-                                 settings, reference)
+    terms = form.self_supervised_loss(disps, target, torch.stack(sources, 1), K[:, :3, :3], golden_motion(*motion),
+                                      settings)
     return terms, disps, motion
 
 
@@ -71,9 +77,9 @@ def golden_loss(settings: LossSettings, reference: bool, dtype: torch.dtype = to
 
 @BOTH
 @pytest.mark.parametrize("prefix, masked", [("loss", True), ("plain_loss", False)])
-def test_the_loss_and_its_gradients_are_monodepth2s(reference, prefix, masked):
+def test_the_loss_and_its_gradients_are_monodepth2s(form, prefix, masked):
     """In double precision: in single, one pixel is so close to the automask's tie that builds of torch differ on it."""
-    terms, disps, (axis_angle, translation) = golden_loss(LossSettings(automask=masked), reference, torch.float64)
+    terms, disps, (axis_angle, translation) = golden_loss(LossSettings(automask=masked), form)
     assert terms.total.item() == pytest.approx(golden(f"{prefix}_total").item(), rel=1e-5)
     terms.total.backward()
     grads = {f"disp_{s}": disp.grad for s, disp in enumerate(disps)}
@@ -85,21 +91,17 @@ def test_the_loss_and_its_gradients_are_monodepth2s(reference, prefix, masked):
         assert difference.max() < 1e-3 * size and difference.mean() < 5e-5 * size, name
 
 
-def test_each_scale_is_monodepth2s(monkeypatch):
+@pytest.mark.parametrize("scale", range(4))
+def test_each_scale_is_monodepth2s(scale):
     """The loss of a scale alone: its photometric part, and smoothness weighted by 1e-3 / 2^s."""
-    calls = []
-
-    def recorded(*args, **keywords):
-        calls.append(reference_reprojection(*args, **keywords))
-        return calls[-1]
-
-    monkeypatch.setattr(losses_room, "reference_reprojection", recorded)
-    golden_loss(LossSettings(), reference=True)
-    for scale, photometric in enumerate(calls):
-        smooth = smoothness_loss(normalize_disp(golden(f"loss_disp_{scale}")), reduced(golden("image_0"), scale))
-        expected = golden(f"loss_scale_{scale}").item()
-        assert (photometric + 1e-3 / 2**scale * smooth).item() == pytest.approx(expected, rel=1e-5)
-    assert len(calls) == 4
+    settings, disp = LossSettings(), golden(f"loss_disp_{scale}")
+    target, sources = golden("image_0"), torch.stack((golden("image_minus1"), golden("image_1")), 1)
+    full = F.interpolate(disp, (64, 96), mode="bilinear", align_corners=False)
+    T = golden_motion(golden("loss_axisangle"), golden("loss_translation"))
+    photometric = reprojection_loss(target, sources, 1 / (0.01 + 9.99 * full), T, golden("K")[:, :3, :3], settings)
+    smooth = smoothness_loss(normalize_disp(disp), reduced(target, scale))
+    expected = golden(f"loss_scale_{scale}").item()
+    assert (photometric + 1e-3 / 2**scale * smooth).item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("scale", range(4))
@@ -189,14 +191,14 @@ def test_the_minimum_repairs_what_one_source_cannot_see():
 
 
 @BOTH
-def test_a_tie_goes_to_the_unmoved_source_and_teaches_nothing(reference):
+def test_a_tie_goes_to_the_unmoved_source_and_teaches_nothing(form):
     """With a camera that stands still every pixel is a tie: the loss is there, its gradient is not."""
     image = torch.rand(1, 3, 32, 32, dtype=torch.float64)
     disps = [torch.full((1, 1, 32 >> s, 32 >> s), 0.02, dtype=torch.float64, requires_grad=True) for s in range(4)]
     other = (image + 0.1).clamp(0, 1)
     T = torch.eye(4, dtype=torch.float64).expand(1, 2, 4, 4)
     settings = LossSettings(smoothness=0.0, automask=True)
-    terms = self_supervised_loss(disps, image, torch.stack((other, other), 1), camera(32, 32), T, settings, reference)
+    terms = form.self_supervised_loss(disps, image, torch.stack((other, other), 1), camera(32, 32), T, settings)
     assert terms.total > 0.01
     assert not automask(torch.tensor([0.3, 0.2]), torch.tensor([0.3, 0.3])).equal(torch.tensor([True, True]))
     terms.total.backward()
@@ -205,7 +207,7 @@ def test_a_tie_goes_to_the_unmoved_source_and_teaches_nothing(reference):
 
 @BOTH
 @pytest.mark.parametrize("minimum", [True, False])
-def test_pixels_without_any_source_count_zero_or_their_identity_error(reference, minimum):
+def test_pixels_without_any_source_count_zero_or_their_identity_error(form, minimum):
     """The camera turned away altogether: no sample lies inside its frame."""
     scene = scene_triplet()
     T = scene.T_source_target.clone()
@@ -213,39 +215,26 @@ def test_pixels_without_any_source_count_zero_or_their_identity_error(reference,
     disps = four_scales(disp_of_depth(scene.depth))
     settings = LossSettings(mask_outside=True, minimum=minimum, smoothness=0.0)
     arguments = disps, scene.target, scene.sources, scene.K, T
-    off = self_supervised_loss(*arguments, replace(settings, automask=False), reference)
+    off = form.self_supervised_loss(*arguments, replace(settings, automask=False))
     assert off.total.item() == 0
-    on = self_supervised_loss(*arguments, replace(settings, automask=True), reference)
+    on = form.self_supervised_loss(*arguments, replace(settings, automask=True))
     expected = identity_error(scene.target, scene.sources, settings).mean()
     assert on.total.item() == pytest.approx(expected.item(), rel=1e-9)
 
 
 @BOTH
-def test_outside_the_frame_only_the_other_source_counts(reference):
+def test_outside_the_frame_only_the_other_source_counts(form):
     scene = scene_triplet(pole=False)
     T = scene.T_source_target.clone()
     T[:, 0, 0, 3] = 1000.0
     settings = LossSettings(mask_outside=True, automask=False, smoothness=0.0)
     disps = [disp_of_depth(scene.depth)]
     for minimum in (True, False):
-        both = self_supervised_loss(disps, scene.target, scene.sources, scene.K, T, replace(settings, minimum=minimum),
-                                    reference)
-        one = self_supervised_loss(disps, scene.target, scene.sources[:, 1:], scene.K, T[:, 1:],
-                                   replace(settings, minimum=minimum), reference)
+        both = form.self_supervised_loss(disps, scene.target, scene.sources, scene.K, T,
+                                         replace(settings, minimum=minimum))
+        one = form.self_supervised_loss(disps, scene.target, scene.sources[:, 1:], scene.K, T[:, 1:],
+                                        replace(settings, minimum=minimum))
         assert both.total.item() == pytest.approx(one.total.item(), rel=1e-9)
-
-
-def test_the_unmoved_error_is_computed_once_for_all_scales(monkeypatch):
-    made = []
-
-    class Counted(FusedReprojection):
-        def __init__(self, *args, **keywords):
-            made.append(args[0].shape)
-            super().__init__(*args, **keywords)
-
-    monkeypatch.setattr(losses_room, "FusedReprojection", Counted)
-    golden_loss(LossSettings(), reference=False)
-    assert made == [(2, 3, 64, 96)]
 
 
 # Fused and readable
@@ -268,17 +257,17 @@ def random_problem(batch: int, sources: int, height: int = 32, width: int = 32, 
     return smooth(batch, 3, height, width), views, K, disps, axis_angle, translation
 
 
-def evaluate(problem, settings: LossSettings, reference: bool) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def evaluate(problem, settings: LossSettings, form) -> tuple[torch.Tensor, list[torch.Tensor]]:
     target, views, K, disps, axis_angle, translation = problem
     leaves = [leaf.clone().requires_grad_() for leaf in (*disps, axis_angle, translation)]
     T = rigid_transform(*leaves[4:]).view(*views.shape[:2], 4, 4)
-    terms = self_supervised_loss(leaves[:4], target, views, K, T, settings, reference)
+    terms = form.self_supervised_loss(leaves[:4], target, views, K, T, settings)
     terms.total.backward()
     return terms.total.detach(), [leaf.grad for leaf in leaves]
 
 
 def assert_forms_agree(problem, settings: LossSettings) -> None:
-    (slow, slow_grads), (fast, fast_grads) = (evaluate(problem, settings, reference) for reference in (True, False))
+    (slow, slow_grads), (fast, fast_grads) = (evaluate(problem, settings, form) for form in (losses, fused))
     assert abs(slow - fast) < 1e-10
     for a, b in zip(slow_grads, fast_grads):
         assert a.abs().max() > 0
@@ -305,7 +294,7 @@ def test_the_batch_may_go_through_in_chunks(monkeypatch, name, chunk):
     problem = random_problem(3, 2)
     assert_forms_agree(problem, LOSSES[name])
     images = problem[0], problem[1]
-    sizes = [part.stop - part.start for part, _ in FusedReprojection(*images, 0.85, True, True, False).chunks]
+    sizes = [part.stop - part.start for part, _ in FusedReprojection(*images, LossSettings()).chunks]
     assert sizes[0] == {1: 1, 10**9: 10**9 // (2 * 3 * 32 * 32)}.get(chunk, 2)
 
 
@@ -314,9 +303,9 @@ def test_the_fused_loss_without_gradients_is_the_same_number():
     target, views, K, disps, axis_angle, translation = problem
     T = rigid_transform(axis_angle, translation).view(2, 2, 4, 4)
     with torch.no_grad():
-        quiet = self_supervised_loss(disps, target, views, K, T).total
+        quiet = fused.self_supervised_loss(disps, target, views, K, T).total
     assert not quiet.requires_grad
-    assert torch.allclose(quiet, evaluate(problem, LossSettings(), False)[0], atol=1e-12)
+    assert torch.allclose(quiet, evaluate(problem, LossSettings(), fused)[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -328,13 +317,13 @@ def test_what_is_no_number_shows_in_the_loss_and_in_its_gradient(name, broken):
         problem[3][0][1, 0, 5, 6] = torch.nan
     else:
         problem[5][0, 0] = torch.nan
-    total, gradients = evaluate(problem, LOSSES[name], reference=False)
+    total, gradients = evaluate(problem, LOSSES[name], fused)
     assert total.isnan() and any(gradient.isnan().any() for gradient in gradients)
 
 
-def compare(fused: FusedReprojection, depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+def compare(loss: FusedReprojection, depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     """The fused photometric loss at the size of the depth map."""
-    return fused(depth, camera_matrices(T, K[None], [depth.shape[-2:]])[0])
+    return loss(depth, camera_matrices(T, K[None], [depth.shape[-2:]])[0])
 
 
 @pytest.mark.parametrize("ssim", [0.85, 0.0])
@@ -346,8 +335,9 @@ def test_gradient_of_the_fused_loss(ssim, minimum, masked, mask_outside):
     depth = (3 + torch.rand(1, 1, 4, 5, generator=generator, dtype=torch.float64)).requires_grad_()
     axis_angle = (0.05 * torch.randn(2, 3, generator=generator, dtype=torch.float64)).requires_grad_()
     translation = (0.3 * torch.randn(2, 3, generator=generator, dtype=torch.float64)).requires_grad_()
-    fused, K = FusedReprojection(target, views, ssim, minimum, masked, mask_outside), camera(4, 5)
-    assert gradcheck(lambda d, a, t: 3 * compare(fused, d, rigid_transform(a, t).view(1, 2, 4, 4), K),
+    settings = LossSettings(ssim=ssim, minimum=minimum, automask=masked, mask_outside=mask_outside)
+    loss, K = FusedReprojection(target, views, settings), camera(4, 5)
+    assert gradcheck(lambda d, a, t: 3 * compare(loss, d, rigid_transform(a, t).view(1, 2, 4, 4), K),
                      (depth, axis_angle, translation))
 
 
@@ -356,28 +346,50 @@ def test_a_second_derivative_is_refused_and_not_wrong():
     target, views, K, disps, axis_angle, translation = problem
     T = rigid_transform(axis_angle, translation).view(1, 2, 4, 4)
     disps[0].requires_grad_()
-    for reference in (True, False):
-        total = self_supervised_loss(disps, target, views, K, T, reference=reference).total
-        if reference:
-            torch.autograd.grad(total, disps[0], create_graph=True)
-        else:
-            with pytest.raises(InputError, match="no second derivative; take self_supervised_loss"):
-                torch.autograd.grad(total, disps[0], create_graph=True)
+    torch.autograd.grad(losses.self_supervised_loss(disps, target, views, K, T).total, disps[0], create_graph=True)
+    total = fused.self_supervised_loss(disps, target, views, K, T).total
+    with pytest.raises(InputError, match="no second derivative; take losses.self_supervised_loss"):
+        torch.autograd.grad(total, disps[0], create_graph=True)
+
+
+def test_the_readable_loss_has_a_gradient_by_the_images_and_the_fused_one_names_it():
+    """An exposure may be learned: the derivative of the loss by a gain of the sources, against finite differences."""
+    target, views, K, disps, axis_angle, translation = random_problem(1, 2)
+    T = rigid_transform(axis_angle, translation).view(1, 2, 4, 4)
+
+    def loss(gain: torch.Tensor, form=losses) -> torch.Tensor:
+        return form.self_supervised_loss(disps, target, gain * views, K, T).total
+
+    assert gradcheck(loss, torch.tensor(0.9, dtype=torch.float64, requires_grad=True))
+    with pytest.raises(InputError, match="no gradient by the images; take losses.self_supervised_loss"):
+        loss(torch.tensor(0.9, dtype=torch.float64, requires_grad=True), fused)
+    with torch.no_grad():
+        loss(torch.tensor(0.9, dtype=torch.float64, requires_grad=True), fused)
+
+
+def test_the_folded_camera_is_homography_and_epipole():
+    T, K = poses(3, 2)[1:], camera(32, 48).expand(2, 3, 3)
+    homography, epipole = fold_camera(T, K)
+    point = torch.tensor([7.0, 9.0, 1.0], dtype=torch.float64)
+    for b in range(2):
+        ray = torch.linalg.solve(K[b], point)
+        infinite = K[b] @ (T[b, :3, :3] @ ray)
+        assert torch.allclose(homography[b] @ point, infinite, atol=1e-10)
+        assert torch.allclose(epipole[b], K[b] @ T[b, :3, 3], atol=1e-10)
 
 
 # Laws of the whole loss
 
 @BOTH
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_horizontal_flip_leaves_the_loss_alone(reference, name):
+def test_a_horizontal_flip_leaves_the_loss_alone(form, name):
     scene = scene_triplet(64, 96)
     disps = four_scales(disp_of_depth(scene.depth))
-    plain = self_supervised_loss(disps, scene.target, scene.sources, scene.K, scene.T_source_target, LOSSES[name],
-                                 reference)
+    plain = form.self_supervised_loss(disps, scene.target, scene.sources, scene.K, scene.T_source_target, LOSSES[name])
     other = flip(scene, torch.tensor([True]))
     mirrored = [disp.flip(-1) for disp in disps]
-    flipped = self_supervised_loss(mirrored, other.target, other.sources, other.K, other.T_source_target, LOSSES[name],
-                                   reference)
+    flipped = form.self_supervised_loss(mirrored, other.target, other.sources, other.K, other.T_source_target,
+                                        LOSSES[name])
     for term in ("total", "photometric", "smoothness"):
         assert getattr(flipped, term).item() == pytest.approx(getattr(plain, term).item(), abs=1e-10)
     assert torch.allclose(other.K, flip_intrinsics(scene.K, 96))
@@ -386,23 +398,23 @@ def test_a_horizontal_flip_leaves_the_loss_alone(reference, name):
 
 def test_scaling_depth_and_translation_leaves_the_fused_loss_alone():
     scene = scene_triplet()
-    fused = FusedReprojection(scene.target, scene.sources, 0.85, True, True, False)
+    loss = FusedReprojection(scene.target, scene.sources, LossSettings())
     scaled = scene.T_source_target.clone()
     scaled[..., :3, 3] *= 4.2
-    plain = compare(fused, scene.depth, scene.T_source_target, scene.K)
-    assert compare(fused, 4.2 * scene.depth, scaled, scene.K).item() == pytest.approx(plain.item(), abs=1e-10)
-    assert abs(compare(fused, 4.2 * scene.depth, scene.T_source_target, scene.K) - plain) > 1e-3
+    plain = compare(loss, scene.depth, scene.T_source_target, scene.K)
+    assert compare(loss, 4.2 * scene.depth, scaled, scene.K).item() == pytest.approx(plain.item(), abs=1e-10)
+    assert abs(compare(loss, 4.2 * scene.depth, scene.T_source_target, scene.K) - plain) > 1e-3
 
 
 @BOTH
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_loss_falls_as_depth_moves_toward_the_truth(reference, name):
+def test_the_loss_falls_as_depth_moves_toward_the_truth(form, name):
     scene = scene_triplet(64, 96, seed=2, pole=False)
 
     def loss(factor: float) -> float:
         disps = four_scales(disp_of_depth(scene.depth * factor))
-        return self_supervised_loss(disps, scene.target, scene.sources, scene.K, scene.T_source_target,
-                                    replace(LOSSES[name], automask=False), reference).photometric.item()
+        return form.self_supervised_loss(disps, scene.target, scene.sources, scene.K, scene.T_source_target,
+                                    replace(LOSSES[name], automask=False)).photometric.item()
 
     for factors in ((0.4, 0.55, 0.75, 0.9, 1.0), (2.4, 1.8, 1.3, 1.1, 1.0)):
         values = [loss(factor) for factor in factors]
@@ -410,15 +422,15 @@ def test_the_loss_falls_as_depth_moves_toward_the_truth(reference, name):
 
 
 @BOTH
-def test_the_loss_falls_as_motion_moves_toward_the_truth(reference):
+def test_the_loss_falls_as_motion_moves_toward_the_truth(form):
     scene = scene_triplet(64, 96, seed=2)
     disps = four_scales(disp_of_depth(scene.depth))
     values = []
     for share in (0.0, 0.4, 0.8, 1.0):
         T = scene.T_source_target.clone()
         T[..., :3, 3] *= share
-        values.append(self_supervised_loss(disps, scene.target, scene.sources, scene.K, T, LossSettings(automask=False),
-                                           reference).photometric.item())
+        values.append(form.self_supervised_loss(disps, scene.target, scene.sources, scene.K, T,
+                                                LossSettings(automask=False)).photometric.item())
     assert values == sorted(values, reverse=True) and values[-1] < 0.4 * values[0]
 
 
@@ -426,8 +438,8 @@ def test_the_gradient_of_depth_points_away_from_the_truth():
     scene = scene_triplet(64, 96, seed=2, pole=False)
     for factor, sign in ((0.8, -1), (1.25, 1)):
         depth = (scene.depth * factor).requires_grad_()
-        fused = FusedReprojection(scene.target, scene.sources, 0.85, True, False, True)
-        compare(fused, depth, scene.T_source_target, scene.K).backward()
+        loss = FusedReprojection(scene.target, scene.sources, LossSettings(automask=False, mask_outside=True))
+        compare(loss, depth, scene.T_source_target, scene.K).backward()
         assert (sign * depth.grad).sum() > 0
         assert ((sign * depth.grad) > 0).double().mean() > 0.6
 
@@ -435,7 +447,8 @@ def test_the_gradient_of_depth_points_away_from_the_truth():
 def test_motion_given_the_wrong_way_round_is_worse():
     scene = scene_triplet(64, 96)
     disps = four_scales(disp_of_depth(scene.depth))
-    right, wrong = (self_supervised_loss(disps, scene.target, scene.sources, scene.K, T, LossSettings(automask=False))
+    right, wrong = (fused.self_supervised_loss(disps, scene.target, scene.sources, scene.K, T,
+                                               LossSettings(automask=False))
                     for T in (scene.T_source_target, invert_transform(scene.T_source_target)))
     assert right.photometric < 0.3 * wrong.photometric
 
@@ -522,7 +535,7 @@ def test_the_total_is_photometric_plus_weighted_smoothness():
     target, views, K, disps, *motion = problem
     T = rigid_transform(*motion).view(1, 2, 4, 4)
     smooth = [smoothness_loss(normalize_disp(disp), reduced(target, s)) for s, disp in enumerate(disps)]
-    terms = self_supervised_loss(disps, target, views, K, T, LossSettings(smoothness=0.1))
+    terms = fused.self_supervised_loss(disps, target, views, K, T, LossSettings(smoothness=0.1))
     weighted = sum(0.1 / 2**s * value for s, value in enumerate(smooth)) / 4
     assert terms.total.item() == pytest.approx((terms.photometric + weighted).item(), abs=1e-12)
     assert terms.smoothness.item() == pytest.approx(sum(smooth).item() / 4, abs=1e-12)
@@ -538,18 +551,18 @@ def test_wrong_shapes_are_refused(position, replacement, name):
     arguments = [disps, target, views, K, rigid_transform(*motion).view(1, 2, 4, 4)]
     arguments[position] = replacement
     with pytest.raises(InputError, match=f"{name} has shape"):
-        self_supervised_loss(*arguments)
+        fused.self_supervised_loss(*arguments)
 
 
 @BOTH
 @pytest.mark.parametrize("position, shape, name", [(3, (3, 3), "K"), (3, (2, 3, 3), "K"), (4, (2, 4, 4), "T_source"),
                                                    (4, (1, 3, 4, 4), "T_source"), (4, (1, 2, 3, 4), "T_source")])
-def test_wrong_cameras_and_motions_are_refused(reference, position, shape, name):
+def test_wrong_cameras_and_motions_are_refused(form, position, shape, name):
     target, views, K, disps, *motion = random_problem(1, 2)
     arguments = [disps, target, views, K, rigid_transform(*motion).view(1, 2, 4, 4)]
     arguments[position] = torch.rand(shape, dtype=torch.float64)
     with pytest.raises(InputError, match=f"{name}.* has shape"):
-        self_supervised_loss(*arguments, reference=reference)
+        form.self_supervised_loss(*arguments)
 
 
 def test_the_supervised_loss_knows_the_truth_and_survives_its_absence():

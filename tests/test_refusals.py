@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from semdepth_lite import camera, labels, losses, metrics
+from semdepth_lite import camera, fused, labels, losses, metrics
 from semdepth_lite.alignment import align_motion
 from semdepth_lite.common.contracts import InputError, check_divisible, check_sizes
 from semdepth_lite.common.runtime import pick_device
@@ -69,14 +69,14 @@ K, T = camera.intrinsics(6.0, 6.0, 2.5, 2.0)[None], torch.eye(4)[None]
 photo = np.zeros((64, 96, 3), np.uint8)
 
 
-def pyramid_loss(height: int, width: int, scales: int, *settings, dtype: torch.dtype = torch.float32, **options
+def pyramid_loss(height: int, width: int, scales: int, *settings, dtype: torch.dtype = torch.float32, form=losses
                  ) -> torch.Tensor:
-    """The loss of random frames, with intrinsics as `camera.intrinsics` gives them."""
+    """The loss of random frames, fused or readable, with intrinsics as `camera.intrinsics` gives them."""
     frames = torch.rand(3, 3, height, width, dtype=dtype)
     disps = [torch.rand(1, 1, height >> s, width >> s, dtype=dtype) for s in range(scales)]
     given = camera.intrinsics(width, width, width / 2, height / 2)[None]
     motion = torch.eye(4).repeat(1, 2, 1, 1)
-    return losses.self_supervised_loss(disps, frames[:1], frames[None, 1:], given, motion, *settings, **options).total
+    return form.self_supervised_loss(disps, frames[:1], frames[None, 1:], given, motion, *settings).total
 
 
 def small_model(**options) -> Model:
@@ -101,7 +101,7 @@ REFUSED = {
     "group": lambda: labels.group_mask(torch.zeros(1, 2, 2, dtype=torch.uint8), "flying"),
     "source depth of another size": lambda: occluded(flat, flat.mT, T, K),
     "four scales of 8 pixels": lambda: pyramid_loss(8, 8, 4),
-    "four scales, 8 pixels high": lambda: pyramid_loss(8, 64, 4, losses.LOSSES["lesson"], reference=True),
+    "four scales, 8 pixels high": lambda: pyramid_loss(8, 64, 4, losses.LOSSES["lesson"], form=fused),
     "photometric": lambda: losses.photometric_error(image, image[..., 1:]),
     "crop": lambda: metrics.crop_mask(4, 6, "half"),
     "scale of another shape": lambda: metrics.median_scale(flat, flat[..., 1:], flat > 0),
@@ -176,15 +176,15 @@ def test_a_door_refuses_in_one_sentence(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", losses.LOSSES)
-@pytest.mark.parametrize("reference", [False, True])
-def test_the_loss_takes_images_down_to_two_pixels_at_the_coarsest_scale(kind, reference):
-    assert torch.isfinite(pyramid_loss(16, 16, 4, losses.LOSSES[kind], reference=reference))
+@pytest.mark.parametrize("form", [fused, losses])
+def test_the_loss_takes_images_down_to_two_pixels_at_the_coarsest_scale(kind, form):
+    assert torch.isfinite(pyramid_loss(16, 16, 4, losses.LOSSES[kind], form=form))
 
 
-@pytest.mark.parametrize("reference", [False, True])
-def test_float64_images_meet_intrinsics_of_float32(reference):
-    assert pyramid_loss(16, 32, 3, reference=reference, dtype=torch.float64).dtype == torch.float64
-    warped, _ = warp(image.double(), flat.double(), T, K, reference)
+@pytest.mark.parametrize("form", [fused, losses])
+def test_float64_images_meet_intrinsics_of_float32(form):
+    assert pyramid_loss(16, 32, 3, form=form, dtype=torch.float64).dtype == torch.float64
+    warped, _ = warp(image.double(), flat.double(), T, K)
     assert warped.dtype == torch.float64 and torch.allclose(warped, image.double())
 
 

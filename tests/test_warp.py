@@ -20,9 +20,7 @@ from semdepth_lite.camera import (
     transform_points,
 )
 from semdepth_lite.common.contracts import InputError
-from semdepth_lite.warp import fold_camera, inside, occluded, sample, source_pixels, warp
-
-BOTH = pytest.mark.parametrize("reference", [True, False], ids=["reference", "fast"])
+from semdepth_lite.warp import inside, occluded, sample, source_pixels, warp
 
 
 def identity(batch: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -31,9 +29,8 @@ def identity(batch: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
 
 # Sampling
 
-@BOTH
-def test_the_warp_is_monodepth2s(reference):
-    warped, _ = warp(golden("image_1"), golden("warp_depth"), golden("warp_T"), golden("K")[:, :3, :3], reference)
+def test_the_warp_is_monodepth2s():
+    warped, _ = warp(golden("image_1"), golden("warp_depth"), golden("warp_T"), golden("K")[:, :3, :3])
     assert (warped - golden("warped_align_true")).abs().max() < 2e-5
     assert (warped - golden("warped_align_false")).abs().max() > 0.02  # the half-pixel trap is another picture
 
@@ -57,24 +54,22 @@ def test_sampling_equals_a_loop(height, width, seed):
             assert torch.allclose(got[0, :, i, j], expected, atol=1e-12)
 
 
-@BOTH
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 2e-4), (torch.float64, 1e-10)])
-def test_identity_motion_returns_the_image(reference, dtype, tolerance):
+def test_identity_motion_returns_the_image(dtype, tolerance):
     image = torch.rand(2, 3, 64, 96, dtype=dtype)
     depth = 0.1 + 99 * torch.rand(2, 1, 64, 96, dtype=dtype)
-    warped, valid = warp(image, depth, identity(2, dtype), camera(64, 96, dtype).expand(2, 3, 3), reference)
+    warped, valid = warp(image, depth, identity(2, dtype), camera(64, 96, dtype).expand(2, 3, 3))
     assert (warped - image).abs().max() <= tolerance
     assert valid.all()
 
 
-@BOTH
 @pytest.mark.parametrize("du, dv", [(3, 0), (-2, 0), (0, 4), (-5, -1)])
-def test_sideways_motion_before_a_wall_shifts_the_image(reference, du, dv):
+def test_sideways_motion_before_a_wall_shifts_the_image(du, dv):
     height, width, z = 16, 24, 5.0
     image, K = torch.rand(1, 2, height, width, dtype=torch.float64), camera(height, width)
     T = identity(1).clone()
     T[0, 0, 3], T[0, 1, 3] = du * z / K[0, 0, 0], dv * z / K[0, 1, 1]
-    warped, valid = warp(image, torch.full((1, 1, height, width), z, dtype=torch.float64), T, K, reference)
+    warped, valid = warp(image, torch.full((1, 1, height, width), z, dtype=torch.float64), T, K)
     row, column = torch.arange(height)[:, None] + dv, torch.arange(width)[None, :] + du
     expected = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     assert torch.equal(valid[0, 0], expected)
@@ -91,23 +86,21 @@ def test_a_frame_ends_half_a_pixel_beyond_its_outer_centers():
     assert inside(pixels, 6, 10).flatten().tolist() == [False, True, True, True, False, False, True, True, False]
 
 
-@BOTH
-def test_what_lies_behind_the_source_camera_is_no_evidence(reference):
+def test_what_lies_behind_the_source_camera_is_no_evidence():
     depth, K = torch.full((1, 1, 16, 24), 5.0, dtype=torch.float64), camera(16, 24)
     T = identity(1).clone()
     T[0, 2, 3] = -20  # the source camera stands far beyond the wall
-    warped, valid = warp(torch.rand(1, 3, 16, 24, dtype=torch.float64), depth, T, K, reference)
-    _, z = source_pixels(depth, T, K, reference)
+    warped, valid = warp(torch.rand(1, 3, 16, 24, dtype=torch.float64), depth, T, K)
+    _, z = source_pixels(depth, T, K)
     assert torch.allclose(z, torch.full_like(z, -15))
     assert not valid.any() and torch.isfinite(warped).all()
 
 
-@BOTH
-def test_the_camera_plane_itself_is_no_evidence(reference):
+def test_the_camera_plane_itself_is_no_evidence():
     T = identity(1).clone()
     T[0, 2, 3] = -5
     depth = torch.full((1, 1, 16, 24), 5.0, dtype=torch.float64)
-    _, valid = warp(torch.rand(1, 3, 16, 24, dtype=torch.float64), depth, T, camera(16, 24), reference)
+    _, valid = warp(torch.rand(1, 3, 16, 24, dtype=torch.float64), depth, T, camera(16, 24))
     assert not valid.any()
 
 
@@ -128,58 +121,39 @@ def test_true_depth_and_motion_paint_the_target():
         assert valid.float().mean() > 0.7 and error < 0.05 * unmoved
 
 
-@BOTH
-def test_what_is_no_number_paints_no_number(reference):
+def test_what_is_no_number_paints_no_number():
     """torch reads some pixel at such a position, and its backward pass over it ends the process."""
     depth = torch.full((2, 1, 16, 24), 5.0)
     depth[1, 0, 3, 4] = torch.nan
     depth.requires_grad_()
     T, K = identity(2, torch.float32), camera(16, 24, torch.float32).expand(2, 3, 3)
-    warped, valid = warp(torch.rand(2, 3, 16, 24), depth, T, K, reference)
+    warped, valid = warp(torch.rand(2, 3, 16, 24), depth, T, K)
     lost = depth.isnan()
     assert torch.equal(warped.isnan(), lost.expand_as(warped)) and torch.equal(valid, ~lost)
     warped.sum().backward()
 
 
-# The two forms, and laws
+# Laws
 
-@given(st.integers(0, 2**20), st.floats(0, 6))
-def test_fast_equals_reference(seed, size):
-    generator = torch.Generator().manual_seed(seed)
-    depth = 0.1 + 20 * torch.rand(2, 1, 5, 7, generator=generator, dtype=torch.float64)
-    T, K = poses(3, seed, size)[1:], camera(5, 7).expand(2, 3, 3)
-    source = torch.rand(2, 3, 5, 7, generator=generator, dtype=torch.float64)
-    fast, slow = source_pixels(depth, T, K), source_pixels(depth, T, K, reference=True)
-    front = (slow[1] > 1e-3).expand_as(slow[0])  # behind the camera positions are arbitrary, and masked
-    assert torch.allclose(fast[0][front], slow[0][front], rtol=1e-8, atol=1e-8)
-    assert torch.allclose(fast[1], slow[1], atol=1e-10)
-    (a, valid_a), (b, valid_b) = warp(source, depth, T, K), warp(source, depth, T, K, reference=True)
-    assert torch.equal(valid_a, valid_b)
-    assert torch.allclose(a[valid_a.expand_as(a)], b[valid_a.expand_as(b)], atol=1e-8)
-
-
-@BOTH
-def test_scaling_depth_and_translation_together_changes_nothing(reference):
+def test_scaling_depth_and_translation_together_changes_nothing():
     scene = scene_triplet()
     T = scene.T_source_target[:, 0]
     scaled = T.clone()
     scaled[:, :3, 3] *= 7.3
-    plain, valid = warp(scene.sources[:, 0], scene.depth, T, scene.K, reference)
-    large, also_valid = warp(scene.sources[:, 0], 7.3 * scene.depth, scaled, scene.K, reference)
+    plain, valid = warp(scene.sources[:, 0], scene.depth, T, scene.K)
+    large, also_valid = warp(scene.sources[:, 0], 7.3 * scene.depth, scaled, scene.K)
     assert (plain - large).abs().max() < 1e-10 and torch.equal(valid, also_valid)
-    only_depth, _ = warp(scene.sources[:, 0], 7.3 * scene.depth, T, scene.K, reference)
+    only_depth, _ = warp(scene.sources[:, 0], 7.3 * scene.depth, T, scene.K)
     assert (plain - only_depth).abs().max() > 0.05
 
 
-@BOTH
-def test_a_horizontal_flip_commutes_with_the_warp(reference):
+def test_a_horizontal_flip_commutes_with_the_warp():
     scene = scene_triplet()
     source, T, K = scene.sources[:, 1], scene.T_source_target[:, 1], scene.K
-    warped, valid = warp(source, scene.depth, T, K, reference)
-    mirrored, also_valid = warp(source.flip(-1), scene.depth.flip(-1), flip_transform(T), flip_intrinsics(K, 48),
-                                reference)
+    warped, valid = warp(source, scene.depth, T, K)
+    mirrored, also_valid = warp(source.flip(-1), scene.depth.flip(-1), flip_transform(T), flip_intrinsics(K, 48))
     assert (mirrored.flip(-1) - warped).abs().max() < 1e-10 and torch.equal(also_valid.flip(-1), valid)
-    forgotten, _ = warp(source.flip(-1), scene.depth.flip(-1), flip_transform(T), K, reference)
+    forgotten, _ = warp(source.flip(-1), scene.depth.flip(-1), flip_transform(T), K)
     assert (forgotten.flip(-1) - warped).abs().max() > 0.01  # a flip that leaves cx alone is another camera
 
 
@@ -208,37 +182,24 @@ def test_motions_compose_along_frames():
     assert (direct - wrong).abs().max() > 1e-3
 
 
-def test_the_folded_camera_is_homography_and_epipole():
-    T, K = poses(3, 2)[1:], camera(32, 48).expand(2, 3, 3)
-    homography, epipole = fold_camera(T, K)
-    point = torch.tensor([7.0, 9.0, 1.0], dtype=torch.float64)
-    for b in range(2):
-        ray = torch.linalg.solve(K[b], point)
-        infinite = K[b] @ (T[b, :3, :3] @ ray)
-        assert torch.allclose(homography[b] @ point, infinite, atol=1e-10)
-        assert torch.allclose(epipole[b], K[b] @ T[b, :3, 3], atol=1e-10)
-
-
 # Gradients
 
-@BOTH
-def test_gradient_of_the_warp(reference):
+def test_gradient_of_the_warp():
     source = torch.rand(2, 2, 4, 5, dtype=torch.float64, requires_grad=True)
     depth = (3 + torch.rand(2, 1, 4, 5, dtype=torch.float64)).requires_grad_()
     axis_angle = (0.05 * torch.randn(2, 3, dtype=torch.float64)).requires_grad_()
     translation = (0.2 * torch.randn(2, 3, dtype=torch.float64)).requires_grad_()
     K = camera(4, 5).expand(2, 3, 3)
-    assert gradcheck(lambda s, d, a, t: warp(s, d, rigid_transform(a, t), K, reference)[0],
+    assert gradcheck(lambda s, d, a, t: warp(s, d, rigid_transform(a, t), K)[0],
                      (source, depth, axis_angle, translation))
 
 
-@BOTH
-def test_gradient_of_the_warp_at_zero_rotation(reference):
+def test_gradient_of_the_warp_at_zero_rotation():
     source, K = torch.rand(1, 2, 5, 6, dtype=torch.float64), camera(5, 6)
     depth = (3 + torch.rand(1, 1, 5, 6, dtype=torch.float64)).requires_grad_()
     axis_angle = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
     translation = torch.tensor([[0.11, -0.07, 0.13]], dtype=torch.float64, requires_grad=True)
-    assert gradcheck(lambda d, a, t: warp(source, d, rigid_transform(a, t), K, reference)[0],
+    assert gradcheck(lambda d, a, t: warp(source, d, rigid_transform(a, t), K)[0],
                      (depth, axis_angle, translation))
 
 

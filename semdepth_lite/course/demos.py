@@ -118,7 +118,7 @@ def ring_mask(pixel: tuple[int, int], height: int, width: int, radius: float = 6
 def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = LossSettings()) -> torch.Tensor:
     """Return what each pixel adds to the photometric loss at full resolution, (B, H, W), for a given depth.
 
-    The switches are those of `losses.reference_reprojection`, whose mean this is.
+    The switches are those of `losses.reprojection_loss`, whose mean this is.
 
     Args:
         batch: images, K and `T_source_target`.

@@ -47,7 +47,7 @@ TERMS = (
     Term("pose", "takes points of a camera to the world; its inverse goes back", r"$T_\mathtt{world\_camera}$",
          "camera.invert_transform", "hartley2004"),
     Term("epipole, homography at infinity", "where a pixel moves if it is near, and where if it is infinitely far",
-         r"$K t,\ K R K^{-1}$", "warp.fold_camera", "hartley2004"),
+         r"$K t,\ K R K^{-1}$", "fused.fold_camera", "hartley2004"),
     Term("parallax", "how far a pixel moves because it is near; in proportion to inverse depth", "",
          "warp.source_pixels", "hartley2004"),
     # view synthesis

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .. import fused, losses
 from ..camera import intrinsics, rigid_transform
 from ..common.contracts import InputError, check_divisible
 from ..common.runtime import keep_freed_memory, peak_mib, pick_device
 from ..data.augmentation import augment, draw_augmentation
 from ..data.sources import StreetSource
 from ..data.triplet import Triplet
-from ..losses import self_supervised_loss
 from ..model import Model
 from ..street import StreetSet, StreetSettings
 from .run import make_optimizer, update
@@ -117,15 +117,14 @@ def plain_networks(model: Model, batch: Triplet) -> tuple[list[torch.Tensor], to
     return disps, torch.stack(motion, 1)
 
 
-def loss_alone(model: Model, batch: Triplet, reference: bool) -> Callable[[], None]:
-    """Return forward and backward of the loss for fixed predictions."""
+def loss_alone(model: Model, batch: Triplet, loss: Callable) -> Callable[[], None]:
+    """Return forward and backward of `loss`, fused or readable, for fixed predictions."""
     with torch.no_grad():
         disps, motion = model.predict(batch.target).disps, model.motion(batch.target, batch.sources)
     leaves = [x.detach().float().requires_grad_() for x in (*disps, motion)]
 
     def call() -> None:
-        self_supervised_loss(leaves[:-1], batch.target, batch.sources, batch.K, leaves[-1], model.loss,
-                             reference).total.backward()
+        loss(leaves[:-1], batch.target, batch.sources, batch.K, leaves[-1], model.loss).total.backward()
 
     return call
 
@@ -168,7 +167,7 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
         disps, motion = plain_networks(model, batch)
         if model.alignment:
             motion = model.aligned(motion, batch, model.depth_of(disps))
-        return self_supervised_loss(disps, batch.target, batch.sources, batch.K, motion, model.loss, True).total
+        return losses.self_supervised_loss(disps, batch.target, batch.sources, batch.K, motion, model.loss).total
 
     step = step_of(model, whole)
     step()
@@ -177,7 +176,8 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
     parts = {"step": step, "networks": step_of(model, networks),
              "plain_networks": step_of(model, lambda: reduce(*plain_networks(model, batch))),
              "readable_step": step_of(model, readable),
-             "loss": loss_alone(model, batch, False), "reference_loss": loss_alone(model, batch, True),
+             "loss": loss_alone(model, batch, fused.self_supervised_loss),
+             "reference_loss": loss_alone(model, batch, losses.self_supervised_loss),
              "data": lambda: augment(source.triplet(np.arange(shape.batch)), draw_augmentation(shape.batch, generator)),
              "augmentation": lambda: augment(batch, draw_augmentation(shape.batch, generator))}
     seconds = timed(parts, repeats, where)

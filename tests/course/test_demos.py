@@ -15,7 +15,7 @@ from semdepth_lite.data.sources import street_source, triplet_of
 from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.evaluation.prediction import to_scale
 from semdepth_lite.evaluation.trajectories import motion_errors
-from semdepth_lite.losses import LossSettings, reference_reprojection
+from semdepth_lite.losses import LossSettings, reprojection_loss
 from semdepth_lite.model import Prediction
 from semdepth_lite.street import render_frame, scene_seeds
 
@@ -103,7 +103,7 @@ def test_pixel_loss_averages_to_the_loss(frames, switches):
     batch, settings = triplet_of(frames[1:]), LossSettings(**switches)
     depth = demos.far_sky(batch.depth)
     images = [image.mean(-3, keepdim=True) if settings.gray else image for image in (batch.target, batch.sources)]
-    loss = reference_reprojection(*images, depth, batch.T_source_target, batch.K, settings)
+    loss = reprojection_loss(*images, depth, batch.T_source_target, batch.K, settings)
     assert torch.allclose(demos.pixel_loss(batch, depth, settings).mean(), loss, rtol=1e-6)
 
 

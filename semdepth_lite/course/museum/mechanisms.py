@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ... import fused
 from ...alignment import align_motion
 from ...borders import snap_depth
 from ...camera import backproject, disp_to_depth, project, resize_intrinsics, rigid_transform, transform_points
@@ -30,7 +31,6 @@ from ...losses import (
     edge_weights,
     identity_error,
     reprojection_error,
-    self_supervised_loss,
 )
 from ...metrics import (
     border_band,
@@ -158,8 +158,8 @@ def refined_depth(batch: Triplet, depth: torch.Tensor, smoothness: float = 2e-3,
     optimizer = torch.optim.Adam([logit], rate)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss = self_supervised_loss([logit.sigmoid()], batch.target, batch.sources, batch.K, batch.T_source_target,
-                                    settings)
+        loss = fused.self_supervised_loss([logit.sigmoid()], batch.target, batch.sources, batch.K,
+                                          batch.T_source_target, settings)
         loss.total.backward()
         optimizer.step()
     return disp_to_depth(logit.detach().sigmoid(), settings.min_depth, settings.max_depth)[0, 0]
