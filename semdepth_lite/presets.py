@@ -31,6 +31,9 @@ PRESETS: dict[str, Preset] = {
                     training=TrainSettings(steps=20, batch=4, alignment=2, segmenter_steps=20)),
     # what a student runs: minutes on two processor cores
     "lesson": Preset(training=TrainSettings(steps=1000, batch=8, alignment=2)),
+    # one stereo photograph in half a minute; its motion is known, and two views differ too much to need an automask
+    "photo": Preset(height=256, width=384, scenes={}, training=TrainSettings(
+        steps=400, batch=1, learning_rate=2e-3, pose="given", augmentation=False)),
     # Monodepth2's own settings on KITTI: 39,810 triplets / 12 x 20 epochs [code: MD2]; meant for a GPU
     "paper": Preset(height=192, width=640, training=TrainSettings(
         encoder="resnet18", loss="monodepth2", steps=66350, batch=12, learning_rate=1e-4, schedule="step", clip=0.0)),
@@ -59,6 +62,9 @@ def street(split: str, preset: str | Preset = "quick", cache: Path | None = None
         progress: show a progress bar.
     """
     chosen = find_preset(preset) if isinstance(preset, str) else preset
+    if split not in chosen.scenes:
+        raise InputError(f"this preset has no street scenes of the split {split!r}; use the preset quick, lesson or "
+                         "paper.")
     return street_source(split, chosen.scenes[split], chosen.height, chosen.width, cache, progress=progress)
 
 

@@ -44,7 +44,7 @@ def run_evaluate(args: argparse.Namespace) -> dict:
         height, width = split.height, split.width
     else:
         source = open_data(args.data, height, width, data_options(args, neighbors=False))
-        about, truth = f"{source.name}: {len(source)} images, truth {args.depth}", truth_batches(source)
+        about, truth = f"{source.name}: {len(source)} images, truth {args.depth or 'measured'}", truth_batches(source)
     report = evaluate(predict, truth, protocol)
     output = args.output or (args.run or Path()) / f"evaluation_{args.split if args.data == 'street' else 'data'}.json"
     report.save(output)
@@ -63,7 +63,7 @@ def protocol_of(args: argparse.Namespace, factor: float):
         except ValueError:
             raise InputError(f"scale {scaling!r} is unknown; use median, none or meters per unit, such as "
                              "5.4.") from None
-    dense = args.data == "street"
+    dense = args.data in ("street", "photo")
     band = (1.5 if dense else 5.0) if args.band is None else args.band
     return Protocol(crop=args.crop, max_depth=args.max_depth, scaling=scaling, dense=dense, band_radius=band,
                     inner_radius=max(band, 4.0), flip=args.flip)

@@ -16,7 +16,7 @@ def open_street(args: argparse.Namespace, split: str):
     from ..presets import street
 
     check_options("street", data_options(args))
-    return street(split, args.preset, progress=not args.quiet)
+    return street(split, args.preset or "quick", progress=not args.quiet)
 
 
 def data_options(args: argparse.Namespace, **changes):
@@ -89,8 +89,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
     """Add what may be said about data."""
     if named:
-        parser.add_argument("--data", default="street", help="street, kitti:ROOT, odometry:ROOT, or frames:FOLDER "
-                            "(or a video file)")
+        parser.add_argument("--data", default="street", help="street, photo (one stereo photograph with measured "
+                            "depth), kitti:ROOT, odometry:ROOT, or frames:FOLDER (or a video file)")
     parser.add_argument("--frames", type=Path, help="KITTI raw: list file, lines 'folder frame side'")
     parser.add_argument("--drives", nargs="*", metavar="DAY/DRIVE", help="KITTI raw: whole drives, where there is no "
                         "list (default: all under the root)")

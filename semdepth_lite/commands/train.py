@@ -12,7 +12,8 @@ from .options import add_data, add_device, data_options, open_street
 def add_training(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
     command.add_argument("run", type=Path, nargs="?", help="run folder")
-    command.add_argument("--preset", default="quick", help="quick, lesson or paper: how much is rendered and trained")
+    command.add_argument("--preset", help="quick, lesson, photo or paper: how much is rendered and trained (default: "
+                         "photo for the photo, else quick)")
     command.add_argument("--variant", help="name of the method (default: the preset's)")
     command.add_argument("--switches", help="changes to the variant, such as 'classes=all levels=2,1,0'")
     command.add_argument("--steps", type=int, help="optimizer steps (default: the preset's)")
@@ -40,12 +41,17 @@ TRAINING = ("variant", "switches", "steps", "batch", "encoder", "loss", "pose", 
             "precision", "seed")
 
 
+def preset_of(args: argparse.Namespace) -> str:
+    """Return the preset's name: the one asked for, or the one that belongs to the data."""
+    return args.preset or ("photo" if args.data == "photo" else "quick")
+
+
 def training_source(args: argparse.Namespace):
     """Open what is trained on: the street, or real data by name."""
     from ..data.by_name import open_data
     from ..presets import find_preset
 
-    preset = find_preset(args.preset)
+    preset = find_preset(preset_of(args))
     if args.data == "street":
         for name in ("height", "width"):
             if getattr(args, name) is not None:
@@ -54,7 +60,7 @@ def training_source(args: argparse.Namespace):
         return open_street(args, "train")
     height, width = args.height or preset.height, args.width or preset.width
     check_divisible(height, width)  # before frames are cached at this size
-    moving = args.pose == "given" and not args.data.startswith("frames:")
+    moving = args.pose == "given" and not args.data.startswith(("frames:", "photo"))
     return open_data(args.data, height, width, data_options(args, poses=moving))
 
 
@@ -65,7 +71,7 @@ def run_train(args: argparse.Namespace) -> dict:
     from ..training.run import Run
 
     check_workers(args.workers)
-    settings = recipe(args.preset, **{name: getattr(args, name) for name in TRAINING})
+    settings = recipe(preset_of(args), **{name: getattr(args, name) for name in TRAINING})
     if args.dry_run is not None:
         return dry_run_of(args, settings)
     if args.run is None:

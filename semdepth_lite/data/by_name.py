@@ -14,6 +14,7 @@ from .clips import ClipSource
 from .frame_cache import DEFAULT_CACHE
 from .kitti import KittiOdometry, KittiRaw, frames_of_drives
 from .own_frames import FrameFolder
+from .photo import photo
 from .triplet import Triplet
 
 KINDS = {"kitti": "the root of KITTI raw", "odometry": "the root of KITTI odometry",
@@ -60,6 +61,7 @@ UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", 
                         "poses", "allow_gaps"),
               "odometry": ("neighbors", "sequences", "depth", "poses"),
               "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "label_ids", "allow_gaps"),
+              "photo": ("neighbors", "poses"),
               "street": ()}
 
 
@@ -83,17 +85,20 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
     """Open real data by name.
 
     Args:
-        data: `kitti:ROOT`, `odometry:ROOT` or `frames:FOLDER` (or a video file).
+        data: `photo` (see `photo.py`), `kitti:ROOT`, `odometry:ROOT` or `frames:FOLDER` (or a video file).
         height, width: size to yield, pixels.
         options: what else is to be said.
 
     Raises:
         InputError: if the kind is unknown, has no use for an option, or the data is missing or wrong.
     """
+    if data == "photo":
+        check_options("photo", options)
+        return photo(height, width)
     kind, colon, place = data.partition(":")
     if kind not in KINDS or not colon or not place:
         known = ", ".join(f"{name}:PLACE ({what})" for name, what in KINDS.items())
-        raise InputError(f"data {data!r} is unknown; use {known}.")
+        raise InputError(f"data {data!r} is unknown; use {known}, or photo (a stereo photograph with measured depth).")
     check_options(kind, options)
     shared = {"cache": options.cache}
     if kind == "frames":
