@@ -67,7 +67,7 @@ def test_an_option_without_use_is_refused(tmp_path, kind, name, value):
 
 
 def test_every_option_is_understood_by_some_kind():
-    assert set(UNDERSTOOD) == {*KINDS, "street"} and not UNDERSTOOD["street"]
+    assert set(UNDERSTOOD) == {*KINDS, "photo", "street"} and not UNDERSTOOD["street"]
     named = {name for names in UNDERSTOOD.values() for name in names}
     assert named | {"cache"} == set(DataOptions.__dataclass_fields__)
 
