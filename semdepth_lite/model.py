@@ -10,7 +10,6 @@ from . import fused, losses
 from .alignment import align_motion
 from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
-from .classes import NUM_CLASSES
 from .common.contracts import InputError, check_divisible, check_sizes
 from .data.triplet import Triplet
 from .labels import label_borders, pack_labels, unpack
@@ -28,9 +27,7 @@ from .semantics import (
     semantic_loss,
     targets,
 )
-from .variants import VARIANTS, Variant, find_variant
-
-__all__ = ["Model", "Prediction", "VARIANTS", "Variant", "find_variant"]
+from .variants import SSFA, Attention, Variant
 
 
 @dataclass
@@ -86,25 +83,26 @@ class Model(nn.Module):
 
     def _build_semantics(self, networks: NetworkSettings) -> None:
         """Build what the variant adds. It comes last, so that all variants share the baseline's random weights."""
-        variant, outputs = self.variant, output_count(self.variant.classes)
+        variant, shared, depth = self.variant, self.encoder.channels, self.depth.channels
         self.semantic = self.fusion = self.segmenter = self.seem = None
-        if variant.semantic_branch:
-            self.semantic = SemanticDecoder(self.encoder.channels, self.depth.channels, outputs, networks.lite)
-        weighted = variant.semantic_branch and variant.class_weights
+        branch = variant.branch
+        if branch is not None:
+            outputs = output_count(branch.classes)
+            self.semantic = SemanticDecoder(shared, depth, outputs, networks.lite)
+        weighted = branch is not None and branch.class_weights
         self.register_buffer("class_weights", torch.ones(max(2, outputs)) if weighted else None)
         joined = self.semantic.channels if self.semantic is not None else None
-        if variant.fusion == "attention":
-            self.fusion = MultiLevelAttention(self.depth.channels, joined, variant.levels, variant.attention_form,
-                                              variant.pool_keys, variant.residual)
-        if variant.fusion == "ssfa":
-            classes = outputs if variant.semantic_source == "branch" else NUM_CLASSES
-            self.fusion = MultiscaleSSFA(self.depth.channels, joined, classes, variant.levels, variant.ssfa_hidden,
-                                         variant.ssfa_norm, variant.residual)
+        classes, fusion, seem = output_count(variant.classes), variant.fusion, variant.seem
+        if isinstance(fusion, Attention):
+            self.fusion = MultiLevelAttention(depth, joined, fusion.levels, fusion.form, fusion.pool_keys,
+                                              fusion.residual)
+        if isinstance(fusion, SSFA):
+            self.fusion = MultiscaleSSFA(depth, joined, classes, fusion.levels, fusion.hidden, fusion.norm,
+                                         fusion.residual)
         if variant.has_segmenter:
             self.segmenter = Segmenter(networks).freeze()
-        if variant.seem:
-            classes = outputs if self.variant.semantic_source == "branch" else NUM_CLASSES
-            self.seem = SEEM(self.encoder.channels, joined, self.depth.channels, classes, variant.residual)
+        if seem is not None:
+            self.seem = SEEM(shared, joined, depth, classes, seem.residual)
 
     def predict(self, images: torch.Tensor, semantics: torch.Tensor | None = None,
                 labels: torch.Tensor | None = None) -> Prediction:
@@ -133,8 +131,8 @@ class Model(nn.Module):
         return disp_to_depth(disps[0], self.loss.min_depth, self.loss.max_depth)
 
     def _shared(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Hand the encoder's features to both decoders, their gradients weighed against each other if so switched."""
-        share = self.variant.semantic_share
+        """Hand the encoder's features to both decoders, their gradients weighed by the branch's share."""
+        share = self.variant.branch.share if self.variant.branch else 0.0
         if not share:
             return features, features
         return scale_gradient(features, 1 - share), scale_gradient(features, share)
@@ -144,14 +142,14 @@ class Model(nn.Module):
         guidance, variant = Guidance(), self.variant
         if self.semantic is not None:
             guidance.levels, guidance.logits = self.semantic(features)
-        if variant.fusion == "ssfa" and variant.semantic_source != "branch":
+        if variant.masks is not None:
             if semantics is None and self.segmenter is not None:
                 semantics = self.segmenter.packed(images)
             if semantics is None:
                 raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
                                  "given; give labels, or use a variant that predicts its own.")
             guidance.probabilities = unpack(semantics).to(images.dtype)
-        elif self.semantic is not None and (variant.fusion == "ssfa" or variant.seem or variant.ranking):
+        elif self.semantic is not None and (isinstance(variant.fusion, SSFA) or variant.seem or variant.ranking):
             guidance.probabilities = class_probabilities(guidance.logits.detach())
         return guidance
 
@@ -160,15 +158,15 @@ class Model(nn.Module):
 
         SEEDepth's figure draws the points from the labels; the prediction takes their place at test [inferred].
         """
-        variant, probabilities = self.variant, guidance.probabilities
-        count = point_count(variant.seem_points, *probabilities.shape[-2:])
+        seem, probabilities = self.variant.seem, guidance.probabilities
+        count = point_count(seem.points, *probabilities.shape[-2:])
         if not self.training:
             return strongest_points(edge_strength(probabilities), count)
-        if labels is not None and variant.seem_source == "labels":
-            masks = targets(labels, variant.classes)
+        if labels is not None and seem.edges == "labels":
+            masks = targets(labels, self.variant.classes)
         else:
             masks = (probabilities > 0.5)[:, 0].long() if probabilities.shape[1] == 1 else probabilities.argmax(1)
-        return training_points(label_borders(masks), count, self._generator(), variant.seem_important)
+        return training_points(label_borders(masks), count, self._generator(), seem.important)
 
     def _generator(self) -> torch.Generator:
         """Return a generator that follows from the step alone, so that a run that was cut off draws the same."""
@@ -191,7 +189,7 @@ class Model(nn.Module):
 
     def semantics_of(self, batch: Triplet) -> torch.Tensor | None:
         """Return the label map that `predict` wants with this batch, packed; None if it wants none."""
-        if self.variant.fusion != "ssfa" or self.variant.semantic_source == "branch":
+        if self.variant.masks is None:
             return None
         if batch.semantics is not None:
             return batch.semantics
@@ -255,7 +253,7 @@ class Model(nn.Module):
         terms = self._depth_terms(batch, prediction)
         if self.semantic is not None:
             terms = self._with_classes(terms, batch, prediction)
-        if self.variant.ranking and self.progress >= self.variant.ranking_start:
+        if self.variant.ranking and self.progress >= self.variant.ranking.start:
             terms = self._with_ranking(terms, batch, prediction)
         return terms, prediction
 
@@ -290,17 +288,18 @@ class Model(nn.Module):
         """Add the cross-entropy of the semantic branch."""
         if batch.labels is None:
             raise InputError("the data has no semantic labels to learn from; train the baseline, or add labels.")
-        semantic = semantic_loss(prediction.semantic_logits, batch.labels, self.variant.classes, self.class_weights)
-        return replace(terms, total=terms.total + self.variant.semantic_weight * semantic, semantic=semantic)
+        branch = self.variant.branch
+        semantic = semantic_loss(prediction.semantic_logits, batch.labels, branch.classes, self.class_weights)
+        return replace(terms, total=terms.total + branch.weight * semantic, semantic=semantic)
 
     def _with_ranking(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
         """Add the ranking loss of the finest depth."""
         if batch.labels is None:
             raise InputError("the data has no semantic labels to rank depth by; train the baseline, or add labels.")
-        settings, certainty = self.variant.ranking_settings, None
+        settings, certainty = self.variant.ranking, None
         if settings.certainty != "none":
             binary = prediction.probabilities.shape[1] == 1
             group = self.variant.classes if binary else settings.things
             certainty = point_certainty(prediction.probabilities, batch.labels, group, settings.certainty)
         ranking = ranking_loss(prediction.depth, batch.labels, self._generator(), settings, certainty)
-        return replace(terms, total=terms.total + self.variant.ranking_weight * ranking, ranking=ranking)
+        return replace(terms, total=terms.total + settings.weight * ranking, ranking=ranking)

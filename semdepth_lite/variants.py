@@ -1,182 +1,316 @@
-"""The variants of the method: their switches, their names, and how a switch is read from text."""
+"""The variants of the method: the parts that each is made of, their names, and how a change is read from text."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from .borders import RankingSettings
 from .common.contracts import InputError, check_choices
 from .networks import DepthDecoder
 from .semantics import output_count
+from .semantics.modulation import NORMALIZATIONS
+
+Value = bool | int | float | str | tuple[int, ...]
+
+
+def _check_numbers(part: Any) -> None:
+    """Refuse negative and infinite numbers in a part of a variant."""
+    for each in fields(part):
+        value = getattr(part, each.name)
+        if type(each.default) in (int, float) and not 0 <= value < math.inf:
+            raise InputError(f"{each.name} {value} is not a number from 0 on; its default is {each.default}.")
+
+
+def _check_levels(levels: tuple[int, ...]) -> None:
+    if not set(levels) <= set(range(DepthDecoder.LEVELS)):
+        raise InputError(f"levels {levels} are not all decoder levels; use some of 0 to 4.")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A semantic decoder on the shared encoder, trained with labels.
+
+    Attributes:
+        classes: Classes to distinguish: all 19, or a group of `labels.GROUPS` against the rest (as in both papers).
+        weight: Weight of the branch's cross-entropy (unknown; 0.1 to 1 inferred).
+        class_weights: Weighting of classes by the inverse square root of their frequency.
+        share: Share of the branch in the gradient at the shared encoder, depth has the rest; 0 = plain sum,
+            0.1 [code: SGD].
+    """
+
+    classes: str = "foreground"
+    weight: float = 0.1
+    class_weights: bool = False
+    share: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+        output_count(self.classes)
+        if not 0 <= self.share < 1:
+            raise InputError(f"share {self.share} is outside [0, 1); use 0.1, for instance.")
+
+
+@dataclass(frozen=True)
+class Attention:
+    """SEEDepth's fusion: the depth decoder attends to the semantic branch, see `semantics.MultiLevelAttention`.
+
+    Attributes:
+        levels: Decoder levels where semantics enters.
+        form: A or B, see `semantics.SemanticGuidedAttention`.
+        pool_keys: Averaging of keys and values over cells, which bounds the memory.
+        residual: Adding to the depth feature, from zero on; False takes the form as drawn.
+    """
+
+    levels: tuple[int, ...] = (4, 3, 2, 1, 0)
+    form: str = "B"
+    pool_keys: bool = True
+    residual: bool = True
+
+    def __post_init__(self) -> None:
+        _check_levels(self.levels)
+        check_choices(self, {"form": ("A", "B")})
+
+
+@dataclass(frozen=True)
+class SSFA:
+    """SemDepth's fusion: a label map modulates the depth decoder's features, see `semantics.MultiscaleSSFA`.
+
+    Attributes:
+        levels: Decoder levels that are modulated.
+        hidden: Channels of the label map's embedding, see `semantics.SSFA`.
+        norm: Normalization: group, instance or none.
+        residual: Adding to the depth feature, from zero on; False leaves out the feature that is added to.
+    """
+
+    levels: tuple[int, ...] = (2, 1, 0)
+    hidden: int = 0
+    norm: str = "group"
+    residual: bool = True
+
+    def __post_init__(self) -> None:
+        _check_levels(self.levels)
+        _check_numbers(self)
+        check_choices(self, {"norm": NORMALIZATIONS})
+
+
+@dataclass(frozen=True)
+class Seem:
+    """SEEDepth's enhancement of depth at points on the semantic edges, see `borders.SEEM`.
+
+    Attributes:
+        points: Number of points in an image 640 pixels wide; it is scaled with the width.
+        important: Share of the points near edges while training; the others are uniform.
+        edges: Origin of the edges while training: labels, or the prediction, as at test.
+        residual: Adding to the depth feature, from zero on; False substitutes as drawn.
+    """
+
+    points: int = 2048
+    important: float = 0.75
+    edges: str = "labels"
+    residual: bool = True
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"edges": ("labels", "prediction")})
+        if not (0 < self.points < math.inf and 0 <= self.important <= 1):
+            raise InputError(f"points {self.points} and important {self.important} do not fit; use a positive number "
+                             "of points and a share in [0, 1].")
+
+
+@dataclass(frozen=True)
+class Ranking(RankingSettings):
+    """SemDepth's ranking loss, and its place in the training.
+
+    Attributes:
+        weight: Weight of the ranking loss (unknown; 0.01 to 0.1 inferred).
+        start: Share of the training after which it begins, for it sharpens only what is already roughly right.
+    """
+
+    weight: float = 0.02
+    start: float = 0.7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_numbers(self)
+        if not 0 <= self.start <= 1:
+            raise InputError(f"start {self.start} is outside [0, 1]; use 0.7, for instance.")
+
+
+@dataclass(frozen=True)
+class FromSegmenter:
+    """Masks of a segmenter of the model's own, which is trained first and frozen.
+
+    Attributes:
+        share_encoder: Depth starts from the weights of the segmenter's encoder.
+    """
+
+    share_encoder: bool = True
+
+
+@dataclass(frozen=True)
+class FromLabels:
+    """Masks that come with the image, at test too, as drawn; exact ones are an upper bound."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The switches of the method. With every switch off, it is Monodepth2.
+    """A method as its parts; a part that is None is left out. With every part left out, it is Monodepth2.
 
-    The papers leave most of these open; the docstrings of the modules say what is stated and what is inferred.
+    The papers leave most of this open; the docstrings of the modules tell what is stated and what is inferred.
 
     Attributes:
-        semantic_branch: a semantic decoder on the shared encoder, taught by labels.
-        classes: what the branch tells apart: all 19, or a group of `labels.GROUPS` from the rest (both papers' way).
-        semantic_weight: of the branch's cross-entropy (unknown; 0.1 to 1 inferred).
-        class_weights: weight classes by the inverse square root of their frequency.
-        semantic_share: share of the branch in the gradient at the shared encoder, depth has the rest; 0 = plain sum,
-            0.1 [code: SGD].
-        fusion: how semantics enters the depth decoder: none, attention (SEEDepth) or ssfa (SemDepth).
-        levels: decoder levels where it does.
-        residual: fusion adds to the depth feature and starts from zero; False takes attention as drawn.
-        attention_form: A or B, see `SemanticGuidedAttention`.
-        pool_keys: bound attention's memory by averaging keys and values over cells.
-        semantic_source: where ssfa's label map comes from: branch (its own prediction, without gradient), segmenter
-            (one trained first and frozen) or labels (given with the image, as drawn; exact ones are an upper bound).
-        ssfa_hidden, ssfa_norm: see `SSFA`.
-        encoder_from_segmenter: depth starts from the segmenter's encoder.
-        seem: enhance depth at points on the semantic edges (SEEDepth).
-        seem_points: of an image 640 pixels wide, scaled with the width.
-        seem_important: share of the points near edges while training, the others are uniform.
-        seem_source: where the edges come from while training: labels, or the prediction as at test.
-        ranking: the semantic-guided ranking loss (SemDepth).
-        ranking_weight: of that loss (unknown; 0.01 to 0.1 inferred).
-        ranking_start: share of the training after which it begins, for it sharpens only what is already roughly right.
-        ranking_things, ranking_against, ranking_variable, ranking_floor, ranking_cap, ranking_certainty,
-            ranking_robust: see `RankingSettings`.
+        branch: The semantic branch.
+        masks: Origin of the class map that SSFA, SEEM and the ranking loss read; None is the branch's own prediction,
+            without gradient.
+        fusion: The way in which semantics enters the depth decoder.
+        seem: Edge enhancement.
+        ranking: The ranking loss.
     """
 
-    semantic_branch: bool = False
-    classes: str = "foreground"
-    semantic_weight: float = 0.1
-    class_weights: bool = False
-    semantic_share: float = 0.0
-    fusion: str = "none"
-    levels: tuple[int, ...] = (4, 3, 2, 1, 0)
-    residual: bool = True
-    attention_form: str = "B"
-    pool_keys: bool = True
-    semantic_source: str = "branch"
-    ssfa_hidden: int = 0
-    ssfa_norm: str = "group"
-    encoder_from_segmenter: bool = False
-    seem: bool = False
-    seem_points: int = 2048
-    seem_important: float = 0.75
-    seem_source: str = "labels"
-    ranking: bool = False
-    ranking_weight: float = 0.02
-    ranking_start: float = 0.7
-    ranking_things: str = RankingSettings.things
-    ranking_against: str = RankingSettings.against
-    ranking_variable: str = RankingSettings.variable
-    ranking_floor: float = RankingSettings.floor
-    ranking_cap: float = RankingSettings.cap
-    ranking_certainty: str = RankingSettings.certainty
-    ranking_robust: bool = RankingSettings.robust
+    branch: Branch | None = None
+    masks: FromSegmenter | FromLabels | None = None
+    fusion: Attention | SSFA | None = None
+    seem: Seem | None = None
+    ranking: Ranking | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if type(field.default) in (int, float) and not 0 <= value < math.inf:
-                raise InputError(f"{field.name} {value} is not a number from 0 on; its default is {field.default}.")
-        output_count(self.classes)
-        check_choices(self, {
-            "fusion": ("none", "attention", "ssfa"), "semantic_source": ("branch", "segmenter", "labels"),
-            "seem_source": ("labels", "prediction")})
-        if not set(self.levels) <= set(range(DepthDecoder.LEVELS)):
-            raise InputError(f"levels {self.levels} are not all decoder levels; use some of 0 to 4.")
-        if not 0 <= self.semantic_share < 1:
-            raise InputError(f"semantic_share {self.semantic_share} is outside [0, 1); use 0.1, for instance.")
-        if self.fusion == "attention" and self.semantic_source != "branch":
-            raise InputError("attention reads the branch's features; use semantic_source branch with it.")
-        if self.fusion != "none" and self.semantic_source == "branch" and not self.semantic_branch:
-            raise InputError(f"fusion {self.fusion} reads the semantic branch; switch semantic_branch on, or take "
-                             "another semantic_source for ssfa.")
-        if self.encoder_from_segmenter and not self.has_segmenter:
-            raise InputError("encoder_from_segmenter needs one; use fusion ssfa with semantic_source segmenter.")
-        self._check_borders()
-
-    def _check_borders(self) -> None:
-        """Refuse switches of SEEM and the ranking loss that do not fit."""
-        knows_classes = self.semantic_branch or self.fusion == "ssfa"
-        if self.seem and not knows_classes:
-            raise InputError("seem looks for semantic edges; switch semantic_branch on, or use fusion ssfa.")
-        if self.ranking and self.ranking_certainty != "none" and not knows_classes:
-            raise InputError(f"ranking_certainty {self.ranking_certainty} needs predicted classes; switch "
-                             "semantic_branch on, or use ranking_certainty none.")
-        if not (self.seem_points > 0 and 0 <= self.seem_important <= 1):
-            raise InputError(f"seem_points {self.seem_points} and seem_important {self.seem_important} do not fit; use "
-                             "a positive number and a share in [0, 1].")
-        if not 0 <= self.ranking_start <= 1:
-            raise InputError(f"ranking_start {self.ranking_start} is outside [0, 1]; use 0.7, for instance.")
-        self.ranking_settings  # noqa: B018, it checks itself
+        if isinstance(self.fusion, Attention) and self.branch is None:
+            raise InputError("attention reads the features of the semantic branch; add one with branch=yes.")
+        reader = "ssfa" if self.fusion else "seem" if self.seem else ""
+        if self.ranking and self.ranking.certainty != "none":
+            reader = reader or f"ranking.certainty={self.ranking.certainty}"
+        if reader and self.branch is None and self.masks is None:
+            raise InputError(f"{reader} reads a class map, and there is none; add branch=yes, masks=segmenter or "
+                             "masks=labels.")
 
     @property
     def has_segmenter(self) -> bool:
         """Whether a segmenter of its own belongs to the model."""
-        return self.fusion == "ssfa" and self.semantic_source == "segmenter"
+        return isinstance(self.masks, FromSegmenter)
 
     @property
     def needs_labels(self) -> bool:
         """Whether training needs semantic labels."""
-        return self.semantic_branch or self.fusion != "none" or self.ranking
+        return any(part is not None for part in (self.branch, self.masks, self.ranking))
 
     @property
-    def ranking_settings(self) -> RankingSettings:
-        """The switches of the ranking loss, together."""
-        return RankingSettings(self.ranking_things, self.ranking_against, self.ranking_variable, self.ranking_floor,
-                               self.ranking_cap, self.ranking_certainty, self.ranking_robust)
+    def classes(self) -> str:
+        """Classes of the class map: all, or the group that the branch distinguishes."""
+        return self.branch.classes if self.branch and self.masks is None else "all"
 
 
-_SSFA = Variant(fusion="ssfa", semantic_branch=True, levels=(2, 1, 0), classes="all", class_weights=True)
-
-_SEGMENTER = replace(_SSFA, semantic_branch=False, semantic_source="segmenter", encoder_from_segmenter=True)
+_ALL_CLASSES = Branch(classes="all", class_weights=True)
 
 VARIANTS: dict[str, Variant] = {
     "baseline": Variant(),
-    "multitask": Variant(semantic_branch=True),
-    "attention": Variant(semantic_branch=True, fusion="attention"),
-    "ssfa": _SSFA,
-    "ssfa_segmenter": _SEGMENTER,
-    "ssfa_labels": replace(_SSFA, semantic_branch=False, semantic_source="labels"),
-    "seem": Variant(semantic_branch=True, seem=True),
-    "ranking": Variant(semantic_branch=True, ranking=True),
-    "seedepth": Variant(semantic_branch=True, fusion="attention", seem=True),
-    "semdepth": replace(_SSFA, ranking=True),
-    "combined": replace(_SEGMENTER, seem=True, ranking=True),
+    "multitask": Variant(Branch()),
+    "attention": Variant(Branch(), fusion=Attention()),
+    "ssfa": Variant(_ALL_CLASSES, fusion=SSFA()),
+    "ssfa_segmenter": Variant(masks=FromSegmenter(), fusion=SSFA()),
+    "ssfa_labels": Variant(masks=FromLabels(), fusion=SSFA()),
+    "seem": Variant(Branch(), seem=Seem()),
+    "ranking": Variant(Branch(), ranking=Ranking()),
+    "seedepth": Variant(Branch(), fusion=Attention(), seem=Seem()),
+    "semdepth": Variant(_ALL_CLASSES, fusion=SSFA(), ranking=Ranking()),
+    "combined": Variant(masks=FromSegmenter(), fusion=SSFA(), seem=Seem(), ranking=Ranking()),
 }
 
-# The ranking loss as printed and drawn, to be given as switches; its start is SemDepth's first epoch of 20 [inferred].
-AS_PRINTED = ("ranking_things=foreground ranking_against=rest ranking_variable=disp ranking_floor=0 ranking_cap=0 "
-         "ranking_start=0.05")
+# The ranking loss as printed and drawn, as changes to a variant; its start is SemDepth's first epoch of 20 [inferred].
+AS_PRINTED = {"ranking.things": "foreground", "ranking.against": "rest", "ranking.variable": "disp",
+              "ranking.floor": 0.0, "ranking.cap": 0.0, "ranking.start": 0.05}
+
+# the words with which each part is chosen; the last one leaves it out
+PARTS: dict[str, dict[str, type | None]] = {
+    "branch": {"yes": Branch, "no": None},
+    "masks": {"segmenter": FromSegmenter, "labels": FromLabels, "branch": None},
+    "fusion": {"attention": Attention, "ssfa": SSFA, "none": None},
+    "seem": {"yes": Seem, "no": None},
+    "ranking": {"yes": Ranking, "no": None},
+}
 
 
-def find_variant(name: str, switches: str = "") -> Variant:
-    """Return the named variant, with some of its switches set otherwise.
+def find_variant(name: str, changes: Mapping[str, Value] | None = None) -> Variant:
+    """Return the named variant with some changes.
 
     Args:
-        name: key of `VARIANTS`.
-        switches: such as "classes=all levels=2,1,0 class_weights=yes".
+        name: Key of `VARIANTS`.
+        changes: New values, also as text, such as {"ranking": True, "ranking.cap": 0.4, "fusion.levels": "2,1,0"}.
 
     Raises:
-        InputError: if there is none of that name, no such switch, or a value that does not fit it.
+        InputError: If there is no such variant, part or setting, or a value does not fit.
     """
     if name not in VARIANTS:
         raise InputError(f"variant {name!r} is unknown; use one of {', '.join(VARIANTS)}.")
-    return replace(VARIANTS[name], **dict(read_switch(text) for text in switches.split()))
+    parts = {part: getattr(VARIANTS[name], part) for part in PARTS}
+    for path, value in (changes or {}).items():
+        part, _, setting = path.partition(".")
+        if part not in PARTS:
+            raise InputError(f"{path!r} names no part of a variant; use one of {', '.join(PARTS)}, or a setting of "
+                             "one, such as ranking.cap.")
+        parts[part] = _with_setting(parts[part], path, value) if setting else _chosen(parts[part], part, value)
+    return Variant(**parts)
 
 
-def read_switch(text: str) -> tuple[str, bool | int | float | str | tuple[int, ...]]:
-    """Read NAME=VALUE; what the value may be follows from the switch's default."""
-    name, _, value = text.partition("=")
-    defaults = {f.name: f.default for f in fields(Variant)}
-    if name not in defaults:
-        raise InputError(f"switch {name!r} is unknown; use one of {', '.join(defaults)}.")
-    default = defaults[name]
+def _chosen(current: Any, part: str, value: Value) -> Any:
+    """Return the part that a word chooses; one that is there already keeps its settings."""
+    word = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if word not in PARTS[part]:
+        raise InputError(f"{part} is {value!r}, expected {', '.join(PARTS[part])}.")
+    kind = PARTS[part][word]
+    return kind and (current if type(current) is kind else kind())
+
+
+def _with_setting(current: Any, path: str, value: Value) -> Any:
+    """Return a part with one setting changed; what its value may be follows from the setting's default."""
+    part, _, setting = path.partition(".")
+    if current is None:
+        raise InputError(f"{path} changes a part that this variant does not have; choose it first, with {part}="
+                         f"{next(iter(PARTS[part]))}.")
+    defaults = {each.name: each.default for each in fields(current)}
+    if setting not in defaults:
+        raise InputError(f"{path!r} names no setting of {part}; use one of {', '.join(defaults) or 'none'}.")
+    try:
+        return replace(current, **{setting: _read(setting, value, defaults[setting])})
+    except InputError as error:  # its message begins with the name of the setting
+        raise InputError(f"{part}.{error}") from None
+
+
+def _read(setting: str, value: Value, default: Value) -> Value:
+    """Read a setting's value, which may be text, as the type of its default."""
     try:
         if isinstance(default, bool):
-            return name, {"yes": True, "no": False}[value]
+            return {True: True, False: False, "yes": True, "no": False}[value]
         if isinstance(default, tuple):
-            return name, tuple(int(part) for part in value.split(",") if part)
-        return name, type(default)(value)
-    except (KeyError, ValueError):
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(int(part) for part in parts if part != "")
+        found = type(default)(value)
+        if isinstance(value, float) and found != value:
+            raise ValueError
+        return found
+    except (KeyError, OverflowError, TypeError, ValueError):
         kind = {bool: "yes or no", tuple: "numbers such as 2,1,0", int: "a whole number"}.get(type(default), "a number")
-        raise InputError(f"switch {name} is {value!r}, expected {kind}.") from None
+        raise InputError(f"{setting} is {value!r}, expected {kind}.") from None
+
+
+def spell_changes(variant: Variant, changes: Mapping[str, Value]) -> dict[str, bool | int | float | str | list[int]]:
+    """Return changes as they are kept in files: typed values, lists for tuples, and the words that choose parts."""
+    spelled = {}
+    for path in changes:
+        part, _, setting = path.partition(".")
+        current = getattr(variant, part)
+        if not setting:
+            kind = None if current is None else type(current)
+            spelled[path] = next(word for word, choice in PARTS[part].items() if choice is kind)
+        elif current is not None:  # else the part was left out again
+            value = getattr(current, setting)
+            spelled[path] = list(value) if isinstance(value, tuple) else value
+    return spelled
+
+
+def read_changes(texts: list[str]) -> dict[str, str]:
+    """Split changes to a variant as they are typed, "ranking.cap=0.6" each, into paths and values."""
+    for text in texts:
+        if "=" not in text:
+            raise InputError(f"change {text!r} has no value; write it as PART.SETTING=VALUE, such as ranking.cap=0.6.")
+    return dict(text.split("=", 1) for text in texts)

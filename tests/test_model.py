@@ -1,7 +1,8 @@
 """The variants as wholes: the baseline untouched, fusion that starts from it, training, resuming, predicting."""
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -22,10 +23,10 @@ from semdepth_lite.semantics import class_probabilities
 from semdepth_lite.training.checkpoint import load_run
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
-from semdepth_lite.variants import VARIANTS, Variant, find_variant
+from semdepth_lite.variants import SSFA, VARIANTS, Branch, FromLabels, Seem, Variant, find_variant, read_changes
 
 LITE = NetworkSettings(width=8)
-FUSED = [name for name, variant in VARIANTS.items() if variant.fusion != "none"]
+FUSED = [name for name, variant in VARIANTS.items() if variant.fusion]
 
 
 class LabeledSource(TinySource):
@@ -77,17 +78,17 @@ def test_fusion_starts_at_the_baseline_bit_for_bit(name, mode, source):
     assert all(torch.equal(a, b) for a, b in zip(found.disps, expected.disps))
 
 
-@pytest.mark.parametrize("switches", ["attention_form=A", "pool_keys=no", "levels=4,1", "classes=all",
-                                      "semantic_share=0.1"])
-def test_attention_starts_at_the_baseline_with_other_switches_too(switches, source):
+@pytest.mark.parametrize("changes", [{"fusion.form": "A"}, {"fusion.pool_keys": False}, {"fusion.levels": (4, 1)},
+                                     {"branch.classes": "all"}, {"branch.share": 0.1}])
+def test_attention_starts_at_the_baseline_in_other_forms_too(changes, source):
     batch = first(source)
-    found = build(find_variant("attention", switches)).predict(batch.target)
+    found = build(find_variant("attention", changes)).predict(batch.target)
     assert torch.equal(found.depth, build(VARIANTS["baseline"]).predict(batch.target).depth)
 
 
 def test_as_drawn_it_does_not_start_at_the_baseline(source):
     batch = first(source)
-    found = build(find_variant("attention", "residual=no")).predict(batch.target)
+    found = build(find_variant("attention", {"fusion.residual": False})).predict(batch.target)
     assert not torch.equal(found.depth, build(VARIANTS["baseline"]).predict(batch.target).depth)
 
 
@@ -105,40 +106,69 @@ def test_every_variant_computes_in_float64_too(name, source):
     assert terms.total.dtype == torch.float64 and torch.isfinite(terms.total)
 
 
-# Switches
+# Changes to a named variant
 
-def test_switches_are_read():
-    variant = find_variant("ssfa", "levels=3,1 class_weights=no semantic_weight=0.5 ssfa_hidden=8 "
-                                   "semantic_source=labels")
-    assert variant == replace(VARIANTS["ssfa"], levels=(3, 1), class_weights=False, semantic_weight=0.5, ssfa_hidden=8,
-                              semantic_source="labels")
+def test_changes_are_read_from_text_and_from_values():
+    expected = replace(VARIANTS["ssfa"], branch=Branch("all", weight=0.5), fusion=SSFA((3, 1), hidden=8),
+                       masks=FromLabels())
+    text = read_changes(["fusion.levels=3,1", "branch.class_weights=no", "branch.weight=0.5", "fusion.hidden=8",
+                         "masks=labels"])
+    assert find_variant("ssfa", text) == expected
+    assert find_variant("ssfa", {"fusion.levels": [3, 1], "branch.class_weights": False, "branch.weight": 0.5,
+                                 "fusion.hidden": 8, "masks": "labels"}) == expected
     assert find_variant("baseline") == Variant()
 
 
-@pytest.mark.parametrize(("name", "switches", "message"), [
-    ("best", "", "variant 'best' is unknown; use one of baseline, multitask"),
-    ("ssfa", "level=2", "switch 'level' is unknown; use one of semantic_branch"),
-    ("ssfa", "levels=two", "switch levels is 'two', expected numbers such as 2,1,0"),
-    ("ssfa", "residual=maybe", "switch residual is 'maybe', expected yes or no"),
-    ("ssfa", "semantic_weight=much", "switch semantic_weight is 'much', expected a number"),
-    ("ssfa", "levels=5", "not all decoder levels; use some of 0 to 4"),
-    ("multitask", "classes=cars", "classes 'cars' is unknown"),
-    ("multitask", "semantic_share=1", "semantic_share 1.0 is outside"),
-    ("multitask", "fusion=sum", "fusion 'sum' is unknown; use one of none, attention, ssfa"),
-    ("attention", "semantic_branch=no", "fusion attention reads the semantic branch"),
-    ("attention", "semantic_source=labels", "use semantic_source branch with it"),
-    ("ssfa", "encoder_from_segmenter=yes", "encoder_from_segmenter needs one"),
+def test_parts_are_chosen_and_left_out():
+    assert find_variant("baseline", {"branch": True, "seem": "yes", "seem.points": 99}) == Variant(
+        Branch(), seem=Seem(points=99))
+    assert find_variant("semdepth", {"ranking": False}) == VARIANTS["ssfa"]
+    kept = find_variant("semdepth", {"ranking.cap": 0.1, "ranking": "yes"})
+    assert kept.ranking.cap == 0.1
+
+
+def test_settings_keep_changes_in_one_spelling():
+    typed = TrainSettings(variant="semdepth", changes=read_changes(["ranking.cap=0.40", "fusion.levels=2,1"]))
+    called = TrainSettings(variant="semdepth", changes={"ranking.cap": 0.4, "fusion.levels": (2, 1)})
+    assert typed == called and typed.method.ranking.cap == 0.4
+    assert json.loads(json.dumps(asdict(typed))) == asdict(called)
+
+
+@pytest.mark.parametrize(("name", "changes", "message"), [
+    ("best", {}, "variant 'best' is unknown; use one of baseline, multitask"),
+    ("ssfa", {"glue": 1}, "'glue' names no part of a variant; use one of branch, masks, fusion, seem, ranking"),
+    ("ssfa", {"fusion.level": 2}, "'fusion.level' names no setting of fusion; use one of levels, hidden"),
+    ("ssfa_labels", {"masks.depth": 2}, "names no setting of masks; use one of none"),
+    ("ssfa", {"fusion.levels": "two"}, "fusion.levels is 'two', expected numbers such as 2,1,0"),
+    ("ssfa", {"fusion.residual": "maybe"}, "fusion.residual is 'maybe', expected yes or no"),
+    ("ssfa", {"branch.weight": "much"}, "branch.weight is 'much', expected a number"),
+    ("ssfa", {"fusion.hidden": 2.5}, "fusion.hidden is 2.5, expected a whole number"),
+    ("ssfa", {"fusion.levels": "5"}, "fusion.levels .* not all decoder levels; use some of 0 to 4"),
+    ("ssfa", {"fusion.norm": "layer"}, "fusion.norm 'layer' is unknown; use one of group, instance, none"),
+    ("attention", {"fusion.form": "C"}, "fusion.form 'C' is unknown; use one of A, B"),
+    ("multitask", {"branch.classes": "cars"}, "branch.classes 'cars' is unknown"),
+    ("multitask", {"branch.share": 1}, "branch.share 1.0 is outside"),
+    ("multitask", {"fusion": "sum"}, "fusion is 'sum', expected attention, ssfa, none"),
+    ("multitask", {"ranking.cap": 0.5}, "does not have; choose it first, with ranking=yes"),
+    ("attention", {"branch": False}, "attention reads the features of the semantic branch"),
+    ("baseline", {"seem": True}, "seem reads a class map, and there is none"),
+    ("baseline", {"ranking": True}, "ranking.certainty=product reads a class map"),
+    ("baseline", {"fusion": "ssfa"}, "ssfa reads a class map"),
+    ("seem", {"seem.points": 0}, "points 0 and important 0.75 do not fit"),
+    ("seem", {"seem.edges": "truth"}, "seem.edges 'truth' is unknown; use one of labels, prediction"),
+    ("ranking", {"ranking.start": 2}, "ranking.start 2.0 is outside"),
+    ("ranking", {"ranking.weight": float("nan")}, "ranking.weight is nan, expected a number"),
+    ("ranking", {"ranking.things": "cars"}, "ranking.things 'cars' is unknown; use one of movable"),
+    ("ranking", {"ranking.floor": 0.7}, "ranking.floor 0.7 is not between 0 and cap 0.6"),
 ])
-def test_wrong_switches_are_told_in_one_sentence(name, switches, message):
+def test_wrong_changes_are_refused_in_one_sentence(name, changes, message):
     with pytest.raises(InputError, match=message):
-        TrainSettings(variant=name, switches=switches)
+        TrainSettings(variant=name, changes=changes)
 
 
-def test_attention_form_and_normalization_are_checked_when_the_model_is_built():
-    with pytest.raises(InputError, match="attention form 'C'"):
-        build(find_variant("attention", "attention_form=C"))
-    with pytest.raises(InputError, match="normalization 'layer'"):
-        build(find_variant("ssfa", "ssfa_norm=layer"))
+def test_a_change_without_a_value_is_refused():
+    with pytest.raises(InputError, match="change 'seem' has no value"):
+        read_changes(["seem"])
 
 
 # What happens to a batch
@@ -155,7 +185,7 @@ def test_the_branch_predicts_at_full_resolution(lite):
 def test_the_total_loss_adds_the_weighted_cross_entropy(source):
     batch = first(source)
     plain, _ = build(VARIANTS["baseline"])(batch)
-    joint, _ = build(find_variant("multitask", "semantic_weight=0.3"))(batch)
+    joint, _ = build(find_variant("multitask", {"branch.weight": 0.3}))(batch)
     torch.testing.assert_close(joint.total, plain.total + 0.3 * joint.semantic)
     assert plain.semantic is None and float(joint.semantic.detach()) > 0
 
@@ -163,7 +193,7 @@ def test_the_total_loss_adds_the_weighted_cross_entropy(source):
 def gradient_of_encoder(variant: Variant, batch: Triplet, part: str) -> torch.Tensor:
     model = build(variant).double().eval()
     terms, _ = model(batch)
-    (terms.semantic if part == "semantic" else terms.total - model.variant.semantic_weight * terms.semantic).backward()
+    (terms.semantic if part == "semantic" else terms.total - model.variant.branch.weight * terms.semantic).backward()
     return model.encoder.encoder.conv1.weight.grad
 
 
@@ -173,13 +203,13 @@ def test_gradients_of_the_tasks_are_shared_out_at_the_encoder(source):
                     T_source_target=batch.T_source_target.double(), labels=first(source).labels)
     for part, share in (("depth", 0.9), ("semantic", 0.1)):
         plain = gradient_of_encoder(VARIANTS["multitask"], batch, part)
-        scaled = gradient_of_encoder(find_variant("multitask", "semantic_share=0.1"), batch, part)
+        scaled = gradient_of_encoder(find_variant("multitask", {"branch.share": 0.1}), batch, part)
         torch.testing.assert_close(scaled, share * plain)
 
 
 def test_depth_does_not_teach_the_classes_through_the_label_map(source):
     """SSFA reads the branch's own prediction without gradient; its features it may change."""
-    model = build(find_variant("ssfa", "levels=0")).train()
+    model = build(find_variant("ssfa", {"fusion.levels": (0,)})).train()
     torch.nn.init.normal_(model.fusion.blocks["0"].scale.weight)
     model.predict(first(source).target).depth.mean().backward()
     assert model.semantic.head.weight.grad is None
@@ -259,7 +289,7 @@ def test_variants_train_resume_evaluate_and_predict(name, source, tmp_path):
     assert states_equal(whole, run.train(progress=False, log_every=1))
     rows = [list(read_log(tmp_path / part / "log.jsonl")) for part in ("whole", "cut")]
     assert rows[0] == rows[1] and len(rows[0]) == 4
-    assert ("semantic" in rows[0][0]) == VARIANTS[name].semantic_branch
+    assert ("semantic" in rows[0][0]) == (VARIANTS[name].branch is not None)
     assert not (tmp_path / "cut" / "segmented.npy").exists()
 
     loaded = load_run(tmp_path / "cut", "cpu")
@@ -276,7 +306,7 @@ def test_depth_starts_from_the_segmenter_s_encoder(source, tmp_path):
         run.train(progress=False)
     pairs = list(zip(run.model.encoder.parameters(), run.model.segmenter.encoder.parameters()))
     assert all(torch.equal(a, b) for a, b in pairs)
-    other = Run(source, settings("ssfa_segmenter", switches="encoder_from_segmenter=no"), tmp_path / "b", "cpu")
+    other = Run(source, settings("ssfa_segmenter", changes={"masks.share_encoder": False}), tmp_path / "b", "cpu")
     cut_after(other, 0)
     with pytest.raises(Cut):
         other.train(progress=False)

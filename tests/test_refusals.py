@@ -4,6 +4,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ from semdepth_lite.presets import find_preset, recipe
 from semdepth_lite.street import StreetSettings, corrupt_labels, render_frame
 from semdepth_lite.training.checkpoint import load_checkpoint, load_run
 from semdepth_lite.training.settings import TrainSettings
-from semdepth_lite.variants import Variant, find_variant
+from semdepth_lite.variants import SSFA, VARIANTS, Branch, find_variant
 from semdepth_lite.warp import occluded, sample, warp
 from semdepth_lite.weights import load_tensors, read_monodepth2
 
@@ -123,12 +124,12 @@ REFUSED = {
     "image of floats": lambda: predict_image(small_model(), photo / 255, 64, 96),
     "image in a batch": lambda: predict_image(small_model(), photo[None], 64, 96),
     "variant": lambda: find_variant("magic"),
-    "switch": lambda: find_variant("baseline", "magic=1"),
-    "fusion": lambda: Variant(fusion="glue"),
-    "levels": lambda: Variant(levels=(7,)),
-    "whole weight below zero": lambda: Variant(semantic_weight=-1),
-    "hidden channels below zero": lambda: find_variant("ssfa", "ssfa_hidden=-5"),
-    "share": lambda: Variant(semantic_share=1.5),
+    "part": lambda: find_variant("baseline", {"magic": 1}),
+    "fusion": lambda: find_variant("multitask", {"fusion": "glue"}),
+    "levels": lambda: SSFA(levels=(7,)),
+    "whole weight below zero": lambda: Branch(weight=-1),
+    "hidden channels below zero": lambda: find_variant("ssfa", {"fusion.hidden": -5}),
+    "share": lambda: Branch(share=1.5),
     "encoder": lambda: Model(NetworkSettings("vgg")),
     "image for the network": lambda: small_model().predict(torch.rand(1, 3, 50, 64)),
     "image of one channel": lambda: small_model().predict(torch.rand(1, 1, 64, 96)),
@@ -293,13 +294,18 @@ def test_a_line_of_intrinsics_is_taken_or_refused(text):
     assert found is None or (found.shape == (3, 3) and torch.isfinite(found).all())
 
 
+PATHS = [f"{part}.{each.name}" for part in ("branch", "fusion", "ranking")
+         for each in fields(getattr(VARIANTS["semdepth"], part))]
+
+
 @settings(max_examples=60)
-@given(st.one_of(st.text(max_size=20), st.builds(
-    "{}={}".format, st.sampled_from(list(Variant.__dataclass_fields__)), st.one_of(st.text(max_size=5), st.floats(),
-                                                                                st.integers(), st.just("yes")))))
-def test_switches_are_taken_or_refused(text):
-    found = refuses_or_returns(lambda: find_variant("baseline", text))
-    assert found is None or all(np.isfinite(value) for value in vars(found).values() if isinstance(value, float))
+@given(st.one_of(st.text(max_size=20), st.sampled_from([*PATHS, "seem", "masks"])),
+       st.one_of(st.text(max_size=5), st.floats(), st.integers(), st.just("yes"), st.booleans(),
+                 st.lists(st.integers(), max_size=3)))
+def test_changes_are_taken_or_refused(path, value):
+    found = refuses_or_returns(lambda: find_variant("semdepth", {path: value}))
+    assert found is None or all(np.isfinite(value) for value in vars(found.ranking or found.branch).values()
+                                if isinstance(value, float))
 
 
 # Files of every kind

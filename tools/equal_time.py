@@ -39,7 +39,7 @@ class Timed:
     def step(self) -> float:
         """Return the processor seconds of a step, averaged over a training."""
         variant = self.run.model.variant
-        before = variant.ranking_start if variant.ranking else 1.0
+        before = variant.ranking.start if variant.ranking else 1.0
         early, late = (statistics.median(some) for some in self.seconds)
         return before * early + (1 - before) * late
 

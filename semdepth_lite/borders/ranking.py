@@ -67,9 +67,9 @@ class RankingSettings:
     def __post_init__(self) -> None:
         check_choices(self, {
             "things": tuple(GROUPS), "against": ("backdrop", "rest"), "variable": ("log", "disp", "depth"),
-            "certainty": ("product", "margin", "entropy", "none")}, prefix="ranking_")
+            "certainty": ("product", "margin", "entropy", "none")})
         if not 0 <= self.floor < (self.cap or math.inf):
-            raise InputError(f"ranking_floor {self.floor} is not between 0 and ranking_cap {self.cap}; use 0.02 and "
+            raise InputError(f"floor {self.floor} is not between 0 and cap {self.cap}; use 0.02 and "
                              "0.6, for instance.")
 
 

@@ -15,7 +15,8 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", help="quick, lesson, photo or paper: how much is rendered and trained (default: "
                          "photo for the photo, else quick)")
     command.add_argument("--variant", help="name of the method (default: the preset's)")
-    command.add_argument("--switches", help="changes to the variant, such as 'classes=all levels=2,1,0'")
+    command.add_argument("--set", action="append", default=[], metavar="PART.SETTING=VALUE", help="a change to the "
+                         "variant, such as ranking.cap=0.6, fusion.levels=2,1,0 or seem=yes; may be repeated")
     command.add_argument("--steps", type=int, help="optimizer steps (default: the preset's)")
     command.add_argument("--batch", type=int, help="triplets in a step, over all processes (default: the preset's)")
     command.add_argument("--height", type=int, help="of real images, pixels (default: the preset's)")
@@ -37,7 +38,7 @@ def add_training(command: argparse.ArgumentParser) -> None:
     add_data(command)
     add_device(command)
 
-TRAINING = ("variant", "switches", "steps", "batch", "encoder", "loss", "pose", "supervision", "learning_rate",
+TRAINING = ("variant", "steps", "batch", "encoder", "loss", "pose", "supervision", "learning_rate",
             "precision", "seed")
 
 
@@ -69,9 +70,11 @@ def run_train(args: argparse.Namespace) -> dict:
     from ..evaluation.prediction import evaluate_model
     from ..presets import recipe
     from ..training.run import Run
+    from ..variants import read_changes
 
     check_workers(args.workers)
-    settings = recipe(preset_of(args), **{name: getattr(args, name) for name in TRAINING})
+    changed = {name: getattr(args, name) for name in TRAINING}
+    settings = recipe(preset_of(args), changes=read_changes(args.set), **changed)
     if args.dry_run is not None:
         return dry_run_of(args, settings)
     if args.run is None:

@@ -77,18 +77,17 @@ def check_pixels(height: int, width: int) -> None:
                          "192 and 640, for instance.")
 
 
-def check_choices(settings: object, choices: dict[str, tuple[str, ...]], prefix: str = "") -> None:
+def check_choices(settings: object, choices: dict[str, tuple[str, ...]]) -> None:
     """Refuse attributes that are none of their choices.
 
     Args:
         settings: whose attributes.
         choices: attribute to the values it may have.
-        prefix: what the message puts before the attribute's name.
 
     Raises:
         InputError: naming the first such attribute.
     """
     for name, allowed in choices.items():
         if getattr(settings, name) not in allowed:
-            raise InputError(f"{prefix}{name} {getattr(settings, name)!r} is unknown; use one of "
+            raise InputError(f"{name} {getattr(settings, name)!r} is unknown; use one of "
                              f"{', '.join(allowed)}.")

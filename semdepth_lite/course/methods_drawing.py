@@ -103,7 +103,7 @@ def _seedepth(axis: Axes) -> None:
 
 def _semdepth(axis: Axes) -> None:
     _trunk(axis)
-    for level in VARIANTS["semdepth"].levels:
+    for level in VARIANTS["semdepth"].fusion.levels:
         _fuse(axis, level, "SSFA", inferred=True)
         if level:
             _arrow(axis, (LEVELS[level] + 0.91, MIDDLE), (LEVELS[level] + 0.59, MIDDLE))

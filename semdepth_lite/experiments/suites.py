@@ -50,7 +50,7 @@ def semantics_experiment(preset: str = "lesson") -> list[Trial]:
         *repeat("semantics-1-multitask", "multitask", preset, variant="multitask"),
         *repeat("semantics-2-attention", "attention, form B", preset, variant="attention"),
         *repeat("semantics-3-attention-a", "attention, form A", preset, 1, variant="attention",
-                switches="attention_form=A"),
+                changes={"fusion.form": "A"}),
         *repeat("semantics-4-ssfa", "SSFA, own prediction", preset, variant="ssfa"),
         *repeat("semantics-5-segmenter", "SSFA, frozen segmenter", preset, variant="ssfa_segmenter"),
         *repeat("semantics-6-labels", "SSFA, exact labels at test", preset, variant="ssfa_labels")]
@@ -82,30 +82,31 @@ def time_experiment(preset: str = "lesson") -> list[Trial]:
                                    variant=variant, steps=equal_time_steps(variant)))]
 
 
-# what was tried for the ranking loss, in SemDepth: variable, cap and weight; then one switch at a time
+# what was tried for the ranking loss, in SemDepth: variable, cap and weight; then one setting at a time
 RANKING_TRIALS = {
-    "off": "ranking=no",
+    "off": {"ranking": False},
     **{f"{variable}, cap {cap:g}, weight {weight:g}":
-       f"ranking_variable={variable} ranking_cap={cap:g} ranking_weight={weight:g}"
+       {"ranking.variable": variable, "ranking.cap": cap, "ranking.weight": weight}
        for variable, cap, weight in (
            ("log", 0.2, 0.01), ("log", 0.2, 0.05), ("log", 0.2, 0.2), ("log", 0.4, 0.02), ("log", 0.6, 0.02),
            ("log", 1.0, 0.05), ("disp", 0.2, 0.02), ("disp", 0.2, 0.05), ("disp", 0.3, 0.02), ("disp", 0.5, 0.01),
            ("disp", 0.5, 0.02))},
-    **{f"log, cap 0.2, weight 0.05, {words}": f"ranking_variable=log ranking_cap=0.2 ranking_weight=0.05 {switch}"
-       for words, switch in (("without certainty", "ranking_certainty=none"), ("against all", "ranking_against=rest"),
-                             ("papers' foreground", "ranking_things=foreground"))}}
+    **{f"log, cap 0.2, weight 0.05, {words}": {
+        "ranking.variable": "log", "ranking.cap": 0.2, "ranking.weight": 0.05, f"ranking.{setting}": value}
+       for words, setting, value in (("without certainty", "certainty", "none"), ("against all", "against", "rest"),
+                                     ("papers' foreground", "things", "foreground"))}}
 
 
 def search_experiment(preset: str = "lesson") -> list[Trial]:
     """What was tried before border refinement was set: one seed each, judged on validation scenes only."""
     long = {"as now": 1.0, "for 60 %": 0.6}
     return [
-        *(trial for number, (words, switches) in enumerate(RANKING_TRIALS.items())
+        *(trial for number, (words, changes) in enumerate(RANKING_TRIALS.items())
           for trial in repeat(f"search-ranking-{number:02d}", f"ranking loss: {words}", preset, 1, "validation",
-                               variant="semdepth", switches=switches)),
+                               variant="semdepth", changes=changes)),
         *(trial for points in (683, 2048, 6827)
           for trial in repeat(f"search-seem-{points:04d}", f"SEEM: {round(points * 0.3)} points", preset, 1,
-                               "validation", variant="seem", switches=f"seem_points={points}")),
+                               "validation", variant="seem", changes={"seem.points": points})),
         *(trial for words, share in long.items()
           for trial in repeat(f"search-margin-{round(100 * share):03d}", f"baseline, 1600 steps, margin {words}",
                                preset, 1, "validation", steps=1600, margin_until=share))]
@@ -116,12 +117,12 @@ def noise_experiment(preset: str = "lesson") -> list[Trial]:
 
     Without noise, the ranking loss as it is and SEEM are the experiment `variants`'s.
     """
-    methods = {"ranking loss": ("ranking", ""), "ranking loss, not robust": ("ranking", "ranking_robust=no"),
-               "ranking loss, no certainty": ("ranking", "ranking_certainty=none"), "SEEM": ("seem", "")}
-    return [trial for strength in (0.0, 0.5, 1.0) for number, (name, (variant, switches)) in enumerate(methods.items())
-            if strength or switches
+    methods = {"ranking loss": ("ranking", {}), "ranking loss, not robust": ("ranking", {"ranking.robust": False}),
+               "ranking loss, no certainty": ("ranking", {"ranking.certainty": "none"}), "SEEM": ("seem", {})}
+    return [trial for strength in (0.0, 0.5, 1.0) for number, (name, (variant, changes)) in enumerate(methods.items())
+            if strength or changes
             for trial in repeat(f"noise-{number}-{round(100 * strength):03d}", f"{name}, noise {strength:g}", preset,
-                                 variant=variant, switches=switches, label_noise=strength)]
+                                 variant=variant, changes=changes, label_noise=strength)]
 
 
 def speed_experiment(preset: str = "lesson") -> list[Trial]:

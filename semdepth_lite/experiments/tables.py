@@ -160,7 +160,7 @@ def cost_table(rows: Rows, base: str, budget: Mapping[str, Mapping] | None = Non
         if budget is None:
             return mean(runs, "cpu_seconds")
         settings = runs[0]["settings"]
-        known = None if settings["switches"] else budget.get(settings["variant"])
+        known = None if settings["changes"] else budget.get(settings["variant"])
         return None if known is None else known["first_seconds"] + settings["steps"] * known["step_seconds"]
 
     lines = []

@@ -94,7 +94,8 @@ def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> d
 def segmentation_scores(model: Model, judged: StreetSource) -> dict[str, float] | None:
     """Judge the classes that a model predicts on its way to depth; None if it predicts none."""
     predict = label_predictor(model)
-    classes = model.variant.classes if model.semantic is not None else "all"
+    branch = model.variant.branch
+    classes = branch.classes if branch is not None else "all"
     if predict is None:
         return None
     return {name: rounded(value) for name, value in evaluate_segmentation(predict, batches(judged), classes).items()}

@@ -55,7 +55,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[int], Triplet], st
         The source to train on.
     """
     if fresh and model.semantic is not None:
-        counts = count_classes(_some(source), model.variant.classes)
+        counts = count_classes(_some(source), model.variant.branch.classes)
         if model.class_weights is not None:
             model.class_weights.copy_(class_weights(counts))
         weights = None if model.class_weights is None else model.class_weights.cpu()
@@ -66,7 +66,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[int], Triplet], st
         counts = count_classes(_some(source))
         checkpoint = None if folder is None else folder / "segmenter.pt"
         pretrain_segmenter(model.segmenter, batch_of, steps, counts, checkpoint, progress=progress)
-        if model.variant.encoder_from_segmenter:
+        if model.variant.masks.share_encoder:
             model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
     if folder is None:
         return source

@@ -25,7 +25,6 @@ from ..data.sources import Source, prefetch
 from ..data.triplet import Triplet
 from ..losses import LossTerms
 from ..model import Model, Prediction
-from ..variants import find_variant
 from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
 from .checkpoint import load_checkpoint
@@ -99,7 +98,7 @@ class Run:
                  imagenet: str | None = None) -> None:
         self.settings, self.folder = settings, Path(folder)
         check_source(source, settings)
-        check_labels(source, find_variant(settings.variant, settings.switches))
+        check_labels(source, settings.method)
         self.source = with_noise(source, settings.label_noise, settings.seed)
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if settings.batch % self.world:

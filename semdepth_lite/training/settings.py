@@ -2,14 +2,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ..common.contracts import InputError, check_choices
 from ..common.runtime import kept_randomness, seed_everything
 from ..losses import LOSSES, LossSettings
 from ..model import Model
 from ..networks import NetworkSettings
-from ..variants import find_variant
+from ..variants import Value, Variant, find_variant, spell_changes
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class TrainSettings:
 
     Attributes:
         variant: name of the method, a key of `VARIANTS`.
-        switches: what differs from the named variant, as "classes=all levels=2,1,0"; see `Variant`.
+        changes: What differs from the named variant, such as {"ranking.cap": 0.4}; see `find_variant`.
         segmenter_steps: of a variant that trains a segmenter of its own first.
         label_noise: strength in [0, 1] of the errors put into the training labels.
         encoder, width: the networks, see `NetworkSettings`.
@@ -40,7 +42,7 @@ class TrainSettings:
     """
 
     variant: str = "baseline"
-    switches: str = ""
+    changes: Mapping[str, Value] = field(default_factory=dict)
     segmenter_steps: int = 600
     label_noise: float = 0.0
     encoder: str = "lite"
@@ -60,7 +62,7 @@ class TrainSettings:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        find_variant(self.variant, self.switches)
+        object.__setattr__(self, "changes", spell_changes(self.method, self.changes))
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
         check_choices(self, {
@@ -81,6 +83,11 @@ class TrainSettings:
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, expected a whole number from 0 to 2^32 - 1.")
 
+    @cached_property
+    def method(self) -> Variant:
+        """The variant with its changes."""
+        return find_variant(self.variant, self.changes)
+
     def loss_at(self, step: int) -> LossSettings:
         """Return the photometric loss of a step."""
         loss = LOSSES[self.loss]
@@ -90,7 +97,7 @@ class TrainSettings:
         """Build the model with freshly seeded weights; the caller's random numbers stay as they were."""
         with kept_randomness():
             seed_everything(self.seed)
-            return Model(NetworkSettings(self.encoder, self.width), find_variant(self.variant, self.switches),
+            return Model(NetworkSettings(self.encoder, self.width), self.method,
                          LOSSES[self.loss], self.pose, self.supervision, self.alignment)
 
 

@@ -1,4 +1,4 @@
-"""SEEM and the ranking loss inside the model: where points come from, when the loss begins, what switches mean."""
+"""SEEM and the ranking loss inside the model: where points come from, when the loss begins, what changes mean."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from semdepth_lite.model import Model
 from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
-from semdepth_lite.variants import AS_PRINTED, VARIANTS, find_variant
+from semdepth_lite.variants import AS_PRINTED, VARIANTS, Ranking, Seem, Variant, find_variant
 
 
 class LabeledSource(TinySource):
@@ -37,9 +37,9 @@ def batch() -> Triplet:
     return LabeledSource(2).triplet(np.arange(2))
 
 
-def build(name: str, switches: str = "", networks: NetworkSettings = NetworkSettings(width=8)) -> Model:
+def build(name: str, changes: dict | None = None, networks: NetworkSettings = NetworkSettings(width=8)) -> Model:
     seed_everything(3)
-    return Model(networks, find_variant(name, switches))
+    return Model(networks, find_variant(name, changes))
 
 
 def pixels_beside_borders(labels: torch.Tensor, points: torch.Tensor) -> float:
@@ -53,7 +53,7 @@ def test_points_come_from_labels_while_training_and_from_the_prediction_at_test(
     trained = model.train().predict(batch.target, labels=batch.labels)
     assert trained.points.shape == (2, 307)  # 2048 * 96 / 640
     assert pixels_beside_borders(batch.labels, trained.points) > 0.4  # 17 % of the pixels are
-    guessed = build("seem", "seem_source=prediction").train().predict(batch.target, labels=batch.labels)
+    guessed = build("seem", {"seem.edges": "prediction"}).train().predict(batch.target, labels=batch.labels)
     assert pixels_beside_borders(batch.labels, guessed.points) < 0.3
     model.eval()
     tested = model.predict(batch.target, labels=batch.labels)
@@ -62,13 +62,14 @@ def test_points_come_from_labels_while_training_and_from_the_prediction_at_test(
     assert torch.equal(again.points, tested.points) and torch.equal(again.depth, tested.depth)
 
 
-def test_points_follow_from_the_seed_and_the_switches(batch):
+def test_points_follow_from_the_seed_and_the_settings(batch):
     model = build("seem").train()
     first, again = (model.predict(batch.target, labels=batch.labels).points for _ in range(2))
     assert torch.equal(first, again)
     model.seed = 1
     assert not torch.equal(model.predict(batch.target, labels=batch.labels).points, first)
-    few = build("seem", "seem_points=400 seem_important=0").train().predict(batch.target, labels=batch.labels).points
+    uniform = build("seem", {"seem.points": 400, "seem.important": 0}).train()
+    few = uniform.predict(batch.target, labels=batch.labels).points
     assert few.shape == (2, 60) and pixels_beside_borders(batch.labels, few) < 0.3
 
 
@@ -91,7 +92,7 @@ def test_seem_changes_disparity_around_its_points_alone(batch):
 
 
 def test_as_drawn_seem_substitutes_from_the_start(batch):
-    found = build("seem", "residual=no").eval().predict(batch.target)
+    found = build("seem", {"seem.residual": False}).eval().predict(batch.target)
     assert not torch.equal(found.depth, build("baseline").eval().predict(batch.target).depth)
 
 
@@ -106,7 +107,7 @@ def test_seem_works_on_the_full_networks(batch):
 # The ranking loss
 
 def test_ranking_begins_after_its_share_of_the_training(batch):
-    model = build("ranking", "ranking_start=0.5 ranking_weight=0.3").train()
+    model = build("ranking", {"ranking.start": 0.5, "ranking.weight": 0.3}).train()
     early, _ = model(batch)
     model.progress = 0.5
     late, prediction = model(batch)
@@ -131,7 +132,9 @@ def test_the_training_loop_tells_its_progress(tmp_path):
 
 
 def test_ranking_without_classes_weighs_all_pairs_alike(batch):
-    model = build("baseline", "ranking=yes ranking_certainty=none ranking_start=0").train()
+    method = Variant(ranking=Ranking(certainty="none", start=0))
+    seed_everything(3)
+    model = Model(NetworkSettings(width=8), method).train()
     terms, prediction = model(batch)
     expected = ranking_loss(prediction.depth, batch.labels, torch.Generator().manual_seed(0),
                             RankingSettings(certainty="none"))
@@ -140,27 +143,13 @@ def test_ranking_without_classes_weighs_all_pairs_alike(batch):
         model(replace(batch, labels=None))
 
 
-def test_the_form_as_drawn_is_a_set_of_switches():
+def test_the_form_as_drawn_is_a_set_of_changes():
     variant = find_variant("semdepth", AS_PRINTED)
-    assert variant.ranking_settings == RankingSettings("foreground", "rest", "disp", 0.0, 0.0)
-    assert variant.ranking_start == 0.05 and variant.fusion == "ssfa"
-
-
-@pytest.mark.parametrize(("name", "switches", "message"), [
-    ("baseline", "seem=yes", "seem looks for semantic edges"),
-    ("baseline", "ranking=yes", "ranking_certainty product needs predicted classes"),
-    ("seem", "seem_points=0", "seem_points 0 and seem_important 0.75 do not fit"),
-    ("seem", "seem_source=truth", "seem_source 'truth' is unknown; use one of labels, prediction"),
-    ("ranking", "ranking_start=2", "ranking_start 2.0 is outside"),
-    ("ranking", "ranking_things=cars", "ranking_things 'cars' is unknown; use one of movable"),
-    ("ranking", "ranking_floor=0.7", "ranking_floor 0.7 is not between 0 and ranking_cap 0.6"),
-])
-def test_wrong_switches_are_told_in_one_sentence(name, switches, message):
-    with pytest.raises(InputError, match=message):
-        find_variant(name, switches)
+    assert variant.ranking == Ranking("foreground", "rest", "disp", 0.0, 0.0, start=0.05)
+    assert variant.fusion == VARIANTS["semdepth"].fusion
 
 
 def test_the_named_variants_are_what_the_papers_combine():
-    assert VARIANTS["seedepth"] == replace(VARIANTS["attention"], seem=True)
-    assert VARIANTS["semdepth"] == replace(VARIANTS["ssfa"], ranking=True)
-    assert VARIANTS["combined"] == replace(VARIANTS["ssfa_segmenter"], seem=True, ranking=True)
+    assert VARIANTS["seedepth"] == replace(VARIANTS["attention"], seem=Seem())
+    assert VARIANTS["semdepth"] == replace(VARIANTS["ssfa"], ranking=Ranking())
+    assert VARIANTS["combined"] == replace(VARIANTS["ssfa_segmenter"], seem=Seem(), ranking=Ranking())

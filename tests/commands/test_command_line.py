@@ -159,7 +159,7 @@ BAD = {
     "train nothing": (["train"], "the run folder is missing; name one"),
     "preset": (["train", "new", "--preset", "huge"], "preset 'huge' is unknown; use one of quick"),
     "variant": (["train", "new", "--variant", "magic"], "variant 'magic' is unknown"),
-    "switch": (["train", "new", "--switches", "magic=1"], "switch 'magic' is unknown"),
+    "part": (["train", "new", "--set", "magic=1"], "'magic' names no part of a variant"),
     "loss": (["train", "new", "--loss", "l2"], "loss 'l2' is unknown"),
     "encoder": (["train", "new", "--encoder", "vgg"], "encoder 'vgg' is unknown"),
     "pose": (["train", "new", "--pose", "guess"], "pose 'guess' is unknown"),

@@ -94,7 +94,7 @@ def test_costs_stand_beside_the_base(runs):
 def test_times_of_a_budget_take_the_place_of_the_runs_own(runs):
     budget = {"baseline": {"first_seconds": 0.0, "step_seconds": 2.0}, "seem": {"first_seconds": 5, "step_seconds": 3}}
     for file, each in runs.items():
-        each["settings"] = {"steps": 10, "switches": "seem=yes" if file == "c-1" else "",
+        each["settings"] = {"steps": 10, "changes": {"seem": "yes"} if file == "c-1" else {},
                             "variant": {"a": "baseline", "b": "seem"}.get(file[0], "seem")}
     lines = cost_table(group_runs(runs), "base", budget).splitlines()
     assert lines[2] == "| base | 1.50 | 10 | 20 | 1.00 | 800 |"
