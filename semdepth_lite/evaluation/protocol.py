@@ -12,6 +12,7 @@ import torch
 from ..common.contracts import InputError, check_sizes
 from ..metrics import (
     CROPS,
+    at_least_float32,
     border_band,
     check_match_radius,
     class_errors,
@@ -116,6 +117,7 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
     for name, extra in (("labels", labels), ("moving", moving)):
         if extra is not None:
             check_sizes(extra, name, "BHW", **sizes)
+    depth_pred, depth_gt = at_least_float32(depth_pred, depth_gt)
     if not depth_pred.numel():
         raise InputError(f"depth_pred has shape {tuple(depth_pred.shape)}, which holds no pixel; give an image.")
     lowest, highest = depth_pred.aminmax()

@@ -7,68 +7,20 @@ papers do not publish their border metrics [unknown]. Pixel constants suit image
 Every function takes (B, H, W) maps; predictions come scaled by the whole image, and no function here scales again.
 What compares depths across a border takes ln d, because its definitions are ratios. A result is (B,), nan for an image
 that has nothing to judge.
-
-On a CPU, a comparison that writes into a number map and is then made bool takes a third of the time of one that
-makes the bool map itself; hence `(a - b).gt_(c).bool()` where one would write `a - b > c`.
 """
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..classes import IGNORE, NAMES
 from ..common.contracts import InputError, check_sizes
 from ..labels import group_mask, label_borders
-from .depth import ErrorMaps, masked_share, to_float
-
-
-def squared_distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
-    """Measure the squared distance of each pixel from the nearest masked pixel, exactly, up to a limit.
-
-    The squared Euclidean distance separates into rows and columns (Felzenszwalb and Huttenlocher 2012); because it is
-    cut at the limit, a few shifts in each direction are enough, in integers so small that memory sets the pace.
-
-    Args:
-        mask: (B, H, W) bool.
-        limit: largest distance, px; everything farther, and an empty map, gets its square (rounded up).
-
-    Returns:
-        (B, H, W) squared distance between pixel centres, px^2, in the smallest integer type that holds it.
-
-    Raises:
-        InputError: if the mask is not BxHxW or the limit is not positive.
-    """
-    check_sizes(mask, "mask", "BHW")
-    if limit <= 0:
-        raise InputError(f"distance limit {limit} is not positive; use a number of pixels such as 10.")
-    reach = math.ceil(limit)
-    dtype = torch.uint8 if reach <= 11 else torch.int16 if reach < 128 else torch.int32  # holds 2 reach^2
-    along = (~mask).to(dtype) * reach  # steps to the mask along the row
-    step = 1
-    while step < reach:  # steps of 1, 2, 4, ... compose every distance up to the reach
-        _lower(along[..., step:], along[..., :-step] + step)
-        _lower(along[..., :-step], along[..., step:] + step)
-        step *= 2
-    squared = along * along
-    best = squared.clone()
-    for row in range(1, reach):
-        farther = squared + row * row
-        _lower(best[:, row:], farther[:, :-row])
-        _lower(best[:, :-row], farther[:, row:])
-    return best.clamp_(max=math.ceil(limit**2))
-
-
-def _lower(target: torch.Tensor, bound: torch.Tensor) -> None:
-    torch.minimum(target, bound, out=target)
-
-
-def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
-    """Return the distance whose square is `squared_distance_to`, at most `limit`: (B, H, W) float32, px."""
-    return squared_distance_to(mask, limit).float().sqrt_().clamp_(max=limit)
+from .depth import ErrorMaps, masked_share
+from .primitives import at_least_float32, squared_distance_to, to_float, true_places, window_max
 
 
 def border_band(labels: torch.Tensor, radius: float = 1.5, inner_radius: float = 4.0
@@ -82,33 +34,42 @@ def border_band(labels: torch.Tensor, radius: float = 1.5, inner_radius: float =
 
     Args:
         labels: (B, H, W) trainIds.
-        radius: half width of the band, px.
-        inner_radius: distance beyond which a pixel is inner, px.
+        radius: Half width of the band, px.
+        inner_radius: Distance beyond which a pixel is inner, px.
 
     Returns:
         band, inner: (B, H, W) bool each.
     """
     squared = squared_distance_to(label_borders(labels), max(radius, inner_radius) + 1)
     labeled = labels != IGNORE
-    return _at_most(squared, radius**2) & labeled, ~_at_most(squared, inner_radius**2) & labeled
-
-
-def _at_most(integers: torch.Tensor, bound: float) -> torch.Tensor:
-    # In place and in bytes a comparison is ten times as fast on a CPU as one that has to make a bool map.
-    return integers.clone().le_(math.floor(bound)).bool()
+    return (squared <= radius**2) & labeled, (squared > inner_radius**2) & labeled
 
 
 def thin_structures(labels: torch.Tensor, gt: torch.Tensor, closer_than: float = 40.0) -> torch.Tensor:
-    """Mark poles, lights, signs, people and two-wheelers (`labels.GROUPS["thin"]`) closer than a distance in m."""
-    return group_mask(labels, "thin") & (gt < closer_than)
+    """Mark poles, lights, signs, people and two-wheelers (`labels.GROUPS["thin"]`) closer than a distance.
+
+    Args:
+        labels: (B, H, W) trainIds.
+        gt: (B, H, W) true depth, m; 0 where there is none, and nothing is marked there.
+        closer_than: Distance, m.
+
+    Returns:
+        (B, H, W) bool.
+
+    Raises:
+        InputError: if the shapes differ.
+    """
+    check_sizes(gt, "gt", "BHW", **check_sizes(labels, "labels", "BHW"))
+    return group_mask(labels, "thin") & (gt > 0) & (gt < closer_than)
 
 
 @dataclass(frozen=True)
 class Sides:
     """The two sides of every depth discontinuity, all (B, H, W).
 
-    near, far: bool, the pixel belongs to the object in front, to what lies behind.
-    nearest, farthest: log depth of the nearest and the farthest known pixel in the window.
+    Attributes:
+        near, far: Whether the pixel belongs to the object in front, to what lies behind, bool.
+        nearest, farthest: Log depth of the nearest and the farthest known pixel in the window.
     """
 
     near: torch.Tensor
@@ -128,11 +89,11 @@ def discontinuity_sides(log_gt: torch.Tensor, known: torch.Tensor, window: int =
     Args:
         log_gt: (B, H, W) ln of the true depth; any number where there is none.
         known: (B, H, W) bool, where there is depth.
-        window: odd side of the window, px.
-        jump: span of ln d above which depth is discontinuous; 0.25 is a ratio of 1.28.
+        window: Odd side of the window, px.
+        jump: Span of ln d above which depth is discontinuous; 0.25 is a ratio of 1.28.
 
     Returns:
-        The two sides.
+        Both sides of the discontinuities.
 
     Raises:
         InputError: if shapes differ or the window is not odd.
@@ -140,27 +101,12 @@ def discontinuity_sides(log_gt: torch.Tensor, known: torch.Tensor, window: int =
     check_sizes(known, "known", "BHW", **check_sizes(log_gt, "log_gt", "BHW"))
     if window % 2 == 0:
         raise InputError(f"window {window} is even; use an odd number of pixels such as 5.")
-    unknown = ~known
-    farthest = _window_max(log_gt.masked_fill(unknown, -math.inf), window)
-    nearest = _window_max((-log_gt).masked_fill_(unknown, -math.inf), window).neg_()
-    broken = known & (farthest - nearest).gt_(jump).bool()
-    front = (farthest + nearest).gt_(2 * log_gt).bool()
+    log_gt, = at_least_float32(log_gt)
+    farthest = window_max(torch.where(known, log_gt, -math.inf), window)
+    nearest = -window_max(torch.where(known, -log_gt, -math.inf), window)
+    broken = known & (farthest - nearest > jump)
+    front = log_gt - nearest < farthest - log_gt
     return Sides(broken & front, broken & ~front, nearest, farthest)
-
-
-def _window_max(values: torch.Tensor, window: int) -> torch.Tensor:
-    """Return the maximum over a square window around each pixel, cut at the image's rim: (B, H, W)."""
-    half = window // 2
-    for around in ((0, 0, half, half), (half, half, 0, 0)):  # a square separates into rows and columns
-        dim = 1 if around[3] else 2
-        values = F.pad(values, around, value=-math.inf)
-        reached = 1
-        while reached < window:  # the maximum of 2, 4, ... neighbors; slices are faster than max-pooling on a CPU
-            step = min(reached, window - reached)
-            size = values.shape[dim] - step
-            values = torch.maximum(values.narrow(dim, 0, size), values.narrow(dim, step, size))
-            reached += step
-    return values
 
 
 def fattening(log_pred: torch.Tensor, log_gt: torch.Tensor, mask: torch.Tensor, sides: Sides
@@ -175,14 +121,15 @@ def fattening(log_pred: torch.Tensor, log_gt: torch.Tensor, mask: torch.Tensor, 
         log_pred: (B, H, W) ln of the predicted depth, scaled and clipped.
         log_gt: (B, H, W) ln of the true depth.
         mask: (B, H, W) bool, the pixels that count.
-        sides: from `discontinuity_sides` of the true depth.
+        sides: Sides of the true depth, from `discontinuity_sides`.
 
     Returns:
         fat, shr: (B,) shares; nan for an image without that side.
     """
-    # p is closer to a than to d exactly when it lies beyond their middle, on a's side.
-    beyond = 2 * log_pred - log_gt
-    taken, lost = (beyond - sides.nearest).lt_(0).bool(), (beyond - sides.farthest).gt_(0).bool()
+    log_pred, log_gt = at_least_float32(log_pred, log_gt)
+    error = (log_pred - log_gt).abs()
+    taken = (log_pred - sides.nearest).abs() < error   # by the object in front
+    lost = (log_pred - sides.farthest).abs() < error   # to what lies behind
     return {"fat": masked_share(taken, mask & sides.far), "shr": masked_share(lost, mask & sides.near)}
 
 
@@ -197,7 +144,7 @@ def depth_edges(log_depth: torch.Tensor, known: torch.Tensor, jump: float = 0.25
     Args:
         log_depth: (B, H, W) ln of a depth map; any number where it is not known.
         known: (B, H, W) bool; use the ground truth's for a prediction too, so that the sky makes no edges.
-        jump: threshold on J, a difference of natural logarithms.
+        jump: Threshold on J, a difference of natural logarithms.
 
     Returns:
         (B, H, W) bool.
@@ -206,23 +153,22 @@ def depth_edges(log_depth: torch.Tensor, known: torch.Tensor, jump: float = 0.25
         InputError: if shapes differ.
     """
     check_sizes(known, "known", "BHW", **check_sizes(log_depth, "log_depth", "BHW"))
-    edges = torch.zeros_like(log_depth)
+    log_depth, = at_least_float32(log_depth)
+    edges = torch.zeros_like(known)
     for dim in (1, 2):
         size = log_depth.shape[dim]
         if size < 3:
             continue
-        before, here, after = ((start, size - 2) for start in (0, 1, 2))
-        step = torch.zeros_like(log_depth)
-        inside = step.narrow(dim, *here)
-        torch.sub(log_depth.narrow(dim, *after), log_depth.narrow(dim, *before), out=inside)
-        judged = known.narrow(dim, *after) & known.narrow(dim, *here) & known.narrow(dim, *before)
-        inside.abs_().mul_(to_float(judged, step.dtype))
-        rival = step.clamp(min=jump)  # what an edge has to reach: the threshold and both neighbors
-        first, second = rival.narrow(dim, 0, size - 1), rival.narrow(dim, 1, size - 1)
-        torch.maximum(first, step.narrow(dim, 1, size - 1), out=first)
-        torch.maximum(second, step.narrow(dim, 0, size - 1), out=second)
-        torch.maximum(edges, step.ge_(rival), out=edges)
-    return edges.bool()
+        inner = size - 2
+        judged = known.narrow(dim, 0, inner) & known.narrow(dim, 1, inner) & known.narrow(dim, 2, inner)
+        difference = (log_depth.narrow(dim, 2, inner) - log_depth.narrow(dim, 0, inner)).abs()
+        J = torch.zeros_like(log_depth)
+        J.narrow(dim, 1, inner).copy_(torch.where(judged, difference, 0.0))
+        is_edge = J >= jump
+        is_edge.narrow(dim, 1, size - 1).logical_and_(J.narrow(dim, 1, size - 1) >= J.narrow(dim, 0, size - 1))
+        is_edge.narrow(dim, 0, size - 1).logical_and_(J.narrow(dim, 0, size - 1) >= J.narrow(dim, 1, size - 1))
+        edges |= is_edge
+    return edges
 
 
 def check_match_radius(radius: float, limit: float) -> None:
@@ -248,8 +194,8 @@ def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: flo
 
     Args:
         pred_edges, gt_edges: (B, H, W) bool.
-        radius: largest distance of a match, px.
-        limit: where distances are cut, px.
+        radius: Largest distance of a match, px.
+        limit: Distance at which distances are cut, px.
 
     Returns:
         edge_precision, edge_recall, edge_f, dbe_acc, dbe_comp: (B,); all nan for an image without a true edge,
@@ -261,35 +207,43 @@ def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: flo
     """
     check_sizes(pred_edges, "pred_edges", "BHW", **check_sizes(gt_edges, "gt_edges", "BHW"))
     check_match_radius(radius, limit)
-    squared = squared_distance_to(torch.cat([gt_edges, pred_edges]), limit)  # of each kind to the other
-    places = _places(torch.cat([pred_edges, gt_edges]))  # few: no maps from here on
-    images = places // squared[0].numel()
-    distance = squared.flatten()[places].double().sqrt().clamp(max=limit)
-    facts = torch.stack([torch.ones_like(distance), distance <= radius, distance < limit, distance], 1)
-    sums = facts.new_zeros(len(squared), 4).index_add_(0, images, facts).float()
-    (predicted, pred_hits, close, pred_miss), (true, true_hits, _, true_miss) = sums.view(2, -1, 4).mT
-    precision, recall = pred_hits / predicted, true_hits / true
+    predicted = _edge_sums(pred_edges, gt_edges, radius, limit)
+    true = _edge_sums(gt_edges, pred_edges, radius, limit)
+    precision, recall = predicted.matched / predicted.pixels, true.matched / true.pixels
     f = torch.where(recall > 0, 2 * precision * recall / (precision + recall), 0.0)
-    accuracy = torch.where(close > 0, (pred_miss - limit * (predicted - close)) / close, limit)
-    completeness = (pred_miss + true_miss) / (predicted + true)
+    distance_of_close = predicted.distance - limit * (predicted.pixels - predicted.close)
+    accuracy = torch.where(predicted.close > 0, distance_of_close / predicted.close, limit)
+    completeness = (predicted.distance + true.distance) / (predicted.pixels + true.pixels)
     agreement = {"edge_precision": precision, "edge_recall": recall, "edge_f": f, "dbe_acc": accuracy,
                  "dbe_comp": completeness}
-    return {name: torch.where(true > 0, value, torch.nan) for name, value in agreement.items()}
+    return {name: torch.where(true.pixels > 0, value, torch.nan) for name, value in agreement.items()}
 
 
-def _places(mask: torch.Tensor) -> torch.Tensor:
-    """Return where the flat mask is True; NumPy is twice as fast on a CPU."""
-    if mask.device.type != "cpu":
-        return mask.flatten().nonzero()[:, 0]
-    return torch.from_numpy(np.flatnonzero(mask.numpy()))
+class _EdgeSums(NamedTuple):
+    """Sums over the edge pixels of each image, (B,): their number, how many of them match, how many have an edge of the
+    other kind closer than the limit, and their distances from it, cut at the limit."""
+
+    pixels: torch.Tensor
+    matched: torch.Tensor
+    close: torch.Tensor
+    distance: torch.Tensor
+
+
+def _edge_sums(edges: torch.Tensor, others: torch.Tensor, radius: float, limit: float) -> _EdgeSums:
+    """Measure how far the edge pixels of each image lie from the nearest edge of the other kind."""
+    places = true_places(edges)  # few, so no maps are needed from here on
+    distance = squared_distance_to(others, limit).flatten()[places].double().sqrt().clamp(max=limit)
+    facts = torch.stack([torch.ones_like(distance), distance <= radius, distance < limit, distance], 1)
+    image = places // edges[0].numel()
+    return _EdgeSums(*facts.new_zeros(len(edges), 4).index_add_(0, image, facts).float().unbind(1))
 
 
 def region_errors(errors: ErrorMaps, regions: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Compute abs_rel and a1 (`depth_errors`) inside each of several regions, in one pass.
 
     Args:
-        errors: of the whole image, from `error_maps`.
-        regions: name: (B, H, W) bool.
+        errors: Errors of the whole image, from `error_maps`.
+        regions: Name of each region and its mask (B, H, W) bool.
 
     Returns:
         NAME_abs_rel, NAME_a1: (B,), nan where an image has no such pixel; NAME_pixels: (B,) their number.
@@ -300,7 +254,8 @@ def region_errors(errors: ErrorMaps, regions: dict[str, torch.Tensor]) -> dict[s
     sizes = check_sizes(errors.weight, "errors", "BHW")
     for name, region in regions.items():
         check_sizes(region, f"region {name}", "BHW", **sizes)
-    maps = torch.stack([errors.relative, errors.wrong, errors.weight], 1).flatten(2)
+    wrong = to_float(errors.ratio >= 1.25, errors.weight.dtype)
+    maps = torch.stack([errors.relative, wrong, errors.weight], 1).flatten(2)          # (B, 3, H W)
     member = to_float(torch.stack(list(regions.values()), 1), maps.dtype).flatten(2)   # (B, R, H W)
     sums = member @ maps.mT                                                            # (B, R, 3)
     results: dict[str, torch.Tensor] = {}
@@ -313,7 +268,7 @@ def class_errors(errors: ErrorMaps, labels: torch.Tensor) -> dict[str, torch.Ten
     """Compute abs_rel for each class of `labels.NAMES`, and count what it rests on.
 
     Args:
-        errors: of the whole image, from `error_maps`.
+        errors: Errors of the whole image, from `error_maps`.
         labels: (B, H, W) trainIds.
 
     Returns:

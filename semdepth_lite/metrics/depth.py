@@ -5,13 +5,13 @@ nan, never zero, so that whoever averages has to skip it and can count it.
 """
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..common.contracts import InputError
+from .primitives import at_least_float32, image_dot, ranked, to_float
 
 DEPTH_METRICS: tuple[str, ...] = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 
@@ -26,7 +26,7 @@ CROPS: dict[str, tuple[float, float, float, float]] = {
 
 
 def count(mask: torch.Tensor) -> torch.Tensor:
-    """Count each image's masked pixels: (B, ...) bool to (B,) int32."""
+    """Count the masked pixels of each image: (B, ...) bool to (B,) int32."""
     return mask.flatten(1).sum(1, dtype=torch.int32)
 
 
@@ -39,52 +39,40 @@ def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Average each image over its masked pixels; nan for an image without any.
 
     Args:
-        values: (B, ...) float; what stands outside the mask is not read, nan included.
+        values: (B, ...) numbers; what stands outside the mask is not read, nan included.
         mask: (B, ...) bool, same shape.
 
     Returns:
-        (B,) mean.
+        (B,) means.
     """
-    zero = torch.zeros((), dtype=values.dtype, device=values.device)
-    return torch.where(mask, values, zero).flatten(1).sum(1) / count(mask)
+    values, = at_least_float32(values)
+    return torch.where(mask, values, 0.0).flatten(1).sum(1) / count(mask)
 
 
 def masked_median(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return the median of each image's masked pixels, the mean of the two middle ones when their number is even.
 
     Args:
-        values: (B, ...) float.
+        values: (B, ...) numbers.
         mask: (B, ...) bool, same shape.
 
     Returns:
-        (B,) median; nan for an image without a masked pixel.
+        (B,) medians; nan for an image without a masked pixel.
     """
-    return _median(values, mask, count(mask).long())
-
-
-def _median(values: torch.Tensor, mask: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
-    infinity = torch.full((), torch.inf, dtype=values.dtype, device=values.device)
-    places = torch.stack([(number - 1).clamp(min=0) // 2, number // 2], 1)  # (B, 2), the masked values come first
-    middle = _ranked(torch.where(mask, values, infinity).flatten(1), places)
-    return torch.where(number > 0, middle.mean(1), torch.nan)
-
-
-def _ranked(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Return what would stand at `places` (B, R) if each row of `values` (B, N) were sorted: (B, R)."""
-    if values.device.type != "cpu":
-        return values.sort(1).values.gather(1, places)
-    # On a CPU, NumPy finds two places four times as fast as it sorts; torch, which carries the indices, is far slower.
-    rows = zip(values.detach().numpy(), places.numpy())
-    return torch.from_numpy(np.stack([np.partition(row, wanted)[wanted] for row, wanted in rows]))
+    values, = at_least_float32(values)
+    number = count(mask).long()
+    middle = torch.stack([(number - 1).clamp(min=0) // 2, number // 2], 1)  # (B, 2) places of the sorted masked pixels
+    masked_first = torch.where(mask, values, torch.inf).flatten(1)
+    return torch.where(number > 0, ranked(masked_first, middle).mean(1), torch.nan)
 
 
 def crop_mask(height: int, width: int, crop: str, device: torch.device | None = None) -> torch.Tensor:
     """Mark the pixels inside a named crop.
 
     Args:
-        height, width: size of the ground truth in pixels.
-        crop: "garg", "eigen" or "none".
-        device: where the mask is made.
+        height, width: Size of the ground truth, pixels.
+        crop: Name of the crop: "garg", "eigen" or "none".
+        device: Device of the mask.
 
     Returns:
         (H, W) bool.
@@ -106,8 +94,8 @@ def evaluation_mask(gt: torch.Tensor, crop: str = "none", min_depth: float = 1e-
 
     Args:
         gt: (..., H, W) true depth, m; 0 where there is none.
-        crop: see `crop_mask`.
-        min_depth, max_depth: caps, m.
+        crop: Name of the crop, see `crop_mask`.
+        min_depth, max_depth: Caps of the depth, m.
 
     Returns:
         (..., H, W) bool.
@@ -133,8 +121,8 @@ def median_scale(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> to
         InputError: if the shapes differ.
     """
     _check_same(pred, gt, mask)
-    number = count(mask).long()
-    return _median(gt, mask, number) / _median(pred, mask, number)
+    pred, gt = at_least_float32(pred, gt)
+    return masked_median(gt, mask) / masked_median(pred, mask)
 
 
 def scale_spread(scales: torch.Tensor) -> tuple[float, float]:
@@ -144,7 +132,7 @@ def scale_spread(scales: torch.Tensor) -> tuple[float, float]:
         scales: (N,) factors from `median_scale`.
 
     Returns:
-        mean and spread; nan both when no image has a scale. Source: Monodepth2's report [code: MD2].
+        Mean and spread; nan both when no image has a scale. Source: Monodepth2's report [code: MD2].
     """
     finite = scales[torch.isfinite(scales)].double()
     if finite.numel() == 0:
@@ -155,21 +143,25 @@ def scale_spread(scales: torch.Tensor) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class ErrorMaps:
-    """Per-pixel errors, all of one shape (B, ...) and zero outside the mask, so that plain sums need no mask.
+    """Per-pixel errors, all of one shape (B, ...) and without error outside the mask, so that plain sums need no mask.
 
-    weight: 1 for the pixels that count, else 0; difference: |d - d*|, m; relative: |d - d*| / d*;
-    log_ratio: ln d - ln d*; wrong: 1 where max(d / d*, d* / d) >= 1.25, else 0.
+    Attributes:
+        weight: 1 for the pixels that count, else 0.
+        difference: |d - d*|, m.
+        relative: |d - d*| / d*.
+        log_ratio: ln d - ln d*.
+        ratio: max(d / d*, d* / d), at least 1.
     """
 
     weight: torch.Tensor
     difference: torch.Tensor
     relative: torch.Tensor
     log_ratio: torch.Tensor
-    wrong: torch.Tensor
+    ratio: torch.Tensor
 
 
 def error_maps(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> ErrorMaps:
-    """Compute the error of every pixel.
+    """Compute the error of every pixel, in float32 at least.
 
     Args:
         pred: (B, ...) predicted depth d, already scaled and clipped, m.
@@ -183,13 +175,11 @@ def error_maps(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> Erro
         InputError: if the shapes differ.
     """
     _check_same(pred, gt, mask)
-    # A masked-out pixel is set to pred = gt = 1, where every error is zero.
-    one = torch.ones((), dtype=gt.dtype, device=gt.device)
-    pred, gt = torch.where(mask, pred, one), torch.where(mask, gt, one)
-    difference = (pred - gt).abs_()
-    log_ratio = (pred / gt).log_()
-    wrong = log_ratio.abs().ge_(math.log(1.25))
-    return ErrorMaps(to_float(mask, gt.dtype), difference, difference / gt, log_ratio, wrong)
+    pred, gt = at_least_float32(pred, gt)
+    pred, gt = torch.where(mask, pred, 1.0), torch.where(mask, gt, 1.0)  # no error outside the mask
+    difference = (pred - gt).abs()
+    ratio = torch.maximum(pred / gt, gt / pred)
+    return ErrorMaps(to_float(mask, gt.dtype), difference, difference / gt, (pred / gt).log(), ratio)
 
 
 def depth_errors(errors: ErrorMaps) -> dict[str, torch.Tensor]:
@@ -201,33 +191,22 @@ def depth_errors(errors: ErrorMaps) -> dict[str, torch.Tensor]:
     a1, a2, a3 = share of pixels with max(d / d*, d* / d) < 1.25, 1.25^2, 1.25^3.
 
     Args:
-        errors: from `error_maps`.
+        errors: Error maps from `error_maps`.
 
     Returns:
         name: (B,) for each of `DEPTH_METRICS`; nan for an image without a masked pixel.
         Source: Eigen et al. 2014; definitions as in Monodepth2 [code: MD2].
     """
     pixels = errors.weight.flatten(1).sum(1)
-    means = {
+    return {
         "abs_rel": errors.relative.flatten(1).sum(1) / pixels,
-        "sq_rel": _dot(errors.difference, errors.relative) / pixels,
-        "rmse": (_dot(errors.difference, errors.difference) / pixels).sqrt(),
-        "rmse_log": (_dot(errors.log_ratio, errors.log_ratio) / pixels).sqrt(),
-        "a1": 1 - errors.wrong.flatten(1).sum(1) / pixels,
+        "sq_rel": image_dot(errors.difference, errors.relative) / pixels,
+        "rmse": (image_dot(errors.difference, errors.difference) / pixels).sqrt(),
+        "rmse_log": (image_dot(errors.log_ratio, errors.log_ratio) / pixels).sqrt(),
+        "a1": 1 - count(errors.ratio >= 1.25) / pixels,
+        "a2": 1 - count(errors.ratio >= 1.25**2) / pixels,
+        "a3": 1 - count(errors.ratio >= 1.25**3) / pixels,
     }
-    for power in (2, 3):
-        means[f"a{power}"] = 1 - errors.log_ratio.abs().ge_(power * math.log(1.25)).flatten(1).sum(1) / pixels
-    return means
-
-
-def to_float(mask: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Turn a bool mask into 0.0 and 1.0, through bytes: five times as fast on a CPU as directly."""
-    return mask.view(torch.uint8).to(dtype)
-
-
-def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Sum a * b over each image: (B,)."""
-    return (a.flatten(1)[:, None] @ b.flatten(1)[:, None].mT)[:, 0, 0]
 
 
 def _check_same(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> None:

@@ -15,7 +15,7 @@ def confusion_matrix(pred: torch.Tensor, true: torch.Tensor, num_classes: int = 
     Args:
         pred: (B, H, W) predicted ids in 0..num_classes-1.
         true: (B, H, W) true ids; pixels with 255 are left out.
-        num_classes: number of classes.
+        num_classes: Number of classes.
 
     Returns:
         (B, C, C) int64, rows true, columns predicted. Sum over the batch dimension for a data set.
@@ -51,11 +51,6 @@ def class_iou(confusion: torch.Tensor) -> torch.Tensor:
     return torch.where(true > 0, hits / (true + predicted - hits), torch.nan)
 
 
-def mean_iou(confusion: torch.Tensor) -> torch.Tensor:
-    """Average `class_iou` over the classes that the truth contains: (..., C, C) to (...); nan if there are none."""
-    return class_iou(confusion).nanmean(-1)
-
-
 def border_f1(pred: torch.Tensor, true: torch.Tensor, tolerance: float = 1.5) -> torch.Tensor:
     """Compute the F score between predicted and true label borders, whatever the classes on either side.
 
@@ -64,7 +59,7 @@ def border_f1(pred: torch.Tensor, true: torch.Tensor, tolerance: float = 1.5) ->
     Args:
         pred: (B, H, W) predicted ids.
         true: (B, H, W) true ids; pixels with 255 make no borders in either map.
-        tolerance: largest distance of a match, px.
+        tolerance: Largest distance of a match, px.
 
     Returns:
         (B,) F score; nan for an image without a true border. Source: after Csurka et al. 2013, pooled over classes.

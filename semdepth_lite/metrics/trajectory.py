@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from ..common.contracts import InputError, check_sizes
+from .primitives import at_least_float32
 
 KITTI_LENGTHS: tuple[float, ...] = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)  # m
 
@@ -21,15 +22,15 @@ def snippet_ate(pred: torch.Tensor, true: torch.Tensor, length: int = 5) -> torc
     Args:
         pred: (N, 4, 4) predicted camera-to-world poses, any unit of length.
         true: (N, 4, 4) true poses, m.
-        length: frames in a snippet.
+        length: Number of frames in a snippet.
 
     Returns:
-        (N - length + 1,) error, m. Source: Zhou et al. 2017 (SfMLearner), as Monodepth2 computes it.
+        (N - length + 1,) errors, m. Source: Zhou et al. 2017 (SfMLearner), as Monodepth2 computes it.
 
     Raises:
         InputError: if shapes differ or there are fewer poses than one snippet.
     """
-    _check_poses(pred, true, length)
+    pred, true = _checked(pred, true, length)
     here, goal = (_snippet_positions(poses, length) for poses in (pred, true))  # (M, length, 3)
     norm = here.square().sum((1, 2))
     # A prediction that stands still fits no scale: any will do.
@@ -52,29 +53,29 @@ def align_trajectory(pred: torch.Tensor, true: torch.Tensor, dof: int = 7) -> to
     Args:
         pred: (N, 4, 4) predicted camera-to-world poses.
         true: (N, 4, 4) true poses.
-        dof: 6 (rotation and translation) or 7 (and scale).
+        dof: Degrees of freedom: 6 (rotation and translation) or 7 (and scale).
 
     Returns:
-        (N, 4, 4) the predicted poses in the true world. Source: Umeyama 1991.
+        (N, 4, 4) predicted poses in the true world. Source: Umeyama 1991.
 
     Raises:
         InputError: if shapes differ, there are fewer than three poses, or dof is neither 6 nor 7.
     """
-    _check_poses(pred, true, 3)
+    pred, true = _checked(pred, true, 3)
     if dof not in (6, 7):
         raise InputError(f"dof {dof} is not an alignment; use 6 (rigid) or 7 (rigid and scale).")
     here, goal = pred[:, :3, 3], true[:, :3, 3]
-    centre_here, centre_goal = here.mean(0), goal.mean(0)
-    covariance = (goal - centre_goal).T @ (here - centre_here) / len(here)
+    center_here, center_goal = here.mean(0), goal.mean(0)
+    covariance = (goal - center_goal).T @ (here - center_here) / len(here)
     left, values, right = torch.linalg.svd(covariance)
     signs = torch.ones_like(values)
     signs[2] = torch.sign(torch.linalg.det(left) * torch.linalg.det(right))  # no mirror images
     rotation = left @ torch.diag(signs) @ right
-    variance = (here - centre_here).square().sum() / len(here)
+    variance = (here - center_here).square().sum() / len(here)
     scale = (values * signs).sum() / variance if dof == 7 and variance > 0 else 1.0
     aligned = pred.clone()
     aligned[:, :3, :3] = rotation @ pred[:, :3, :3]
-    aligned[:, :3, 3] = scale * (here - centre_here) @ rotation.T + centre_goal
+    aligned[:, :3, 3] = scale * (here - center_here) @ rotation.T + center_goal
     return aligned
 
 
@@ -95,8 +96,8 @@ def kitti_segment_errors(pred: torch.Tensor, true: torch.Tensor, lengths: tuple[
     Args:
         pred: (N, 4, 4) predicted poses; a monocular path is scaled or aligned first (`align_trajectory`).
         true: (N, 4, 4) true poses, m.
-        lengths: segment lengths, m.
-        step: frames between starts.
+        lengths: Lengths of the segments, m.
+        step: Number of frames between starts.
 
     Returns:
         t_err in percent and r_err in degrees per 100 m; nan both for a path shorter than every length.
@@ -105,7 +106,7 @@ def kitti_segment_errors(pred: torch.Tensor, true: torch.Tensor, lengths: tuple[
     Raises:
         InputError: if shapes differ.
     """
-    _check_poses(pred, true, 2)
+    pred, true = _checked(pred, true, 2)
     strides = (true[1:, :3, 3] - true[:-1, :3, 3]).norm(dim=1)
     path = torch.cat([strides.new_zeros(1), strides.cumsum(0)])
     starts = torch.arange(0, len(true), step, device=true.device)
@@ -142,7 +143,7 @@ def pair_errors(pred: torch.Tensor, true: torch.Tensor, scale: float | torch.Ten
     Args:
         pred: (N, 4, 4) predicted relative poses.
         true: (N, 4, 4) true relative poses of the same frames and direction, m.
-        scale: number or (N,), the factor that the depth of the same image was given (`median_scale`).
+        scale: Number or (N,), the factor that the depth of the same image was given (`median_scale`).
 
     Returns:
         rotation_deg: (N,) angle between the rotations; direction_deg: (N,) angle between the translations, nan where
@@ -151,7 +152,7 @@ def pair_errors(pred: torch.Tensor, true: torch.Tensor, scale: float | torch.Ten
     Raises:
         InputError: if shapes differ.
     """
-    _check_poses(pred, true, 1)
+    pred, true = _checked(pred, true, 1)
     turn = pred[:, :3, :3].transpose(1, 2) @ true[:, :3, :3]
     t_pred, t_true = pred[:, :3, 3], true[:, :3, 3]
     length_pred, length_true = t_pred.norm(dim=1), t_true.norm(dim=1)
@@ -162,7 +163,9 @@ def pair_errors(pred: torch.Tensor, true: torch.Tensor, scale: float | torch.Ten
             "length_ratio": ratio}
 
 
-def _check_poses(pred: torch.Tensor, true: torch.Tensor, at_least: int) -> None:
+def _checked(pred: torch.Tensor, true: torch.Tensor, at_least: int) -> tuple[torch.Tensor, ...]:
+    """Refuse poses that are no (N, 4, 4) or too few, and bring both to one type, float32 at least."""
     check_sizes(pred, "pred", "N44", **check_sizes(true, "true", "N44"))
     if len(true) < at_least:
         raise InputError(f"{len(true)} poses are too few, expected at least {at_least}; use a longer path.")
+    return at_least_float32(pred, true)
