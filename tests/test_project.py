@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import json
 import re
 import shutil
 import subprocess
@@ -13,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from semdepth_lite.common.contracts import InputError
 from semdepth_lite.experiments import results
+from semdepth_lite.experiments.results import Result
 from tools import pages as readme
 
 if sys.version_info >= (3, 11):
@@ -187,29 +186,25 @@ def test_result_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     costs = "<!-- benchmarks -->\nold\n<!-- end of benchmarks -->"
     assert readme.fill(costs).splitlines()[1:-1] == ["*No results are committed yet.*"]
-    block = "<!-- results: baseline-* | abs_rel rmse -->\nold\n<!-- end of results -->"
+    block = "<!-- results: learned,trivial | abs_rel rmse -->\nold\n<!-- end of results -->"
     assert "No results are committed yet" in readme.fill(block)
-    (tmp_path / "baseline-0.json").write_text('{"name": "learned", "seed": 0, "metrics": {"abs_rel": 0.1, "rmse": 5}}')
-    (tmp_path / "baseline-1.json").write_text('{"name": "learned", "seed": 1, "metrics": {"abs_rel": 0.2, "rmse": 7}}')
-    (tmp_path / "baseline-median.json").write_text('{"name": "median", "metrics": {"abs_rel": 0.26}}')
+    Result("learned", {"abs_rel": 0.1, "rmse": 5}, "learned", 1, seed=0).save(tmp_path / "a.json")
+    Result("learned", {"abs_rel": 0.2, "rmse": 7}, "learned", 1, seed=1).save(tmp_path / "b.json")
+    assert "No results are committed yet" in readme.fill(block)  # one group without a file is enough
+    Result("median", {"abs_rel": 0.26}, "trivial", 0).save(tmp_path / "c.json")
     assert readme.fill(block).splitlines()[1:-1] == [
         "| | AbsRel ↓ | RMSE (m) ↓ | seeds |", "| --- | ---: | ---: | ---: |",
-        "| learned | 0.150 ± 0.071 | 6.000 ± 1.414 | 2 |", "| median | 0.260 | – | 1 |"]
-    (tmp_path / "baseline-2.json").write_text('{"seed": 2}')
-    with pytest.raises(InputError, match="baseline-2.json lacks"):
-        readme.fill(block)
+        "| median | 0.260 | – | 1 |", "| learned | 0.150 ± 0.071 | 6.000 ± 1.414 | 2 |"]
 
 
 def test_difference_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-    block = "<!-- differences: baseline-*,better-* | abs_rel -->\nold\n<!-- end of results -->"
-    values = {"baseline": [0.4, 0.2], "better": [0.2, 0.1]}
-    for name, each in values.items():
-        run = {"name": name, "seed": 0, "scenes": [0, 1], "values": {"abs_rel": each}, "metrics": {"abs_rel": each[0]}}
-        assert "No results are committed yet" in readme.fill(block)  # one pattern without a file is enough
-        (tmp_path / f"{name}-0.json").write_text(json.dumps(run))
+    block = "<!-- differences: base,better | abs_rel -->\nold\n<!-- end of results -->"
+    for order, (name, values) in enumerate({"base": [0.4, 0.2], "better": [0.2, 0.1]}.items()):
+        Result(name, {"abs_rel": values[0]}, name, order, seed=0, scenes=[0, 1],
+               values={"abs_rel": values}).save(tmp_path / f"{name}.json")
     assert readme.fill(block).splitlines()[1:-1] == [
-        "| against: baseline | AbsRel ↓ | seeds |", "| --- | ---: | ---: |", "| better | **−50 % [−50, −50]** | 1 |"]
+        "| against: base | AbsRel ↓ | seeds |", "| --- | ---: | ---: |", "| better | **−50 % [−50, −50]** | 1 |"]
 
 
 def test_citation_names_both_papers():

@@ -1,6 +1,6 @@
 """Measure how many steps each variant can take in the time of the baseline's.
 
-`python -m tools.equal_time` writes figures/results/budget.json."""
+`python -m tools.equal_time` writes figures/results/equal_time.json."""
 from __future__ import annotations
 
 import statistics
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from semdepth_lite.common.storage import write_json
 from semdepth_lite.data.sources import Source
-from semdepth_lite.experiments.equal_time import BASE, BUDGET
+from semdepth_lite.experiments.equal_time import BASE, EQUAL_TIME
 from semdepth_lite.presets import PRESETS, find_preset, recipe, street
 from semdepth_lite.training.batches import load_batch
 from semdepth_lite.training.preparation import prepare
@@ -116,9 +116,9 @@ def step_seconds(run: Run, index: int, progress: float) -> float:
 
 
 def main() -> None:
-    """Measure the budget of every named variant, and keep it."""
+    """Time every named variant, and keep the steps."""
     found = measure(tuple(name for name in VARIANTS if name != "ssfa_labels"))
-    write_json(BUDGET, found)
+    write_json(EQUAL_TIME, found)
     for name, row in found["variants"].items():
         print(f"{name:<16}{row['first_seconds']:7.1f} s and {1000 * row['step_seconds']:6.1f} ms a step: "
               f"{row['steps']} steps in {found['minutes']:g} minutes")

@@ -4,12 +4,11 @@
 committed results, what each variant changes; it brings exercises, solutions, glossary and the line of
 minutes of each lesson up to date, fills the README's list of notebooks, and every block of the form
 
-    <!-- results: PATTERN | METRIC METRIC ... -->
+    <!-- results: GROUP,GROUP | METRIC METRIC ... -->
     <!-- end of results -->
 
-from the files figures/results/PATTERN.json; several patterns are joined by commas. Each file is one run:
-{"name": row of the table, "seed": int, "metrics": {METRIC: number}}. A block that begins with `differences` instead of
-`results` compares every row with the first one. A block `benchmarks` is filled from the benchmarks' files.
+from the committed results of these groups (`experiments.results.Result`). A block that begins with `differences`
+instead of `results` compares every row with the first one. A block `benchmarks` is filled from the benchmarks' files.
 """
 from __future__ import annotations
 
@@ -23,22 +22,27 @@ from semdepth_lite.common.storage import write_atomically
 from semdepth_lite.course import glossary
 from semdepth_lite.course.checks import EXERCISES
 from semdepth_lite.course.notebooks import STAMP, load, save_notebook
-from semdepth_lite.experiments.results import ROOT, find_results, read_results
-from semdepth_lite.experiments.tables import difference_table, differences, group_runs, results_table, speed_table
+from semdepth_lite.experiments.results import (
+    ROOT,
+    Result,
+    find_measurements,
+    find_results,
+    read_measurements,
+    read_results,
+)
+from semdepth_lite.experiments.tables import by_row, difference_table, differences, results_table, speed_table
+from semdepth_lite.metrics.registry import METRICS
 from tools.exercises import exercise_cells, write_exercises
 
-BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<pattern>\S+) \| (?P<metrics>[^>]+?) -->\n)"
+BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<groups>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
 TIME = re.compile(r"^\*Time:\*.*$", re.M)
 LISTED = re.compile(r"(<!-- exercises -->\n).*?(<!-- end of exercises -->)", re.S)
 INSTRUCTORS = ROOT / "notebooks" / "for_instructors.md"
 LESSONS = re.compile(r"(<!-- notebooks -->\n).*?(<!-- end of notebooks -->)", re.S)
-ABLATION = ("baseline-1-learned-*", "semantics-[124]-*", "variants-*")  # the nine named variants
+ABLATION = ("baseline", "baseline-more", "features", "refinement", "methods")  # the nine named variants
 MISSING = "*No results are committed yet.*\n"
 BENCHMARKS = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end of benchmarks -->)", re.S)
-CHARTED = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "thin things",
-           "near_abs_rel": "near side", "far_abs_rel": "far side", "fat": "fattening", "shr": "shrinking",
-           "edge_f": "edge F"}
 PICTURED = (2, 8, 11, 14, 23)  # seeds of test scenes with sun and shade, near and far things
 
 
@@ -106,27 +110,31 @@ def notebooks_table(paths: Iterable[Path]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def committed_runs(patterns: Sequence[str]) -> dict[str, dict]:
-    """Read the committed runs of several patterns; none if one of the patterns has no file."""
-    if not all(map(find_results, patterns)):
-        return {}
-    return {file: run for pattern in patterns for file, run in read_results(pattern).items()}
+def committed(groups: Sequence[str]) -> list[Result]:
+    """Read the committed results of several groups; none if one of the groups has no file."""
+    return read_results(*groups) if all(map(find_results, groups)) else []
+
+
+def results_block(block: re.Match) -> str:
+    """Fill a block of results or differences."""
+    results, metrics = committed(block["groups"].split(",")), block["metrics"].split()
+    if not results:
+        content = MISSING
+    elif block["kind"] == "results":
+        content = results_table(results, metrics)
+    else:
+        content = difference_table(by_row(results), results[0].name, metrics)
+    return block["opening"] + content + block["closing"]
 
 
 def fill(text: str) -> str:
     """Return a Markdown text with its blocks of notebooks, benchmarks and results filled."""
-    def table(block: re.Match) -> str:
-        content = MISSING
-        if runs := committed_runs(block["pattern"].split(",")):
-            metrics, rows = block["metrics"].split(), group_runs(runs)
-            content = results_table(runs, metrics) if block["kind"] == "results" else \
-                difference_table(rows, next(iter(rows)), metrics)
-        return block["opening"] + content + block["closing"]
     lessons = notebooks_table(sorted((ROOT / "notebooks").glob("*.ipynb")))
     text = LESSONS.sub(lambda block: block[1] + lessons + block[2], text)
-    runs = sorted(read_results("benchmark-*").items()) if find_results("benchmark-*") else []
-    costs = speed_table([run for _, run in runs]) if runs else MISSING
-    return BLOCK.sub(table, BENCHMARKS.sub(lambda block: block[1] + costs + block[2], text))
+    costs = MISSING
+    if find_measurements("benchmark-*"):
+        costs = speed_table(list(read_measurements("benchmark-*").values()))
+    return BLOCK.sub(results_block, BENCHMARKS.sub(lambda block: block[1] + costs + block[2], text))
 
 
 def draw_picture(path: Path) -> None:
@@ -163,17 +171,20 @@ def draw_ablation(path: Path) -> bool:
     """Draw what each variant changes, from the committed results, and tell whether there are any."""
     from semdepth_lite.figures import difference_bars, save
 
-    runs = committed_runs(ABLATION)
-    if not runs:
+    results = committed(ABLATION)
+    if not results:
         return False
-    rows = group_runs(runs)
-    found = differences(rows, next(iter(rows)), tuple(CHARTED))
-    chart = {name.split(":")[0]: {CHARTED[metric]: tuple(100 * x for x in (d.relative, d.relative_low, d.relative_high))
-                                  for metric, d in row.items() if d} for name, row in found.items()}
-    save(difference_bars(chart, higher_is_better=("edge F",)), path,
+    charted = {metric.name: metric for metric in METRICS.values() if metric.chart}
+    chart = {name.split(":")[0]: {charted[metric].chart: tuple(100 * x for x in (d.relative, d.relative_low,
+                                                                                 d.relative_high))
+                                  for metric, d in row.items() if d}
+             for name, row in differences(by_row(results), results[0].name, tuple(charted)).items()}
+    higher = tuple(metric.chart for metric in charted.values() if metric.better == "higher")
+    save(difference_bars(chart, higher_is_better=higher), path,
          alt="Relative differences of variants to the baseline in eight metrics, with intervals. AbsRel: " + "; ".join(
              f"{name} {row['AbsRel'][0]:+.0f} percent" for name, row in chart.items() if "AbsRel" in row) + ".",
-         caption="Each variant against the baseline on test scenes. Everything but edge F is an error: left is better.")
+         caption=f"Each variant against the baseline on test scenes. Everything but {', '.join(higher)} is an error: "
+                 "left is better.")
     return True
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..common.contracts import InputError, RunFailed
 from ..common.storage import write_atomically
-from ..experiments.results import find_results
+from ..experiments.results import find_measurements, find_results
 
 INJECTED = "injected-parameters"
 STAMP = "semdepth_lite"  # the notebook metadata key that holds hash, preset and minutes
@@ -125,12 +125,12 @@ def code_cells(notebook) -> list:
 def notebook_hash(path: str | Path) -> str:
     """Hash what a notebook's stored outputs depend on: its code cells and the committed results it reads."""
     digest = hashlib.sha256()
-    patterns: set[str] = set()
+    read: set[Path] = set()
     for cell in code_cells(load(path)):
         digest.update(cell.source.strip().encode() + b"\0")
-        patterns.update(_patterns_read(cell.source))
-    for result in (found for pattern in sorted(patterns) for found in find_results(pattern)):
-        digest.update(result.name.encode() + b"\0" + result.read_bytes())
+        read.update(_files_read(cell.source))
+    for file in sorted(read):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -199,15 +199,16 @@ def _tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def _patterns_read(source: str) -> Iterator[str]:
-    """Find the literal patterns of `read_results` calls in a cell; lines for IPython itself are skipped."""
+def _files_read(source: str) -> Iterator[Path]:
+    """Find the committed files that a cell reads; lines for IPython itself are skipped."""
+    finders = {"read_results": find_results, "read_measurements": find_measurements}
     plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
     for node in ast.walk(ast.parse(plain)):
         if not isinstance(node, ast.Call):
             continue
-        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        if name == "read_results":
-            if not (node.args and isinstance(node.args[0], ast.Constant)):
+        finder = finders.get(getattr(node.func, "id", getattr(node.func, "attr", "")))
+        if finder is not None:
+            if not (node.args and all(isinstance(name, ast.Constant) for name in node.args)):
                 raise InputError(f"{ast.unparse(node)!r} reads results whose name is not a literal; write the name "
                                  "out, so that stale outputs are noticed.")
-            yield node.args[0].value
+            yield from finder(*(name.value for name in node.args))

@@ -10,20 +10,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..classes import NAMES
 from ..common.contracts import InputError, check_sizes
 from ..common.storage import write_atomically
 from ..data.triplet import Triplet
 from ..metrics import DEPTH_METRICS, scale_spread
+from ..metrics.registry import METRICS
 from .protocol import Protocol, evaluate_batch
 
 Predictor = Callable[[Triplet], torch.Tensor]  # a batch to its predicted depth (B, 1, H, W)
-
-HEADLINE: tuple[str, ...] = (
-    "abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3", "band_abs_rel", "inner_abs_rel", "near_abs_rel",
-    "far_abs_rel", "thin_abs_rel", "thin_a1", "moving_abs_rel", "static_abs_rel", "fat", "shr", "edge_f",
-    "edge_precision", "edge_recall", "dbe_acc", "dbe_comp")
-PER_CLASS: tuple[str, ...] = tuple(f"{name.replace(' ', '_')}_abs_rel" for name in NAMES)
 
 
 @dataclass
@@ -58,11 +52,15 @@ class Report:
         scale = {"scale_mean": self.scale_mean, "scale_spread": self.scale_spread} if self.counts["scale"] else {}
         return means | scale | {"images": len(self.values["scale"])}
 
-    def table(self, metrics: tuple[str, ...] = HEADLINE + PER_CLASS) -> str:
-        """Return a text table under the protocol's card: metric, mean, images it was averaged over, and the pixels
-        judged in them; classes that no image shows are left out."""
-        rows = [f"{name:<24}{self.means[name]:>9.4f}{self.counts[name]:>8}{self._pixels(name):>12}" for name in metrics
-                if name in self.means and (self.counts[name] or name not in PER_CLASS)]
+    def table(self) -> str:
+        """Return a text table of the registered metrics under the protocol's card.
+
+        A row gives metric, mean, images it was averaged over, and the pixels judged in them; classes that no image
+        shows are left out.
+        """
+        shown = [metric.name for metric in METRICS.values() if metric.name in self.means
+                 and (self.counts[metric.name] or not metric.per_class)]
+        rows = [f"{name:<24}{self.means[name]:>9.4f}{self.counts[name]:>8}{self._pixels(name):>12}" for name in shown]
         scale = f"scale mean {self.scale_mean:.4g}, spread {self.scale_spread:.3f}"
         return "\n".join([self.protocol.card(), scale, f"{'metric':<24}{'mean':>9}{'images':>8}{'pixels':>12}", *rows])
 

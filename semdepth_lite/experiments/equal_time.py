@@ -11,37 +11,36 @@ from ..common.contracts import InputError
 from ..common.storage import read_json
 from .results import RESULTS
 
-BUDGET = RESULTS / "budget.json"
+EQUAL_TIME = RESULTS / "equal_time.json"
 BASE = "baseline"
 
 
-def equal_time_steps(variant: str, path: Path = BUDGET) -> int:
+def equal_time_steps(variant: str, path: Path = EQUAL_TIME) -> int:
     """Return the steps that a variant can take in the time of the baseline's training.
 
     Raises:
-        InputError: if there is no budget, or the variant is not in it.
+        InputError: If the variant was not timed.
     """
     return _known(variant, path)["steps"]
 
 
-def baseline_steps(variant: str, steps: int, path: Path = BUDGET) -> int:
+def baseline_steps(variant: str, steps: int, path: Path = EQUAL_TIME) -> int:
     """Return the steps that the baseline can take in the time of so many steps of a variant.
 
     Raises:
-        InputError: if there is no budget, or the variant is not in it.
+        InputError: If the variant was not timed.
     """
     row = _known(variant, path)
     return round((row["first_seconds"] + steps * row["step_seconds"]) / _known(BASE, path)["step_seconds"])
 
 
 def _known(variant: str, path: Path) -> dict:
-    """Return a variant's row of the budget file."""
+    """Return what was measured of a variant."""
     if not path.exists():
-        raise InputError(f"there is no budget {path.name} of equal time in figures/results; measure it with "
+        raise InputError(f"there is no {path.name} in figures/results, so equal time is not known; measure it with "
                          "`python -m tools.equal_time`.")
     known = read_json(path).get("variants", {})
     if variant not in known:
         raise InputError(f"{path.name} has no variant {variant!r}; it has {', '.join(known)}. Measure it anew with "
                          "`python -m tools.equal_time`.")
     return known[variant]
-

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..common.contracts import InputError
-from .tables import TITLES, markdown
+from ..metrics.registry import column
+from .tables import markdown
 
 MARKS = {"read": "", "secondary": " (doubtful)", "recalled": " **[recalled]**"}
 
@@ -25,24 +26,24 @@ def published_table(published: Mapping, ours: Mapping[str, Mapping], metrics: Se
     """Write a Markdown table of our own KITTI rows, if there are any, above those that others published.
 
     Args:
-        published: content of published-kitti.json.
-        ours: file name to the output of `evaluate --json`, as `notebooks.read_results("kitti-*")` returns it.
-        metrics: columns.
+        published: Content of published-kitti.json.
+        ours: File name to the output of `evaluate --json`, as `read_measurements("kitti-*")` returns it.
+        metrics: Names of the metrics, one a column.
 
     Raises:
-        InputError: if a row of ours holds none of the metrics, or a published one has an unknown mark.
+        InputError: If a row of ours holds none of the metrics, or a published one has an unknown mark.
     """
     rows = []
-    for file, found in ours.items():
-        if not set(metrics) & set(found):
+    for file, summary in ours.items():
+        if not set(metrics) & set(summary):
             raise InputError(f"{file}.json holds none of {', '.join(metrics)}; write it with `evaluate --json`.")
-        rows.append([f"**{file.removeprefix('kitti-')}**", "", "", *_cells(found, metrics), "measured here"])
+        rows.append([f"**{file.removeprefix('kitti-')}**", "", "", *_cells(summary, metrics), "measured here"])
     for row in published["peers"]:
         if row["mark"] not in MARKS:
             raise InputError(f"{row['name']} has the mark {row['mark']!r}; use one of {', '.join(MARKS)}.")
         rows.append([row["name"], row["supervision"], row["size"], *_cells(row["metrics"], metrics),
                      row["source"] + MARKS[row["mark"]]])
-    return markdown(["method", "learns from", "size", *(TITLES.get(name, name) for name in metrics), "source"], rows)
+    return markdown(["method", "learns from", "size", *map(column, metrics), "source"], rows)
 
 
 def retraining_table(published: Mapping, metrics: Sequence[str] = ("abs_rel", "rmse", "a1")) -> str:
@@ -51,7 +52,7 @@ def retraining_table(published: Mapping, metrics: Sequence[str] = ("abs_rel", "r
     for row in published["retrained"]:
         before, after = (_cells(row[side], metrics) for side in ("reported", "retrained"))
         rows.append([f"{row['name']}, {row['size']}", *(f"{a} → {b}" for a, b in zip(before, after)), row["source"]])
-    return markdown(["reported → trained anew", *(TITLES.get(name, name) for name in metrics), "source"], rows)
+    return markdown(["reported → trained anew", *map(column, metrics), "source"], rows)
 
 
 def retraining_spread(published: Mapping, metric: str = "abs_rel") -> float:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,12 +27,12 @@ def plan(trials: list[Trial], results: Path, processes: int) -> tuple[list[Trial
     """Return the runs still to do, and the hours they will take, measured on a few steps of each kind of run."""
     todo = [trial for trial in trials if not is_done(trial, results)]
     todo.sort(key=lambda trial: trial.settings.seed if trial.settings else 0)  # one seed of everything comes first
-    seconds: dict[tuple, float] = {}
+    seconds: dict[tuple[str, str], float] = {}
     total = 0.0
     for trial in todo:
         if trial.settings is None:
             continue
-        kind = (trial.preset, *(v for k, v in asdict(trial.settings).items() if k not in ("seed", "steps")))
+        kind = (trial.preset, repr(replace(trial.settings, seed=0, steps=1)))
         if kind not in seconds:
             seconds[kind] = step_seconds(trial)
         total += seconds[kind] * trial.settings.steps
@@ -43,9 +44,6 @@ def step_seconds(trial: Trial, few: int = 3, more: int = 9) -> float:
 
     On a small street of the same size, as the difference of two short runs, so that what is done once does not count.
     """
-    import tempfile
-    from dataclasses import replace
-
     size = PRESETS["quick"].scenes
     source = street("train", replace(find_preset(trial.preset), scenes=size), progress=False)
 
@@ -64,16 +62,16 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
     """Do what is left of an experiment, several one-thread processes at a time, and return its results files.
 
     Args:
-        name: key of `EXPERIMENTS`.
-        preset: whose data and settings.
-        work: folder of run folders.
-        results: folder of results.
-        processes: runs at a time.
-        progress: print what is planned and what is done.
+        name: Key of `EXPERIMENTS`.
+        preset: Preset whose data and settings are used.
+        work: Folder of run folders.
+        results: Folder of results.
+        processes: Number of runs at a time.
+        progress: Whether to print what is planned and what is done.
 
     Raises:
-        InputError: if the experiment is unknown, or there is no process to do it.
-        RunFailed: if a run fails; the others are finished first.
+        InputError: If the experiment is unknown, or there is no process to do it.
+        RunFailed: If a run fails; the others are finished first.
     """
     if processes < 1:
         raise InputError(f"processes {processes} is below 1; use 2, for instance.")
@@ -82,27 +80,34 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
         street(split, preset, progress=progress)
     todo, hours = plan(trials, results, processes)
 
-    def say(text: str) -> None:
+    def report(text: str) -> None:
         if progress:
             print(text, file=sys.stderr, flush=True)
 
-    say(f"experiment {name}: {len(trials)} runs, {len(todo)} to do, about {hours:.2f} hours in {processes} processes")
-
-    def one(trial: Trial) -> str | None:
+    def run(trial: Trial) -> str | None:
         began = time.perf_counter()
-        command = [sys.executable, "-m", "semdepth_lite.experiments.runner", name, preset, trial.file, work, results]
-        done = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"},
-                              capture_output=True, text=True)
-        if done.returncode:
-            said = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
-            return f"{trial.file}: {said[-1]}"
-        say(f"{trial.file}: {time.perf_counter() - began:.0f} s")
+        failure = run_in_process(name, preset, trial, work, results)
+        report(failure or f"{trial.file}: {time.perf_counter() - began:.0f} s")
+        return failure
 
+    report(f"experiment {name}: {len(trials)} runs, {len(todo)} to do, about {hours:.2f} hours in {processes} "
+           "processes")
     with ThreadPoolExecutor(processes) as pool:
-        failures = [failure for failure in pool.map(one, todo) if failure]
+        failures = [failure for failure in pool.map(run, todo) if failure]
     if failures:
         raise RunFailed(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
-    return [results / f"{trial.file}.json" for trial in trials]
+    return [trial.path(results) for trial in trials]
+
+
+def run_in_process(name: str, preset: str, trial: Trial, work: Path, results: Path) -> str | None:
+    """Execute one run in a process of its own, and return the last line of its error, None if all went well."""
+    command = [sys.executable, "-m", "semdepth_lite.experiments.runner", name, preset, trial.file, work, results]
+    process = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"},
+                             capture_output=True, text=True)
+    if not process.returncode:
+        return None
+    lines = process.stderr.strip().splitlines() or [f"ended with status {process.returncode}"]
+    return f"{trial.file}: {lines[-1]}"
 
 
 def main(name: str, preset: str, file: str, work: str, results: str) -> None:

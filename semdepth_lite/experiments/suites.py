@@ -1,6 +1,6 @@
 """Experiments: resumable lists of trial runs, each of which leaves one small JSON file of results.
 
-Two one-thread processes side by side beat one process with two threads at these sizes, so that is how they run.
+Each row of a table has a group, which tables name, and an order, its place among the rows of all groups.
 """
 from __future__ import annotations
 
@@ -19,67 +19,74 @@ METHODS = {"baseline": "baseline, learned pose", "seedepth": "SEEDepth: attentio
            "combined": "combined: frozen segmenter, SSFA, SEEM, ranking loss"}
 
 
-def repeat(file: str, name: str, preset: str, seeds: int = 3, split: str = "test", **changes) -> list[Trial]:
-    """Repeat the preset's training, with some changes, for several seeds."""
-    return [Trial(f"{file}-{seed}", name, recipe(preset, seed=seed, **changes), preset, split)
+def repeat(group: str, order: int, file: str, name: str, preset: str, seeds: int = 3, split: str = "test",
+           **changes) -> list[Trial]:
+    """Repeat the preset's training, with some changes, for several seeds; they are one row of the tables."""
+    return [Trial(f"{file}-{seed}", name, recipe(preset, seed=seed, **changes), preset, split, group, order)
             for seed in range(seeds)]
 
 
 def learned(preset: str, seeds: int = 3) -> list[Trial]:
-    """The row that every other is compared with; experiments share its files.
+    """List the runs of the row that every other is compared with; experiments share its files.
 
-    Seeds beyond the third are the experiment `variants`'s, so that other tables keep theirs.
+    Seeds beyond the third belong to the group `baseline-more`, so that tables of three seeds keep theirs.
     """
-    more = repeat("variants-0-learned", METHODS["baseline"], preset, seeds)[3:]
-    return [*repeat("baseline-1-learned", METHODS["baseline"], preset, min(seeds, 3)), *more]
+    more = repeat("baseline-more", 10, "variants-0-learned", METHODS["baseline"], preset, seeds)[3:]
+    return [*repeat("baseline", 10, "baseline-1-learned", METHODS["baseline"], preset, min(seeds, 3)), *more]
 
 
 def baseline_experiment(preset: str = "lesson") -> list[Trial]:
-    """The self-supervised baseline with three seeds, beside trivial predictors and runs that are told the truth."""
-    trivial = [Trial(f"baseline-0-{name.replace(' ', '-')}", f"{name} of the training depth", None, preset)
-               for name in TRIVIAL]
+    """Set the self-supervised baseline beside trivial predictors and runs that are given the truth."""
+    trivial = [Trial(f"baseline-0-{name.replace(' ', '-')}", f"{name} of the training depth", None, preset,
+                     group="trivial", order=order) for order, name in enumerate(TRIVIAL)]
     return [*trivial, *learned(preset),
-            *repeat("baseline-2-given", "baseline, true pose", preset, 1, pose="given"),
-            *repeat("baseline-3-supervised", "supervised by true depth", preset, 1, supervision="depth")]
+            *repeat("truth", 11, "baseline-2-given", "baseline, true pose", preset, 1, pose="given"),
+            *repeat("truth", 12, "baseline-3-supervised", "supervised by true depth", preset, 1, supervision="depth")]
+
+
+def feature_trials(preset: str) -> list[Trial]:
+    """List the runs of the named variants that help depth by semantic features alone."""
+    return [*repeat("features", 20, "semantics-1-multitask", "multitask", preset, variant="multitask"),
+            *repeat("features", 21, "semantics-2-attention", "attention, form B", preset, variant="attention"),
+            *repeat("features", 23, "semantics-4-ssfa", "SSFA, own prediction", preset, variant="ssfa")]
 
 
 def semantics_experiment(preset: str = "lesson") -> list[Trial]:
-    """The ways in which semantic features can help, at equal steps; form A of attention for one seed only."""
+    """Compare the ways in which semantic features can help, at equal steps; form A of attention for one seed only."""
     return [
-        *learned(preset),
-        *repeat("semantics-1-multitask", "multitask", preset, variant="multitask"),
-        *repeat("semantics-2-attention", "attention, form B", preset, variant="attention"),
-        *repeat("semantics-3-attention-a", "attention, form A", preset, 1, variant="attention",
+        *learned(preset), *feature_trials(preset),
+        *repeat("features-other", 22, "semantics-3-attention-a", "attention, form A", preset, 1, variant="attention",
                 changes={"fusion.form": "A"}),
-        *repeat("semantics-4-ssfa", "SSFA, own prediction", preset, variant="ssfa"),
-        *repeat("semantics-5-segmenter", "SSFA, frozen segmenter", preset, variant="ssfa_segmenter"),
-        *repeat("semantics-6-labels", "SSFA, exact labels at test", preset, variant="ssfa_labels")]
+        *repeat("features-other", 24, "semantics-5-segmenter", "SSFA, frozen segmenter", preset,
+                variant="ssfa_segmenter"),
+        *repeat("features-other", 25, "semantics-6-labels", "SSFA, exact labels at test", preset,
+                variant="ssfa_labels")]
 
 
 def variants_experiment(preset: str = "lesson") -> list[Trial]:
-    """The nine named variants at equal steps; those without border refinement are the experiment `semantics`'s."""
-    shared = ("semantics-1", "semantics-2", "semantics-4")
+    """Compare the nine named variants at equal steps."""
+    methods = [variant for variant in METHODS if variant != "baseline"]
     return [
-        *learned(preset, 5),
-        *(trial for trial in semantics_experiment(preset) if trial.file.startswith(shared)),
-        *repeat("variants-1-seem", "SEEM", preset, variant="seem"),
-        *repeat("variants-2-ranking", "ranking loss", preset, variant="ranking"),
-        *(trial for number, variant in enumerate(("seedepth", "semdepth", "combined"), start=3)
-          for trial in repeat(f"variants-{number}-{variant}", METHODS[variant], preset, 5, variant=variant))]
+        *learned(preset, 5), *feature_trials(preset),
+        *repeat("refinement", 30, "variants-1-seem", "SEEM", preset, variant="seem"),
+        *repeat("refinement", 31, "variants-2-ranking", "ranking loss", preset, variant="ranking"),
+        *(trial for number, variant in enumerate(methods) for trial in
+          repeat("methods", 32 + number, f"variants-{3 + number}-{variant}", METHODS[variant], preset, 5,
+                 variant=variant))]
 
 
 def time_experiment(preset: str = "lesson") -> list[Trial]:
-    """The methods as a whole in the baseline's processor time, and the baseline in SemDepth's.
+    """Compare the methods as a whole in the baseline's processor time, and with the baseline in SemDepth's.
 
-    A segmenter's training counts; `budget.py` gave the steps.
+    A segmenter's training counts; `tools.equal_time` measured the times that give the steps.
     """
     short = {variant: name.split(":")[0] for variant, name in METHODS.items() if variant != "baseline"}
     return [*learned(preset, 5),
-            *repeat("time-0-baseline", "baseline, in SemDepth's time", preset, 3,
+            *repeat("time-baseline", 13, "time-0-baseline", "baseline, in SemDepth's time", preset, 3,
                     steps=baseline_steps("semdepth", recipe(preset).steps)),
-            *(trial for number, (variant, name) in enumerate(short.items(), start=1)
-              for trial in repeat(f"time-{number}-{variant}", f"{name}, in the baseline's time", preset, 5,
-                                   variant=variant, steps=equal_time_steps(variant)))]
+            *(trial for number, (variant, name) in enumerate(short.items(), start=1) for trial in
+              repeat("time", 40 + number, f"time-{number}-{variant}", f"{name}, in the baseline's time", preset, 5,
+                     variant=variant, steps=equal_time_steps(variant)))]
 
 
 # what was tried for the ranking loss, in SemDepth: variable, cap and weight; then one setting at a time
@@ -98,63 +105,66 @@ RANKING_TRIALS = {
 
 
 def search_experiment(preset: str = "lesson") -> list[Trial]:
-    """What was tried before border refinement was set: one seed each, judged on validation scenes only."""
-    long = {"as now": 1.0, "for 60 %": 0.6}
+    """Try settings of border refinement and of the automask's margin: one seed each, on validation scenes only."""
+    margins = {"for 60 %": 0.6, "as now": 1.0}
     return [
-        *(trial for number, (words, changes) in enumerate(RANKING_TRIALS.items())
-          for trial in repeat(f"search-ranking-{number:02d}", f"ranking loss: {words}", preset, 1, "validation",
-                               variant="semdepth", changes=changes)),
-        *(trial for points in (683, 2048, 6827)
-          for trial in repeat(f"search-seem-{points:04d}", f"SEEM: {round(points * 0.3)} points", preset, 1,
-                               "validation", variant="seem", changes={"seem.points": points})),
-        *(trial for words, share in long.items()
-          for trial in repeat(f"search-margin-{round(100 * share):03d}", f"baseline, 1600 steps, margin {words}",
-                               preset, 1, "validation", steps=1600, margin_until=share))]
+        *(trial for number, (words, changes) in enumerate(RANKING_TRIALS.items()) for trial in
+          repeat("search-ranking", 100 + number, f"search-ranking-{number:02d}", f"ranking loss: {words}", preset, 1,
+                 "validation", variant="semdepth", changes=changes)),
+        *(trial for number, points in enumerate((683, 2048, 6827)) for trial in
+          repeat("search-seem", 120 + number, f"search-seem-{points:04d}", f"SEEM: {round(points * 0.3)} points",
+                 preset, 1, "validation", variant="seem", changes={"seem.points": points})),
+        *(trial for number, (words, share) in enumerate(margins.items()) for trial in
+          repeat("search-margin", 130 + number, f"search-margin-{round(100 * share):03d}",
+                 f"baseline, 1600 steps, margin {words}", preset, 1, "validation", steps=1600, margin_until=share))]
 
 
 def noise_experiment(preset: str = "lesson") -> list[Trial]:
-    """Border refinement taught by corrupted labels, with the ranking loss's two safeguards and without them.
+    """Teach border refinement by corrupted labels, with the ranking loss's two safeguards and without them.
 
     Without noise, the ranking loss as it is and SEEM are the experiment `variants`'s.
     """
     methods = {"ranking loss": ("ranking", {}), "ranking loss, not robust": ("ranking", {"ranking.robust": False}),
                "ranking loss, no certainty": ("ranking", {"ranking.certainty": "none"}), "SEEM": ("seem", {})}
-    return [trial for strength in (0.0, 0.5, 1.0) for number, (name, (variant, changes)) in enumerate(methods.items())
-            if strength or changes
-            for trial in repeat(f"noise-{number}-{round(100 * strength):03d}", f"{name}, noise {strength:g}", preset,
-                                 variant=variant, changes=changes, label_noise=strength)]
+    strengths = (0.0, 0.5, 1.0)
+    return [trial for level, strength in enumerate(strengths)
+            for number, (name, (variant, changes)) in enumerate(methods.items()) if strength or changes
+            for trial in repeat("noise", 60 + len(strengths) * number + level,
+                                f"noise-{number}-{round(100 * strength):03d}", f"{name}, noise {strength:g}", preset,
+                                variant=variant, changes=changes, label_noise=strength)]
 
 
 def speed_experiment(preset: str = "lesson") -> list[Trial]:
-    """What 1, 2, 5 and 10 minutes of one core buy, by the fast step and by the readable one.
+    """Measure what 1, 2, 5 and 10 minutes of one core buy, by the fast step and by the readable one.
 
     Both compute the same, so the readable step's row is trained by the fast one, for as many steps as the readable one
     takes in that time; the times of both are those of the committed benchmark. The automask keeps its margin for as
     long as in the lessons and no longer; one row shows what it does if it stays, see `TrainSettings.margin_until`.
     """
     seconds = read_json(RESULTS / "benchmark-lite-64x192-aligned.json")["seconds"]
-
     lesson = recipe(preset).steps
-    rows = []
-    for minutes in (1, 2, 5, 10):
-        for kind, step in (("fast", "step"), ("readable", "readable_step")):
+    trials = []
+    for place, minutes in enumerate((1, 2, 5, 10)):
+        for kind, step, offset in (("fast", "step", 0), ("readable", "readable_step", 2)):
             steps = round(60 * minutes / seconds[step])
-            rows += repeat(f"speed-{minutes:02d}-{kind}", f"{minutes} min, {kind} step", preset, 1, steps=steps,
-                           margin_until=min(1.0, lesson / steps))
-    return [*rows, *repeat("speed-05-fast-margin", "5 min, fast step, margin to the end", preset, 1,
-                           steps=round(60 * 5 / seconds["step"]))]
+            trials += repeat("speed", 80 + 3 * place + offset, f"speed-{minutes:02d}-{kind}",
+                             f"{minutes} min, {kind} step", preset, 1, steps=steps,
+                             margin_until=min(1.0, lesson / steps))
+    return [*trials, *repeat("speed", 87, "speed-05-fast-margin", "5 min, fast step, margin to the end", preset, 1,
+                             steps=round(60 * 5 / seconds["step"]))]
 
 
 def precision_experiment(preset: str = "lesson") -> list[Trial]:
-    """What bfloat16 in the networks costs in accuracy: the lite recipe, and ResNet-18 with Monodepth2's loss.
+    """Measure what bfloat16 in the networks costs: the lite recipe, and ResNet-18 with Monodepth2's loss.
 
     ResNet-18 starts from random weights and sees 2000 triplets, which is little; both precisions see the same ones.
     """
     resnet = {"encoder": "resnet18", "loss": "monodepth2", "batch": 4, "steps": 500, "learning_rate": 3e-4}
     return [*learned(preset),
-            *repeat("precision-1-lite", "baseline, bf16", preset, precision="bf16"),
-            *repeat("precision-2-resnet", "ResNet-18", preset, **resnet),
-            *repeat("precision-3-resnet", "ResNet-18, bf16", preset, precision="bf16", **resnet)]
+            *repeat("precision-lite", 95, "precision-1-lite", "baseline, bf16", preset, precision="bf16"),
+            *repeat("precision-resnet", 96, "precision-2-resnet", "ResNet-18", preset, **resnet),
+            *repeat("precision-resnet", 97, "precision-3-resnet", "ResNet-18, bf16", preset, precision="bf16",
+                    **resnet)]
 
 
 EXPERIMENTS: dict[str, Callable[[str], list[Trial]]] = {
@@ -167,7 +177,7 @@ def find_experiment(name: str, preset: str = "lesson") -> list[Trial]:
     """Return the runs of a named experiment.
 
     Raises:
-        InputError: if there is none of that name.
+        InputError: If there is none of that name.
     """
     if name not in EXPERIMENTS:
         raise InputError(f"experiment {name!r} is unknown; use one of {', '.join(EXPERIMENTS)}.")

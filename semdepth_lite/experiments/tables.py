@@ -2,38 +2,23 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..classes import NAMES
 from ..common.contracts import InputError
 from ..evaluation.significance import PairedDifference, paired_bootstrap
+from ..metrics.registry import column
+from .results import Result
 
-# How the tables name the metrics of `evaluation`, with unit and direction.
-TITLES = {"abs_rel": "AbsRel ↓", "sq_rel": "SqRel ↓", "rmse": "RMSE (m) ↓", "rmse_log": "RMSElog ↓",
-          "a1": "δ < 1.25 ↑", "band_abs_rel": "AbsRel at label borders ↓", "inner_abs_rel": "AbsRel inside ↓",
-          "thin_abs_rel": "AbsRel on thin things ↓", "moving_abs_rel": "AbsRel on moving things ↓",
-          "near_abs_rel": "AbsRel, near side ↓", "far_abs_rel": "AbsRel, far side ↓",
-          "edge_f": "edge F ↑", "fat": "fattening ↓", "shr": "shrinking ↓"}
-TITLES |= {f"{name.replace(' ', '_')}_abs_rel": f"AbsRel, {name} ↓" for name in NAMES}
-Rows = Mapping[str, Sequence[Mapping]]  # name of a row to the contents of its runs, one a seed
+Rows = Mapping[str, Sequence[Result]]  # name of a row to its results, one a seed
 
 
-def group_runs(runs: Mapping[str, Mapping]) -> dict[str, list[Mapping]]:
-    """Gather runs of one name, in the order of first appearance.
-
-    Args:
-        runs: file name to content, as `notebooks.read_results` returns it.
-
-    Raises:
-        InputError: if a run lacks its name or metrics.
-    """
-    rows: dict[str, list[Mapping]] = {}
-    for file, run in runs.items():
-        if not {"name", "metrics"} <= set(run):
-            raise InputError(f"The results file {file}.json lacks 'name' or 'metrics'; write it with `reproduce`.")
-        rows.setdefault(run["name"], []).append(run)
+def by_row(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Gather the results of each row, in the order of first appearance."""
+    rows: dict[str, list[Result]] = {}
+    for result in results:
+        rows.setdefault(result.name, []).append(result)
     return rows
 
 
@@ -49,47 +34,46 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n".replace("|  |", "| |", 1) for cells in lines)
 
 
-def results_table(runs: Mapping[str, Mapping], metrics: Sequence[str]) -> str:
+def results_table(results: Iterable[Result], metrics: Sequence[str]) -> str:
     """Write a Markdown table with a row for each name, its seeds averaged, in the order of first appearance.
 
     Args:
-        runs: file name to content, as `notebooks.read_results` returns it.
-        metrics: keys of `metrics`; a dash stands where a row has none.
-
-    Raises:
-        InputError: if a run lacks its name or metrics.
+        results: Results, as `read_results` returns them; a notebook may make its own of a name and metrics.
+        metrics: Names of `METRICS`; a dash stands where a row has none.
     """
-    rows = []
-    for name, found in group_runs(runs).items():
-        values = [[run["metrics"][m] for run in found if run["metrics"].get(m) is not None] for m in metrics]
-        rows.append([name, *(mean_and_spread(some) if some else "–" for some in values), str(len(found))])
-    return markdown(["", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], rows)
+    lines = []
+    for name, seeds in by_row(results).items():
+        columns = [[result.metrics[metric] for result in seeds if result.metrics.get(metric) is not None]
+                   for metric in metrics]
+        lines.append([name, *(mean_and_spread(values) if values else "–" for values in columns), str(len(seeds))])
+    return markdown(["", *map(column, metrics), "seeds"], lines)
 
 
-def compare(runs: Sequence[Mapping], base: Sequence[Mapping], metric: str) -> PairedDifference | None:
-    """Return the paired difference runs - base of a metric over the seeds and images that both have.
+def compare(results: Sequence[Result], base: Sequence[Result], metric: str) -> PairedDifference | None:
+    """Return the paired difference results - base of a metric over the seeds and images that both have.
 
     Args:
-        runs, base: contents of results files of the same images, one a seed.
-        metric: one whose value in every image is kept.
+        results: Results of one row, one a seed.
+        base: Results of the row to compare with, judged on the same images.
+        metric: Name of a metric whose value in every image is kept.
 
     Returns:
-        With a 95 % interval (`evaluation.paired_bootstrap`); None if no seed or no image is in both.
+        The difference with a 95 % interval (`evaluation.paired_bootstrap`); None if no seed or no image is in both.
 
     Raises:
-        InputError: if the two were judged on different images, or the metric is not kept.
+        InputError: If the two were judged on different images, or the metric is not kept.
     """
-    for run in (*runs, *base):
-        if metric not in run.get("values", {}):
-            raise InputError(f"{run.get('name')} keeps no values of {metric!r} per image; compare another metric.")
-    ours, theirs = ({run["seed"]: run for run in side} for side in (runs, base))
+    for result in (*results, *base):
+        if metric not in result.values:
+            raise InputError(f"{result.name} keeps no values of {metric!r} per image; compare another metric.")
+    ours, theirs = ({result.seed: result for result in side} for side in (results, base))
     seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:
         return None
-    scenes = [run["scenes"] for side in (ours, theirs) for run in side.values()]
+    scenes = [result.scenes for side in (ours, theirs) for result in side.values()]
     if any(other != scenes[0] for other in scenes):
         raise InputError("the runs were judged on different images; compare runs of one preset and split.")
-    a, b = (np.array([side[seed]["values"][metric] for seed in seeds], dtype=float) for side in (ours, theirs))
+    a, b = (np.array([side[seed].values[metric] for seed in seeds], dtype=float) for side in (ours, theirs))
     if not (np.isfinite(a) & np.isfinite(b)).any():
         return None
     return paired_bootstrap(a, b, np.array(scenes[0]))
@@ -99,15 +83,15 @@ def differences(rows: Rows, base: str, metrics: Sequence[str]) -> dict[str, dict
     """Compare every row with a base row: name to metric to difference, see `compare`.
 
     Raises:
-        InputError: if there is no such base row.
+        InputError: If there is no such base row.
     """
     if base not in rows:
         raise InputError(f"there is no row {base!r} to compare with; use one of {', '.join(rows)}.")
-    return {name: {metric: compare(runs, rows[base], metric) for metric in metrics}
-            for name, runs in rows.items() if name != base}
+    return {name: {metric: compare(results, rows[base], metric) for metric in metrics}
+            for name, results in rows.items() if name != base}
 
 
-def _share(value: float) -> str:
+def _percent(value: float) -> str:
     digits = 1 if 0.0005 <= abs(value) < 0.0095 else 0  # a bound of −0 would not say on which side of zero it lies
     return f"{100 * value:+.{digits}f}".replace("-", "−")
 
@@ -118,71 +102,77 @@ def difference_table(rows: Rows, base: str, metrics: Sequence[str]) -> str:
     Bold where the interval leaves out zero. Whole scenes and seeds are resampled, see `evaluation.paired_bootstrap`.
 
     Args:
-        rows: name of a row to its runs, see `group_runs`.
-        base: name of the row all others are compared with.
-        metrics: those to compare.
+        rows: Rows, see `by_row`.
+        base: Name of the row that all others are compared with.
+        metrics: Names of the metrics to compare.
 
     Raises:
-        InputError: if there is no such base row.
+        InputError: If there is no such base row.
     """
     lines = []
     for name, row in differences(rows, base, metrics).items():
         cells = [name]
-        for found in row.values():
-            text = "–" if found is None else \
-                f"{_share(found.relative)} % [{_share(found.relative_low)}, {_share(found.relative_high)}]"
-            sure = found is not None and found.relative_low * found.relative_high > 0
+        for difference in row.values():
+            text = "–" if difference is None else (f"{_percent(difference.relative)} % "
+                                                   f"[{_percent(difference.relative_low)}, "
+                                                   f"{_percent(difference.relative_high)}]")
+            sure = difference is not None and difference.relative_low * difference.relative_high > 0
             cells.append(f"**{text}**" if sure else text)
-        lines.append([*cells, str(max((found.seeds for found in row.values() if found), default=0))])
-    return markdown([f"against: {base}", *(TITLES.get(metric, metric) for metric in metrics), "seeds"], lines)
+        lines.append([*cells, str(max((difference.seeds for difference in row.values() if difference), default=0))])
+    return markdown([f"against: {base}", *map(column, metrics), "seeds"], lines)
 
 
-def cost_table(rows: Rows, base: str, budget: Mapping[str, Mapping] | None = None) -> str:
+def cost_table(rows: Rows, base: str, times: Mapping[str, Mapping] | None = None) -> str:
     """Write a Markdown table of what runs cost: parameters, processor time of a run beside the base's, memory.
 
     Args:
-        rows: name of a row to its runs, see `group_runs`.
-        base: name of the row whose time is the unit.
-        budget: variant to its `first_seconds` and `step_seconds`, measured side by side (`budget.measure`); times then
-            follow from them, for runs of different days and machines do not compare. A row whose variant is not in it
-            gets a dash.
+        rows: Rows, see `by_row`.
+        base: Name of the row whose time is the unit.
+        times: Variant to its `first_seconds` and `step_seconds`, measured side by side by `tools.equal_time`; the
+            times of the table then follow from them, for runs of different days and machines do not compare. A row
+            whose variant is not among them gets a dash.
 
     Raises:
-        InputError: if there is no such base row.
+        InputError: If there is no such base row.
     """
     if base not in rows:
         raise InputError(f"there is no row {base!r} to compare with; use one of {', '.join(rows)}.")
 
-    def mean(runs: Sequence[Mapping], name: str) -> float:
-        return statistics.fmean(run["cost"][name] for run in runs)
+    def mean(results: Sequence[Result], name: str) -> float:
+        return statistics.fmean(result.cost[name] for result in results)
 
-    def seconds(runs: Sequence[Mapping]) -> float | None:
-        if budget is None:
-            return mean(runs, "cpu_seconds")
-        settings = runs[0]["settings"]
-        known = None if settings["changes"] else budget.get(settings["variant"])
+    def seconds(results: Sequence[Result]) -> float | None:
+        if times is None:
+            return mean(results, "cpu_seconds")
+        settings = results[0].settings
+        known = None if settings["changes"] else times.get(settings["variant"])
         return None if known is None else known["first_seconds"] + settings["steps"] * known["step_seconds"]
 
     lines = []
-    for name, runs in rows.items():
-        if any(run.get("cost") is None for run in runs):
+    for name, results in rows.items():
+        if any(result.cost is None for result in results):
             continue
-        time, unit = seconds(runs), seconds(rows[base])
-        times = ["–", "–"] if time is None else [f"{time:.0f}", "–" if unit is None else f"{time / unit:.2f}"]
-        lines.append([name, f"{mean(runs, 'parameters') / 1e6:.2f}", str(runs[0]["settings"]["steps"]), *times,
-                      f"{mean(runs, 'peak_mib'):.0f}"])
+        time, unit = seconds(results), seconds(rows[base])
+        cells = ["–", "–"] if time is None else [f"{time:.0f}", "–" if unit is None else f"{time / unit:.2f}"]
+        lines.append([name, f"{mean(results, 'parameters') / 1e6:.2f}", str(results[0].settings["steps"]), *cells,
+                      f"{mean(results, 'peak_mib'):.0f}"])
     return markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)
 
 
-def speed_table(found: Sequence[Mapping]) -> str:
+def speed_table(benchmarks: Sequence[Mapping]) -> str:
     """Write a Markdown table of what a training step costs, a row for each result of `benchmark`."""
     lines = []
-    for run in found:
-        shape, seconds = run["shape"], run["seconds"]
-        name = f"{shape['encoder']}, {shape['width']}x{shape['height']}, batch {shape['batch']}"
-        name += ", with alignment" * (shape["alignment"] > 0) + ", bf16" * (shape["precision"] == "bf16")
-        name += f", {run['threads']} threads" * (run["threads"] > 1)
-        lines.append([name, *(f"{seconds[part]:.3f}" for part in ("readable_step", "step", "networks")),
-                      f"{run['step_per_networks']:.2f}", f"{run['images_per_second']:.1f}", str(run["peak_mib"])])
+    for benchmark in benchmarks:
+        shape, seconds = benchmark["shape"], benchmark["seconds"]
+        words = [f"{shape['encoder']}, {shape['width']}x{shape['height']}, batch {shape['batch']}"]
+        if shape["alignment"] > 0:
+            words.append("with alignment")
+        if shape["precision"] == "bf16":
+            words.append("bf16")
+        if benchmark["threads"] > 1:
+            words.append(f"{benchmark['threads']} threads")
+        lines.append([", ".join(words), *(f"{seconds[part]:.3f}" for part in ("readable_step", "step", "networks")),
+                      f"{benchmark['step_per_networks']:.2f}", f"{benchmark['images_per_second']:.1f}",
+                      str(benchmark["peak_mib"])])
     return markdown(["", "readable step (s)", "step (s)", "its networks alone (s)", "step / networks",
                      "triplets a second", "peak memory (MiB)"], lines)

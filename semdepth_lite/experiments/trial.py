@@ -8,23 +8,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..common.storage import read_json, read_log, write_json
+from ..common.storage import read_log
 from ..data.sources import StreetSource, batches
 from ..evaluation.baselines import constant_baseline, pixel_median_baseline
 from ..evaluation.prediction import evaluate_model, label_predictor
 from ..evaluation.protocol import Protocol
 from ..evaluation.report import Predictor, Report, evaluate
 from ..evaluation.segmentation import evaluate_segmentation
+from ..metrics.registry import METRICS
 from ..model import Model
 from ..presets import street
 from ..training.run import Run
 from ..training.settings import TrainSettings
+from .results import Result
 
-# the metrics whose value in every image is kept, for paired comparisons
-KEPT = ("abs_rel", "rmse", "a1", "band_abs_rel", "inner_abs_rel", "near_abs_rel", "far_abs_rel", "thin_abs_rel",
-        "moving_abs_rel", "fat", "shr", "edge_f",
-        *(f"{name}_abs_rel" for name in ("road", "sidewalk", "building", "pole", "traffic_sign", "vegetation",
-                                         "person", "car")))
 TRIVIAL: dict[str, Callable[..., Predictor]] = {"constant": constant_baseline, "pixel median": pixel_median_baseline}
 
 
@@ -33,11 +30,13 @@ class Trial:
     """One run of an experiment.
 
     Attributes:
-        file: name of its results file, without .json.
-        name: its row in the tables.
-        settings: what to train; None for a predictor that needs no training.
-        preset: whose data it uses.
-        split: where it is judged.
+        file: Name of its run folder and of its results file, without .json.
+        name: Row of the tables; trials of one name are its seeds.
+        settings: Settings of the training; None for a predictor that needs no training.
+        preset: Preset whose data it uses.
+        split: Split on which it is judged.
+        group: Group of rows; tables name the groups they show.
+        order: Place of the row among the rows of all groups.
     """
 
     file: str
@@ -45,33 +44,38 @@ class Trial:
     settings: TrainSettings | None
     preset: str = "lesson"
     split: str = "test"
+    group: str = ""
+    order: int = 0
+
+    def path(self, results: Path) -> Path:
+        """Return where its results file lies in a folder of results."""
+        return results / f"{self.file}.json"
 
 
 def is_done(trial: Trial, results: Path) -> bool:
     """Tell whether a results file of exactly these settings is there."""
-    path = results / f"{trial.file}.json"
+    path = trial.path(results)
     if not path.exists():
         return False
-    known = read_json(path)
-    about = known.get("preset"), known.get("split"), known.get("settings") is None
-    if about != (trial.preset, trial.split, trial.settings is None):
+    result = Result.load(path)
+    if (result.preset, result.split, result.settings is None) != (trial.preset, trial.split, trial.settings is None):
         return False
     # a setting that was added since had its default then
-    return trial.settings is None or asdict(trial.settings) == {**asdict(TrainSettings()), **known["settings"]}
+    return trial.settings is None or asdict(trial.settings) == {**asdict(TrainSettings()), **result.settings}
 
 
-def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> dict:
+def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> Result:
     """Train and judge one run, and write its results.
 
     Args:
-        trial: the run.
-        work: folder of run folders; an unfinished run there is continued.
-        results: folder of results.
-        progress: show a progress bar.
+        trial: Run to execute.
+        work: Folder of run folders; an unfinished run there is continued.
+        results: Folder of results.
+        progress: Whether to show a progress bar.
     """
     source = street("train", trial.preset, progress=progress)
     judged = street(trial.split, trial.preset, progress=progress)
-    content = {"name": trial.name, "split": trial.split, "preset": trial.preset, "settings": None, "seed": None}
+    trained = {}
     if trial.settings is None:
         report = judge_trivial(trial, source, judged)
     else:
@@ -81,14 +85,16 @@ def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> d
         model = run.train(progress, watch=lambda m: brief(evaluate_model(m, validation, quick)),
                           watch_every=max(1, trial.settings.steps // 5))
         report = evaluate_model(model, judged)
-        content |= {"settings": asdict(trial.settings), "seed": trial.settings.seed, "cost": run.cost(),
-                    "curve": [row for row in read_log(run.folder / "log.jsonl") if "watch" in row]}
-        content["segmentation"] = segmentation_scores(model, judged)
-    content["metrics"] = {name: rounded(value) for name, value in report.summary().items()}
-    content["scenes"] = [judged.scene_of(i) for i in range(len(judged))]
-    content["values"] = {name: [rounded(float(v)) for v in report.values[name]] for name in KEPT}
-    write_json(results / f"{trial.file}.json", content, indent=None)
-    return content
+        trained = {"settings": asdict(trial.settings), "seed": trial.settings.seed, "cost": run.cost(),
+                   "curve": [row for row in read_log(run.folder / "log.jsonl") if "watch" in row],
+                   "segmentation": segmentation_scores(model, judged)}
+    result = Result(
+        trial.name, {name: rounded(value) for name, value in report.summary().items()}, trial.group, trial.order,
+        trial.split, trial.preset, **trained, scenes=[judged.scene_of(i) for i in range(len(judged))],
+        values={name: [rounded(float(value)) for value in report.values[name]]
+                for name, metric in METRICS.items() if metric.kept and name in report.values})
+    result.save(trial.path(results))
+    return result
 
 
 def segmentation_scores(model: Model, judged: StreetSource) -> dict[str, float] | None:

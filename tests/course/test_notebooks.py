@@ -187,30 +187,20 @@ def test_a_changed_cell_is_stale_and_prose_is_not(ran, tmp_path):
 
 def test_changed_results_are_stale(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-    (tmp_path / "baseline-0.json").write_text('{"abs_rel": 0.1}')
-    path = small(tmp_path / "small.ipynb", code=['runs = read_results("baseline-*")'])
+    results.Result("learned", {"abs_rel": 0.1}, "baseline").save(tmp_path / "one.json")
+    path = small(tmp_path / "small.ipynb", code=['runs = read_results("baseline", "other")',
+                                                 'times = read_measurements("time*")'])
     notebooks.stamp(path)
-    (tmp_path / "other.json").write_text("{}")
+    results.Result("another", {"abs_rel": 0.1}, "elsewhere").save(tmp_path / "two.json")
     assert notebooks.is_fresh(path)
-    (tmp_path / "baseline-1.json").write_text("{}")
+    (tmp_path / "time.json").write_text("{}")
     assert not notebooks.is_fresh(path)
     notebooks.stamp(path)
-    (tmp_path / "baseline-0.json").write_text('{"abs_rel": 0.2}')
+    results.Result("learned", {"abs_rel": 0.2}, "baseline").save(tmp_path / "one.json")
     assert not notebooks.is_fresh(path)
-    with pytest.raises(InputError, match="not a literal"):
-        notebooks.notebook_hash(small(path, code=["read_results(name)"]))
-
-
-def test_read_results(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
-    for seed in (1, 0):
-        (tmp_path / f"baseline-{seed}.json").write_text(f'{{"seed": {seed}}}')
-    assert results.read_results("baseline-*") == {"baseline-0": {"seed": 0}, "baseline-1": {"seed": 1}}
-    with pytest.raises(InputError, match="match 'nothing'"):
-        results.read_results("nothing")
-    (tmp_path / "torn.json").write_text('{"seed": ')
-    with pytest.raises(InputError, match="torn.json is not JSON"):
-        results.read_results("torn")
+    for call in ("read_results(name)", 'read_results("baseline", name)', "read_measurements(name)"):
+        with pytest.raises(InputError, match="not a literal"):
+            notebooks.notebook_hash(small(path, code=[call]))
 
 
 def test_save_results_knows_arrays_and_refuses_nan(tmp_path):

@@ -49,9 +49,9 @@ def test_two_real_variants_are_timed(monkeypatch, tmp_path):
     assert 0 < found["baseline"]["step_seconds"] and PRESETS["quick"].scenes["train"] == 4
 
 
-def test_a_missing_budget_or_variant_is_named(tmp_path):
-    path = tmp_path / "budget.json"
-    with pytest.raises(InputError, match="no budget budget.json of equal time.*python -m tools.equal_time"):
+def test_a_missing_measurement_or_variant_is_named(tmp_path):
+    path = tmp_path / "equal_time.json"
+    with pytest.raises(InputError, match="no equal_time.json in .*python -m tools.equal_time"):
         equal_time_steps("baseline", path)
     path.write_text(json.dumps({"variants": {"seem": {"steps": 3}}}))
     with pytest.raises(InputError, match="no variant 'baseline'; it has seem"):
@@ -59,16 +59,17 @@ def test_a_missing_budget_or_variant_is_named(tmp_path):
     assert equal_time_steps("seem", path) == 3
 
 
-def test_the_experiment_at_equal_time_takes_its_steps_from_the_committed_budget():
-    found = {single.file.rsplit("-", 1)[0]: single.settings for single in find_experiment("time")}
+def test_the_experiment_at_equal_time_takes_its_steps_from_the_committed_times():
+    trials = find_experiment("time")
     for variant in METHODS:
-        settings = [each for each in found.values() if each.variant == variant]
-        assert min(each.steps for each in settings) == equal_time_steps(variant)
-    assert found["time-0-baseline"].steps == baseline_steps("semdepth", 1000) > 1000
+        steps = [trial.settings.steps for trial in trials if trial.settings.variant == variant]
+        assert min(steps) == equal_time_steps(variant)
+    longer = {trial.settings.steps for trial in trials if trial.group == "time-baseline"}
+    assert longer == {baseline_steps("semdepth", 1000)} and min(longer) > 1000
 
 
 def test_the_baseline_takes_more_steps_in_the_time_of_another(tmp_path):
-    path = tmp_path / "budget.json"
+    path = tmp_path / "equal_time.json"
     path.write_text(json.dumps({"variants": {"baseline": {"step_seconds": 0.1, "first_seconds": 0},
                                              "combined": {"step_seconds": 0.2, "first_seconds": 30}}}))
     assert baseline_steps("combined", 1000, path) == (30 + 200) / 0.1

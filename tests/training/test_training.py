@@ -540,17 +540,17 @@ def test_presets_are_found_and_changed():
         recipe("huge")
 
 
-def test_a_single_run_leaves_results_and_is_done(tiny_preset, tmp_path):
+def test_a_trial_leaves_results_and_is_done(tiny_preset, tmp_path):
     learned = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
     constant = Trial("constant", "constant of the training depth", None, tiny_preset)
     results = tmp_path / "results"
     assert plan([learned, constant], results, 1)[0] == [learned, constant]
-    for single in (learned, constant):
-        assert not is_done(single, results)
-        content = execute(single, tmp_path / "work", results, progress=False)
-        assert is_done(single, results)
-        stored = json.loads((results / f"{single.file}.json").read_text(), parse_constant=pytest.fail)
-        assert stored["metrics"].keys() == content["metrics"].keys() and stored["metrics"]["abs_rel"] > 0
+    for trial in (learned, constant):
+        assert not is_done(trial, results)
+        content = execute(trial, tmp_path / "work", results, progress=False)
+        assert is_done(trial, results)
+        stored = json.loads((results / f"{trial.file}.json").read_text(), parse_constant=pytest.fail)
+        assert stored["metrics"].keys() == content.metrics.keys() and stored["metrics"]["abs_rel"] > 0
         assert {len(values) for values in stored["values"].values()} == {6} and len(stored["scenes"]) == 6
     assert json.loads((results / "learned.json").read_text())["seed"] == 0
     assert plan([learned, constant], results, 1) == ([], 0.0)
@@ -558,16 +558,16 @@ def test_a_single_run_leaves_results_and_is_done(tiny_preset, tmp_path):
                     replace(learned, settings=None), replace(learned, preset="quick")):
         assert not is_done(changed, results)
     todo, hours = plan([replace(learned, settings=replace(learned.settings, seed=1)), constant], results, 1)
-    assert [single.file for single in todo] == ["learned"] and 0 < hours < 0.1
+    assert [trial.file for trial in todo] == ["learned"] and 0 < hours < 0.1
 
 
 def test_an_experiments_run_continues_where_it_was_cut_off(tiny_preset, tmp_path):
-    single = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
-    whole = execute(single, tmp_path / "whole", tmp_path / "a", progress=False)
+    trial = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
+    whole = execute(trial, tmp_path / "whole", tmp_path / "a", progress=False)
     cut_off(presets_room.street("train", tiny_preset, progress=False), tmp_path / "work" / "learned", 1,
-            single.settings, save_every=1)
-    resumed = execute(single, tmp_path / "work", tmp_path / "b", progress=False)
-    assert resumed["metrics"] == whole["metrics"] and resumed["values"] == whole["values"]
+            trial.settings, save_every=1)
+    resumed = execute(trial, tmp_path / "work", tmp_path / "b", progress=False)
+    assert resumed.metrics == whole.metrics and resumed.values == whole.values
 
 
 def test_rounding_keeps_json_valid():
