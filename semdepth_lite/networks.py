@@ -17,8 +17,75 @@ from torch import nn
 from .camera import halve
 from .common.contracts import InputError
 
-# residual blocks in each of the four layers, and whether they are bottlenecks (He et al. 2016)
-DEPTHS = {"resnet18": ((2, 2, 2, 2), False), "resnet34": ((3, 4, 6, 3), False), "resnet50": ((3, 4, 6, 3), True)}
+
+def convolution(channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """Make a convolution without a bias that keeps the size but for its stride."""
+    return nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
+
+
+def projection(channels_in: int, channels_out: int, stride: int) -> nn.Module | None:
+    """Make the shortcut of a residual block where it changes the size or the channels, else None."""
+    if stride == 1 and channels_in == channels_out:
+        return None
+    return nn.Sequential(convolution(channels_in, channels_out, 1, stride), nn.BatchNorm2d(channels_out))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He et al. 2016).
+
+    Args:
+        channels_in: Channels of the input.
+        width: Channels of the convolutions, and of the output.
+        stride: Stride of the first convolution.
+    """
+
+    EXPANSION = 1
+
+    def __init__(self, channels_in: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = convolution(channels_in, width, 3, stride), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = convolution(width, width, 3), nn.BatchNorm2d(width)
+        self.downsample = projection(channels_in, width, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C', H / stride, W / stride)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = F.relu_(self.bn1(self.conv1(x)))
+        x = self.bn2(self.conv2(x))
+        return F.relu_(x + shortcut)
+
+
+class Bottleneck(nn.Module):
+    """A 1x1, a 3x3 and a 1x1 convolution around a shortcut (He et al. 2016).
+
+    Args:
+        channels_in: Channels of the input.
+        width: Channels of the first two convolutions; the output has four times as many.
+        stride: Stride of the 3x3 convolution.
+    """
+
+    EXPANSION = 4
+
+    def __init__(self, channels_in: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        channels_out = width * self.EXPANSION
+        self.conv1, self.bn1 = convolution(channels_in, width, 1), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = convolution(width, width, 3, stride), nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = convolution(width, channels_out, 1), nn.BatchNorm2d(channels_out)
+        self.downsample = projection(channels_in, channels_out, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C', H / stride, W / stride)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = F.relu_(self.bn1(self.conv1(x)))
+        x = F.relu_(self.bn2(self.conv2(x)))
+        x = self.bn3(self.conv3(x))
+        return F.relu_(x + shortcut)
+
+
+# How many blocks each of the four layers has, and of which kind (He et al. 2016).
+RESNETS = {"resnet18": ((2, 2, 2, 2), BasicBlock), "resnet34": ((3, 4, 6, 3), BasicBlock),
+           "resnet50": ((3, 4, 6, 3), Bottleneck)}
 
 
 @dataclass(frozen=True)
@@ -26,16 +93,16 @@ class NetworkSettings:
     """Which networks to build.
 
     Attributes:
-        encoder: resnet18, resnet34 or resnet50 (Monodepth2's), or lite.
-        width: channels of the first layer of the lite family (a ResNet has 64).
+        encoder: Name of the encoder: resnet18, resnet34 or resnet50 (Monodepth2's), or lite.
+        width: Channels of the first layer of the lite family (a ResNet has 64).
     """
 
     encoder: str = "lite"
     width: int = 16
 
     def __post_init__(self) -> None:
-        if self.encoder not in (*DEPTHS, "lite"):
-            raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(DEPTHS)}.")
+        if self.encoder not in (*RESNETS, "lite"):
+            raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(RESNETS)}.")
         if self.width < 8 or self.width % 8:
             raise InputError(f"width {self.width} is not a positive multiple of 8; use 16, for instance.")
 
@@ -45,51 +112,34 @@ class NetworkSettings:
         return self.encoder == "lite"
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, or a 1x1-3x3-1x1 bottleneck, around a shortcut (He et al. 2016)."""
-
-    def __init__(self, channels_in: int, width: int, stride: int, bottleneck: bool) -> None:
-        super().__init__()
-        channels_out = width * 4 if bottleneck else width
-        kernels = ((1, 1), (3, stride), (1, 1)) if bottleneck else ((3, stride), (3, 1))
-        sizes = [channels_in, *[width] * (len(kernels) - 1), channels_out]
-        for i, ((kernel, step), (a, b)) in enumerate(zip(kernels, pairwise(sizes)), start=1):
-            setattr(self, f"conv{i}", nn.Conv2d(a, b, kernel, step, kernel // 2, bias=False))
-            setattr(self, f"bn{i}", nn.BatchNorm2d(b))
-        self.last = len(kernels)
-        self.downsample = None
-        if stride != 1 or channels_in != channels_out:
-            self.downsample = nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, stride, bias=False),
-                                            nn.BatchNorm2d(channels_out))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, H, W) to (B, C', H / stride, W / stride)."""
-        shortcut = x if self.downsample is None else self.downsample(x)
-        for i in range(1, self.last):
-            x = F.relu_(getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x)))
-        x = getattr(self, f"bn{self.last}")(getattr(self, f"conv{self.last}")(x))
-        return F.relu_(x + shortcut)
-
-
 class ResNet(nn.Module):
     """The residual network up to its last layer, with torchvision's parameter names.
 
-    The classifier `fc` is never used here; it exists because Monodepth2's files carry it.
+    Args:
+        blocks: Number of blocks in each of the four layers.
+        block: Kind of the blocks.
+        width: Channels of the first layer.
+        channels_in: Channels of the input.
+        fc: Whether the classifier is built; it is never used here, but Monodepth2's files carry it.
     """
 
-    def __init__(self, blocks: tuple[int, ...], bottleneck: bool, width: int, channels_in: int, fc: bool) -> None:
+    def __init__(self, blocks: tuple[int, ...], block: type[BasicBlock | Bottleneck], width: int, channels_in: int,
+                 fc: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, width, 7, 2, 3, bias=False)
+
+        def layer(channels: int, width: int, count: int, stride: int) -> nn.Sequential:
+            first = block(channels, width, stride)
+            return nn.Sequential(first, *(block(width * block.EXPANSION, width) for _ in range(count - 1)))
+
+        self.conv1 = convolution(channels_in, width, 7, 2)
         self.bn1 = nn.BatchNorm2d(width)
-        channels = width
-        for i, count in enumerate(blocks):
-            layer = []
-            for j in range(count):
-                layer.append(ResidualBlock(channels, width << i, 2 if i and not j else 1, bottleneck))
-                channels = (width << i) * (4 if bottleneck else 1)
-            setattr(self, f"layer{i + 1}", nn.Sequential(*layer))
+        out = width * block.EXPANSION
+        self.layer1 = layer(width, width, blocks[0], 1)
+        self.layer2 = layer(out, 2 * width, blocks[1], 2)
+        self.layer3 = layer(2 * out, 4 * width, blocks[2], 2)
+        self.layer4 = layer(4 * out, 8 * width, blocks[3], 2)
         if fc:
-            self.fc = nn.Linear(channels, 1000).requires_grad_(False)
+            self.fc = nn.Linear(8 * out, 1000).requires_grad_(False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -117,16 +167,20 @@ class Encoder(nn.Module):
     """Turn an image, or several stacked in the channels, into five feature maps.
 
     Images in [0, 1] are normalized as (x - 0.45) / 0.225 on all channels [code: MD2].
+
+    Args:
+        settings: Kind and width of the network.
+        images: Number of stacked images.
     """
 
     def __init__(self, settings: NetworkSettings, images: int = 1) -> None:
         super().__init__()
         self.coordinates = settings.lite
-        blocks, bottleneck = DEPTHS["resnet18" if settings.lite else settings.encoder]
+        blocks, block = RESNETS["resnet18" if settings.lite else settings.encoder]
         width = settings.width if settings.lite else 64
-        self.encoder = ResNet(blocks, bottleneck, width, 3 * images + 2 * self.coordinates, fc=not settings.lite)
-        expansion = 4 if bottleneck else 1
-        self.channels = (width, *(width * expansion << i for i in range(4)))
+        channels_in = 3 * images + (2 if self.coordinates else 0)
+        self.encoder = ResNet(blocks, block, width, channels_in, fc=not settings.lite)
+        self.channels = (width, *(width * block.EXPANSION * scale for scale in (1, 2, 4, 8)))
 
     def forward(self, images: torch.Tensor, channels_last: bool = True) -> list[torch.Tensor]:
         """Map (B, 3 * images, H, W) to five feature maps at strides 2 to 32; channels last in memory is faster."""
@@ -157,27 +211,36 @@ class PaddedConv(nn.Module):
         return self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect"))
 
 
-class _ELU(torch.autograd.Function):
-    """ELU in place by exp(x) - 1, which is as exact as its sum with anything near 1; expm1 takes ten times as long."""
+class _ExpELU(torch.autograd.Function):
+    """ELU as max(x, 0) + exp(min(x, 0)) - 1, which keeps its result alone: its derivative is min(result, 0) + 1."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx, x):
-        negative = x.clamp(max=0).exp_().sub_(1)
-        x.clamp_(min=0).add_(negative)
-        ctx.mark_dirty(x)
-        ctx.save_for_backward(x)
-        return x
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(min=0).add_(x.clamp(max=0).exp_().sub_(1))
 
     @staticmethod
-    def backward(ctx, upstream):
+    def setup_context(ctx, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, upstream: torch.Tensor) -> torch.Tensor:
         result, = ctx.saved_tensors
-        return torch.ops.aten.elu_backward(upstream, 1.0, 1.0, 1.0, True, result)
+        return (result.clamp(max=0) + 1) * upstream
 
 
-def elu_(x: torch.Tensor) -> torch.Tensor:
-    """Return x where it is positive and exp(x) - 1 elsewhere, in place."""
-    exact = x.dtype in (torch.float32, torch.float64)  # in bfloat16 exp(x) - 1 has hardly a digit near zero
-    return _ELU.apply(x) if exact and x.device.type == "cpu" else F.elu_(x)
+def elu(x: torch.Tensor) -> torch.Tensor:
+    """Return x where it is positive and exp(x) - 1 elsewhere; x itself may be written over.
+
+    On a CPU exp(x) - 1 is computed as it stands: it is as exact as its sum with anything near 1, and expm1 takes ten
+    times as long. In bfloat16 it would have hardly a digit near zero.
+    """
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+        return F.elu_(x)
+    if x.requires_grad and torch.is_grad_enabled():
+        return _ExpELU.apply(x)
+    return _ExpELU.forward(x)  # plain operations, which can be traced and exported
 
 
 class ConvBlock(nn.Module):
@@ -189,7 +252,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, H, W) to (B, C', H, W)."""
-        return elu_(self.conv(x))
+        return elu(self.conv(x))
 
 
 def decoder_channels(settings: NetworkSettings) -> tuple[int, ...]:
@@ -205,6 +268,10 @@ class DepthDecoder(nn.Module):
 
     Each level: convolution, nearest upsampling by 2, concatenation with the encoder's map of that size (none at level
     0), convolution. The heads are 3x3 convolutions with a sigmoid.
+
+    Args:
+        encoder_channels: Channels of the encoder's five feature maps.
+        settings: Kind and width of the network.
     """
 
     LEVELS = 5

@@ -10,7 +10,7 @@ from torch import nn
 
 from .common.contracts import InputError, check_divisible
 from .common.storage import write_atomically
-from .networks import DEPTHS, DepthDecoder, Encoder, NetworkSettings, build_pose_network
+from .networks import RESNETS, DepthDecoder, Encoder, NetworkSettings, build_pose_network
 
 # name of the network, which is also the model's attribute, to its file
 NETWORK_FILES = {"encoder": "encoder.pth", "depth": "depth.pth", "pose_encoder": "pose_encoder.pth", "pose": "pose.pth"}
@@ -186,8 +186,8 @@ def imagenet_state(name: str, path: Path | None = None) -> dict[str, torch.Tenso
     Raises:
         InputError: if the encoder has no such weights, or they cannot be fetched or read.
     """
-    if name not in DEPTHS:
-        raise InputError(f"encoder {name!r} has no ImageNet weights; use {', '.join(DEPTHS)}, or start from random "
+    if name not in RESNETS:
+        raise InputError(f"encoder {name!r} has no ImageNet weights; use {', '.join(RESNETS)}, or start from random "
                          f"ones.")
     if path is not None:
         return load_tensors(path)

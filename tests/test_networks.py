@@ -7,6 +7,7 @@ from functools import lru_cache
 import pytest
 import torch
 from factories import TinySource, fill_as_prescribed, golden, golden_arrays
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from semdepth_lite.camera import rigid_transform
 from semdepth_lite.common.contracts import InputError
@@ -14,17 +15,16 @@ from semdepth_lite.common.runtime import seed_everything
 from semdepth_lite.losses import LOSSES
 from semdepth_lite.model import Model
 from semdepth_lite.networks import (
-    DEPTHS,
+    RESNETS,
+    ConvBlock,
     DepthDecoder,
     Encoder,
     NetworkSettings,
     build_pose_network,
     coordinates,
     decoder_channels,
-    elu_,
+    elu,
 )
-
-RESNETS = tuple(DEPTHS)
 
 
 def networks(settings: NetworkSettings) -> dict[str, torch.nn.Module]:
@@ -279,10 +279,21 @@ def test_every_weight_that_learns_gets_a_finite_gradient():
 def test_elu_and_its_gradient_are_torch_s(dtype, tolerance):
     x = torch.cat((torch.linspace(-100, 5, 211), torch.linspace(-1e-3, 1e-3, 20))).to(dtype).requires_grad_()
     upstream = torch.linspace(-1, 1, x.numel()).to(dtype)
-    ours, theirs = (form(x * 1) for form in (elu_, torch.nn.functional.elu_))
+    ours, theirs = (form(x * 1) for form in (elu, torch.nn.functional.elu))
     assert (ours - theirs).abs().max() <= tolerance
     gradients = [torch.autograd.grad(y, x, upstream)[0] for y in (ours, theirs)]
     assert (gradients[0] - gradients[1]).abs().max() <= tolerance
-    assert elu_(torch.full((1,), torch.nan)).isnan().all()
+    assert elu(torch.full((1,), torch.nan)).isnan().all()
     short = torch.linspace(-0.01, 0.01, 9).bfloat16()
-    assert torch.equal(elu_(short.clone()), torch.nn.functional.elu(short))
+    assert torch.equal(elu(short.clone()), torch.nn.functional.elu(short))
+
+
+def test_a_decoder_block_can_be_traced_mapped_and_differentiated_by_functions():
+    block, images = ConvBlock(2, 3).requires_grad_(False), torch.randn(4, 2, 6, 8)
+    traced = make_fx(block)(images)
+    assert torch.equal(traced(images + 1), block(images + 1))
+    x = torch.linspace(-2, 2, 12)
+    slope = torch.func.grad(lambda values: elu(values * 1).sum())(x)
+    assert torch.allclose(slope, x.clamp(max=0).exp())
+    rows = torch.func.vmap(torch.func.grad(lambda values: elu(values * 1).sum()))(x.view(3, 4))
+    assert torch.equal(rows.flatten(), slope)

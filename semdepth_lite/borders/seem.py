@@ -13,14 +13,30 @@ from torch import nn
 from .edges import without_repeats
 
 
+def pixel_table(image: torch.Tensor) -> torch.Tensor:
+    """See (B, C, h, w) as (B, h w, C); costs nothing where channels come last in memory, as in our networks."""
+    return image.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def read_pixels(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Return the pixels of (B, C, h, w) at flat indices (B, N): (B, N, C).
+
+    This is `pixel_table(image).gather(1, index[..., None].expand(-1, -1, C))`, but whole rows of one long table are
+    copied, and added up for the gradient, which takes half the time on a CPU.
+    """
+    table = pixel_table(image)
+    first_row = torch.arange(len(image), device=index.device)[:, None] * table.shape[1]
+    return F.embedding(first_row + index, table.flatten(0, 1))
+
+
 def read_points(image: torch.Tensor, points: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Read a feature map at pixel centers of the full image.
 
     Args:
-        image: (B, C, h, w); smaller maps are read bilinearly, cut at the rim, as `F.interpolate` without
+        image: (B, C, h, w) features; smaller maps are read bilinearly, cut at the rim, as `F.interpolate` without
             `align_corners` would enlarge them.
         points: (B, N) flat indices row * width + column.
-        height, width: of the full image.
+        height, width: Size of the full image, pixels.
 
     Returns:
         (B, N, C), in float32 at least.
@@ -28,32 +44,16 @@ def read_points(image: torch.Tensor, points: torch.Tensor, height: int, width: i
     h, w = image.shape[-2:]
     dtype = torch.promote_types(image.dtype, torch.float32)
     if (h, w) == (height, width):
-        return _rows(image, points).to(dtype)
+        return read_pixels(image, points).to(dtype)
     y = ((points // width + 0.5) * (h / height) - 0.5).clamp(0, h - 1)
     x = ((points % width + 0.5) * (w / width) - 0.5).clamp(0, w - 1)
     top, left = y.floor(), x.floor()
+    bottom, right = (top + 1).clamp(max=h - 1), (left + 1).clamp(max=w - 1)
     down, along = y - top, x - left
-    rows = torch.stack((top, (top + 1).clamp(max=h - 1)), 1)
-    columns = torch.stack((left, (left + 1).clamp(max=w - 1)), 1)
-    corners = (rows[:, :, None] * w + columns[:, None]).long()                           # (B, 2, 2, N)
-    weights = torch.stack((1 - down, down), 1)[:, :, None] * torch.stack((1 - along, along), 1)[:, None]
-    seen = _rows(image, corners.flatten(1)).to(dtype).unflatten(1, (4, -1))              # one gather for all corners
-    return (seen * weights.flatten(1, 2)[..., None].to(dtype)).sum(1)
-
-
-def _rows(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Return the pixels of (B, C, h, w) at flat indices (B, N): (B, N, C).
-
-    As rows of a table, which are copied and, for the gradient, added whole: twice as fast as `gather` on a CPU.
-    """
-    table = _pixels(image)
-    start = torch.arange(len(image), device=index.device)[:, None] * table.shape[1]
-    return F.embedding(start + index, table.flatten(0, 1))
-
-
-def _pixels(image: torch.Tensor) -> torch.Tensor:
-    """See (B, C, h, w) as (B, h w, C); costs nothing where channels come last in memory, as in our networks."""
-    return image.permute(0, 2, 3, 1).flatten(1, 2)
+    corners = torch.stack((top * w + left, top * w + right, bottom * w + left, bottom * w + right), 1).long()
+    weights = torch.stack(((1 - down) * (1 - along), (1 - down) * along, down * (1 - along), down * along), 1)
+    colors = read_pixels(image, corners.flatten(1)).to(dtype).unflatten(1, (4, -1))      # (B, 4, N, C), in one go
+    return (colors * weights[..., None].to(dtype)).sum(1)
 
 
 class SEEM(nn.Module):
@@ -68,11 +68,11 @@ class SEEM(nn.Module):
     semantic decoder there is no F_S, and the class probabilities at p take its place (ours).
 
     Args:
-        encoder_channels: of the encoder's five feature maps.
-        semantic_channels: of the semantic decoder's levels 0 to 4; None without one.
-        depth_channels: of the depth decoder's levels 0 to 4.
-        classes: channels of the probabilities that stand in for F_S.
-        residual: False substitutes as drawn.
+        encoder_channels: Channels of the encoder's five feature maps.
+        semantic_channels: Channels of the semantic decoder's levels 0 to 4; None without one.
+        depth_channels: Channels of the depth decoder's levels 0 to 4.
+        classes: Number of probabilities that stand in for F_S.
+        residual: Whether g is added; False substitutes as drawn.
     """
 
     LEVELS = (0, 1, 2)
@@ -106,6 +106,9 @@ class SEEM(nn.Module):
             encoder: F_E of stages 0, 1, 2.
             semantic: F_S of levels 0, 1, 2, or the probabilities alone.
             points: (B, N) flat indices at full size; repeated ones count once.
+
+        Returns:
+            (B, C, H, W) feature.
         """
         feature = depth[0]
         height, width = feature.shape[-2:]
@@ -114,8 +117,8 @@ class SEEM(nn.Module):
         vectors = torch.cat([read_points(x, points, height, width) for x in maps], -1)
         change = self.enhanced(vectors).to(feature.dtype)
         if not self.residual:
-            change = change - _rows(feature, points)
+            change = change - read_pixels(feature, points)
         index = points[..., None].expand_as(change)
-        result = _pixels(feature).scatter_add(1, index, change * first[..., None])
+        result = pixel_table(feature).scatter_add(1, index, change * first[..., None])
         result = result.unflatten(1, (height, width)).permute(0, 3, 1, 2)
         return result.contiguous() if feature.is_contiguous() else result
