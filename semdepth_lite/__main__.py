@@ -11,6 +11,7 @@ from .commands.doctor import add_doctor, run_doctor
 from .commands.download import add_download, run_download
 from .commands.evaluate import add_evaluation, run_evaluate
 from .commands.label import add_labeling, run_label
+from .commands.lessons import add_lessons, run_lessons
 from .commands.options import HelpFormatter, Parser
 from .commands.predict import add_prediction, run_predict
 from .commands.render import add_rendering, run_render
@@ -20,6 +21,7 @@ from .common.contracts import InputError, RunFailed
 from .common.runtime import share_cores
 
 COMMANDS = {
+    "lessons": (run_lessons, add_lessons, "Copy the lessons into a new folder, to work in them."),
     "reproduce": (run_reproduce, add_reproduction, "Run all notebooks with papermill, or an experiment's runs."),
     "train": (run_train, add_training, "Train a model; an unfinished run in the folder is continued."),
     "evaluate": (run_evaluate, add_evaluation, "Judge a model by every metric."),

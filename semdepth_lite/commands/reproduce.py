@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
+
+from ..common.contracts import InputError
 
 
 def add_reproduction(command: argparse.ArgumentParser) -> None:
@@ -10,6 +13,7 @@ def add_reproduction(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", help="quick, lesson or paper (default: quick; lesson for an experiment)")
     command.add_argument("--output", type=Path, help="folder of executed notebooks (default: reproduced), or of an "
                          "experiment's run folders (default: runs)")
+    command.add_argument("--lessons", type=Path, help="folder of notebooks to run (default: those of the package)")
     command.add_argument("--only", help="first characters of the notebooks to run, such as 03")
     command.add_argument("--experiment", help="name of an experiment, such as baseline")
     command.add_argument("--results", type=Path, default=Path("figures/results"), help="folder of its results")
@@ -24,9 +28,13 @@ def run_reproduce(args: argparse.Namespace) -> dict:
         files = run_experiment(args.experiment, args.preset or "lesson", args.output or Path("runs"), args.results,
                                args.processes, not args.quiet)
         return {"results": [str(file) for file in files], "text": f"{len(files)} results in {args.results}"}
+    if not find_spec("papermill"):
+        raise InputError("running notebooks needs papermill, which is not installed; run: pip install "
+                         "'semdepth-lite[course]'")
+    from ..course.lesson_files import LESSONS
     from ..course.reproduce import reproduce
 
     output = args.output or Path("reproduced")
-    rows = reproduce(args.preset or "quick", output, args.only, progress=not args.quiet)
+    rows = reproduce(args.preset or "quick", output, args.only, not args.quiet, args.lessons or LESSONS)
     text = "\n".join(f"{row['notebook']:<40} {row['seconds']:7.1f} s" for row in rows)
     return {"notebooks": rows, "text": f"{text}\nexecuted notebooks and results are in {output}"}

@@ -6,28 +6,28 @@ from pathlib import Path
 
 from ..common.contracts import InputError
 from ..common.storage import read_json, remove_leftovers, write_json
-from ..experiments.results import ROOT
 from ..presets import find_preset
+from .lesson_files import LESSONS
 from .notebooks import load, notebook_hash, parameter_literals, run_notebook
 
 RECORD = "reproduced.json"  # what is finished, so that a run that was cut off goes on where it stood
 
 
-def find_notebooks(only: str | None = None) -> list[Path]:
-    """List the notebooks of the checkout, or those whose name starts with `only`.
+def find_notebooks(only: str | None = None, folder: Path = LESSONS) -> list[Path]:
+    """List the notebooks of a folder, or those whose name starts with `only`.
 
     Raises:
-        InputError: if there is none.
+        InputError: If there is none.
     """
-    found = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.name.startswith(only or "")]
+    found = [path for path in sorted(Path(folder).glob("*.ipynb")) if path.name.startswith(only or "")]
     if not found:
-        raise InputError(f"no notebook in notebooks/ starts with {only or ''!r}; run this in a checkout of the "
-                         "repository, and name one such as 03.")
+        raise InputError(f"no notebook in {Path(folder).name}/ starts with {only or ''!r}; name one such as 03, or "
+                         "another folder of lessons.")
     return found
 
 
 def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: str | None = None,
-              progress: bool = True) -> list[dict]:
+              progress: bool = True, folder: Path = LESSONS) -> list[dict]:
     """Run the notebooks at a preset; those that an earlier call finished, unchanged since, are not run again.
 
     Args:
@@ -35,6 +35,7 @@ def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: st
         output: folder for executed copies, results and the record of what is finished.
         only: first characters of the notebooks' names.
         progress: print what is done, and show bars.
+        folder: Folder of the notebooks; they are only read.
 
     Returns:
         One row a notebook: notebook, output, seconds, results.
@@ -48,7 +49,7 @@ def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: st
     remove_leftovers(Path(output))
     record = read_json(record_path) if record_path.exists() else {}
     rows = []
-    for path in find_notebooks(only):
+    for path in find_notebooks(only, folder):
         key = {"hash": notebook_hash(path), "preset": preset}
         known = record.get(path.stem)
         copy = Path(output) / path.name

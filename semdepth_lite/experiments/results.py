@@ -13,7 +13,8 @@ from ..common.contracts import InputError
 from ..common.storage import write_atomically, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "figures" / "results"
+IN_WHEEL = Path(__file__).with_name("committed")
+RESULTS = IN_WHEEL if IN_WHEEL.is_dir() else ROOT / "figures" / "results"
 
 
 @dataclass(frozen=True)
