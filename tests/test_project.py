@@ -1,4 +1,4 @@
-"""The project as a whole: floors, a light import, one list of dependencies, and the house rules a machine can check."""
+"""The project as a whole: imports, one list of dependencies, pages, and the house rules that a machine can check."""
 from __future__ import annotations
 
 import ast
@@ -14,7 +14,7 @@ import yaml
 
 from semdepth_lite.experiments import results
 from semdepth_lite.experiments.results import Result
-from tools import pages as readme
+from tools import pages
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,8 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "semdepth_lite"
 FILES = sorted(PACKAGE.rglob("*.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = [*pages.find_pages(), ROOT / "CONTRIBUTING.md"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-ROOF = 99
 
 
 def tracked(*endings: str) -> list[Path]:
@@ -94,7 +95,8 @@ def test_help_and_rendering_do_without_torch(room):
 # One list of dependencies
 
 def names(requirements) -> set[str]:
-    return {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
+    """Names of required packages; an extra may name this package with another extra."""
+    return {re.match(r"[\w-]+", requirement)[0] for requirement in requirements} - {"semdepth-lite"}
 
 
 def dependencies() -> set[str]:
@@ -102,8 +104,8 @@ def dependencies() -> set[str]:
     return names(PROJECT["project"]["dependencies"]).union(*map(names, extras))
 
 
-def test_readme_gives_each_dependency_its_reason():
-    table = README.split("## What it is built on")[1].split("\n## ")[0]
+def test_each_dependency_has_its_reason():
+    table = CONTRIBUTING.split("## What it is built on")[1].split("\n## ")[0]
     reasons = dict(re.findall(r"^\| ([\w-]+) \| (.+) \|$", table.split("| --- | --- |")[1], re.M))
     assert set(reasons) == dependencies()
     assert all(len(reason) > 4 for reason in reasons.values())
@@ -115,9 +117,10 @@ def test_declared_dependencies_are_those_imported():
                 for tree in files for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))
                 and not getattr(node, "level", 0) for alias in node.names}
     outside = imported - set(sys.stdlib_module_names) - {"semdepth_lite"}
-    declared = {"PIL" if name == "pillow" else name for name in names(PROJECT["project"]["dependencies"])}
+    modules = {"pillow": "PIL", "scikit-image": "skimage"}
     # jupyterlab brings IPython, papermill nbformat, ipywidgets traitlets.
-    assert outside - declared <= {"IPython", "nbformat", "traitlets"}, "imported but not declared"
+    declared = {modules.get(name, name) for name in dependencies()} | {"IPython", "nbformat", "traitlets"}
+    assert outside <= declared, "imported but not declared"
 
 
 def test_environment_installs_the_same_list():
@@ -163,36 +166,56 @@ def test_two_commands_come_first():
     assert re.findall(r"```bash\n(.+?)\n", README)[:2] == [command("reproduce"), command("test")]
 
 
-def test_readme_s_pictures_and_links_exist_and_have_words():
-    for alt, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pictures_and_links_exist_and_have_words(page):
+    text = page.read_text(encoding="utf-8")
+    for alt, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", text):
         assert len(alt) >= 20, f"{target} has no alternative text"
-        assert (ROOT / target).is_file(), f"{target} is missing"
-    for target in re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), f"{target} is missing"
+        assert (page.parent / target).is_file(), f"{target} is missing"
+    for target in re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)\)", text):
+        assert (page.parent / target).exists(), f"{target} is missing"
 
 
-def test_readme_s_examples_run():
-    examples = re.findall(r"```python\n(.+?)```", README, re.S)
-    assert len(examples) >= 2
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
+def examples(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.+?)```", page.read_text(encoding="utf-8"), re.S)
 
 
-def test_readme_s_tables_are_those_of_the_committed_files():
-    assert readme.fill(README) == README, "run python -m tools.pages"
+@pytest.mark.slow
+def test_the_readme_trains_and_judges(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
+    (example,) = examples(ROOT / "README.md")
+    exec(compile(example, "README.md", "exec"), {})
+
+
+def test_examples_run():
+    found = examples(ROOT / "docs" / "examples.md")
+    assert len(found) >= 3
+    for example in found:
+        exec(compile(example, "docs/examples.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", pages.find_pages(), ids=lambda page: page.name)
+def test_tables_are_those_of_the_committed_files(page):
+    text = page.read_text(encoding="utf-8")
+    assert pages.fill(text) == text, "run python -m tools.pages"
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 160
 
 
 def test_result_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     costs = "<!-- benchmarks -->\nold\n<!-- end of benchmarks -->"
-    assert readme.fill(costs).splitlines()[1:-1] == ["*No results are committed yet.*"]
+    assert pages.fill(costs).splitlines()[1:-1] == ["*No results are committed yet.*"]
     block = "<!-- results: learned,trivial | abs_rel rmse -->\nold\n<!-- end of results -->"
-    assert "No results are committed yet" in readme.fill(block)
+    assert "No results are committed yet" in pages.fill(block)
     Result("learned", {"abs_rel": 0.1, "rmse": 5}, "learned", 1, seed=0).save(tmp_path / "a.json")
     Result("learned", {"abs_rel": 0.2, "rmse": 7}, "learned", 1, seed=1).save(tmp_path / "b.json")
-    assert "No results are committed yet" in readme.fill(block)  # one group without a file is enough
+    assert "No results are committed yet" in pages.fill(block)  # one group without a file is enough
     Result("median", {"abs_rel": 0.26}, "trivial", 0).save(tmp_path / "c.json")
-    assert readme.fill(block).splitlines()[1:-1] == [
+    assert pages.fill(block).splitlines()[1:-1] == [
         "| | AbsRel ↓ | RMSE (m) ↓ | seeds |", "| --- | ---: | ---: | ---: |",
         "| median | 0.260 | – | 1 |", "| learned | 0.150 ± 0.071 | 6.000 ± 1.414 | 2 |"]
 
@@ -203,7 +226,7 @@ def test_difference_tables(tmp_path, monkeypatch):
     for order, (name, values) in enumerate({"base": [0.4, 0.2], "better": [0.2, 0.1]}.items()):
         Result(name, {"abs_rel": values[0]}, name, order, seed=0, scenes=[0, 1],
                values={"abs_rel": values}).save(tmp_path / f"{name}.json")
-    assert readme.fill(block).splitlines()[1:-1] == [
+    assert pages.fill(block).splitlines()[1:-1] == [
         "| against: base | AbsRel ↓ | seeds |", "| --- | ---: | ---: |", "| better | **−50 % [−50, −50]** | 1 |"]
 
 

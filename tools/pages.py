@@ -1,8 +1,8 @@
-"""What is made from the package and never typed by hand: the README's picture and tables, and the pages beside it.
+"""What is made from the package and never typed by hand: the pages' pictures and tables.
 
 `python -m tools.pages` draws the README's picture, the overview of both methods and, from
 committed results, what each variant changes; it brings exercises, solutions, glossary and the line of
-minutes of each lesson up to date, fills the README's list of notebooks, and every block of the form
+minutes of each lesson up to date, fills the README's list of notebooks, and in README and docs/ every block of the form
 
     <!-- results: GROUP,GROUP | METRIC METRIC ... -->
     <!-- end of results -->
@@ -99,15 +99,25 @@ def with_time_line(notebook) -> bool:
 
 
 def notebooks_table(paths: Iterable[Path]) -> str:
-    """Write a Markdown table of notebooks: name, title, reading minutes, compute minutes of the stored run."""
-    lines = ["| notebook | lesson | reading (min) | compute (min) |", "| --- | --- | ---: | ---: |"]
+    """Write a Markdown table of notebooks: name, title, minutes of reading, of exercises and of the stored run."""
+    lines = ["| notebook | lesson | reading (min) | exercises (min) | compute (min) |",
+             "| --- | --- | ---: | ---: | ---: |"]
+    total = [0.0, 0.0, 0.0]
     for path in paths:
         notebook = load(path)
         title = re.search(r"^# (.+)$", notebook.cells[0].source, re.M)
-        minutes = notebook.metadata.get(STAMP, {}).get("minutes")
-        lines.append(f"| [`{path.stem}`](notebooks/{path.name}) | {title[1] if title else ''} "
-                     f"| {reading_minutes(notebook)} | {'–' if minutes is None else f'{minutes:.1f}'} |")
-    return "\n".join(lines) + "\n"
+        computed = notebook.metadata.get(STAMP, {}).get("minutes")
+        minutes = (reading_minutes(notebook), exercise_minutes(notebook), computed or 0.0)
+        total = [so_far + more for so_far, more in zip(total, minutes)]
+        lines.append(f"| [`{path.stem}`](notebooks/{path.name}) | {title[1] if title else ''} | {minutes[0]} "
+                     f"| {minutes[1] or '–'} | {'–' if computed is None else f'{computed:.1f}'} |")
+    hours = " | ".join(f"**{minutes / 60:.1f} h**" for minutes in total)
+    return "\n".join(lines) + f"\n| | **all together** | {hours} |\n"
+
+
+def find_pages() -> list[Path]:
+    """List the pages that hold blocks to fill: the README and what is in docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def committed(groups: Sequence[str]) -> list[Result]:
@@ -189,7 +199,7 @@ def draw_ablation(path: Path) -> bool:
 
 
 def main() -> None:
-    """Bring everything that is made up to date, the README last."""
+    """Bring everything that is made up to date, the pages last."""
     write_exercises()
     glossary.main()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -199,7 +209,8 @@ def main() -> None:
     draw_picture(ROOT / "figures" / "street_contact_sheet.png")
     draw_overview(ROOT / "figures" / "overview.png")
     draw_ablation(ROOT / "figures" / "ablation.png")
-    for path, filler in ((INSTRUCTORS, fill_instructors), (ROOT / "README.md", fill)):
+    pages = [(path, fill) for path in find_pages()]
+    for path, filler in ((INSTRUCTORS, fill_instructors), *pages):
         filled = filler(path.read_text(encoding="utf-8"))
         write_atomically(path, lambda temporary, filled=filled: temporary.write_text(filled, encoding="utf-8"))
 

@@ -14,7 +14,7 @@ def check_environment(need_gib: float = 2.0) -> list[str]:
     """Look at Python, packages, threads, memory, disk and GPU; return one line each that says OK or what to do."""
     lines = [f"OK   Python {platform.python_version()} on {platform.system()}"]
     try:
-        required = [name for name in metadata.requires("semdepth_lite") or () 
+        required = [name for name in metadata.requires("semdepth_lite") or ()
                     if "extra ==" not in name or 'extra == "course"' in name]
     except metadata.PackageNotFoundError:
         required = []

@@ -18,6 +18,7 @@ import torch
 from ..common.contracts import InputError, RunFailed
 from ..presets import PRESETS, find_preset, street
 from ..training.run import Run
+from .results import RESULTS
 from .suites import find_experiment
 from .trial import Trial, execute, is_done
 
@@ -56,8 +57,8 @@ def step_seconds(trial: Trial, few: int = 3, more: int = 9) -> float:
     return max(0.0, seconds(more) - seconds(few)) / (more - few)
 
 
-def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
-                   results: Path = Path("figures") / "results", processes: int = 2, progress: bool = True) -> list[Path]:
+def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"), results: Path = RESULTS,
+                   processes: int = 2, progress: bool = True) -> list[Path]:
     """Do what is left of an experiment, several one-thread processes at a time, and return its results files.
 
     Args:
