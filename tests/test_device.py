@@ -54,6 +54,7 @@ class FromNumbers(TorchFunctionMode):
         return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_step_asks_the_device_for_nothing_and_waits_for_no_copy(variant, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *args, **keywords: nullcontext())  # meta has none

@@ -77,6 +77,7 @@ def test_a_full_disk_ends_a_rendering(tmp_path):
     assert len(load_street(settings, tmp_path, workers=1, progress=False)) == 2
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_training_that_goes_on_later(tmp_path):
     whole = Run(TinySource(3), TINY, tmp_path / "whole", "cpu")
     whole.train(progress=False)
@@ -100,6 +101,7 @@ def test_a_folder_that_cannot_be_written_is_named(place, clip, tmp_path, capsys,
     assert (tmp_path / "file").read_text() == "a file"
 
 
+@pytest.mark.slow
 def test_data_that_vanishes_ends_a_training_that_goes_on_when_it_is_back(clip, tmp_path):
     def opened() -> Run:
         source = FrameFolder(clip, 64, 96, "fov 80", cache=None)

@@ -18,6 +18,7 @@ from semdepth_lite.labels import colorize_labels, dilate, group_mask, label_bord
 
 # The shape contract
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 6), min_size=4, max_size=4))
 def test_a_contract_returns_the_sizes_of_its_letters(shape):
     found = check_sizes(torch.empty(*shape), "x", "BCHW")

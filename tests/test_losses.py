@@ -75,6 +75,7 @@ def golden_loss(settings: LossSettings, form, dtype: torch.dtype = torch.float64
 
 # Golden figures
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("prefix, masked", [("loss", True), ("plain_loss", False)])
 def test_the_loss_and_its_gradients_are_monodepth2s(form, prefix, masked):
@@ -287,6 +288,7 @@ def test_fused_equals_readable_for_other_sizes(batch, sources, name):
     assert_forms_agree(random_problem(batch, sources, 64, 32, seed=batch), LOSSES[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("chunk", [1, 2 * 2 * 3 * 32 * 32, 10**9])
 def test_the_batch_may_go_through_in_chunks(monkeypatch, name, chunk):
@@ -326,6 +328,7 @@ def compare(loss: FusedReprojection, depth: torch.Tensor, T: torch.Tensor, K: to
     return loss(depth, camera_matrices(T, K[None], [depth.shape[-2:]])[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ssim", [0.85, 0.0])
 @pytest.mark.parametrize("minimum, masked, mask_outside", list(product([True, False], repeat=3)))
 def test_gradient_of_the_fused_loss(ssim, minimum, masked, mask_outside):
@@ -406,6 +409,7 @@ def test_scaling_depth_and_translation_leaves_the_fused_loss_alone():
     assert abs(compare(loss, 4.2 * scene.depth, scene.T_source_target, scene.K) - plain) > 1e-3
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_loss_falls_as_depth_moves_toward_the_truth(form, name):

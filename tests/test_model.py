@@ -58,6 +58,7 @@ def first(source: TinySource, count: int = 2) -> Triplet:
 
 # The baseline
 
+@pytest.mark.slow
 def test_all_variants_share_the_random_weights_of_the_baseline():
     baseline = build(VARIANTS["baseline"]).state_dict()
     for name, variant in VARIANTS.items():
@@ -66,6 +67,7 @@ def test_all_variants_share_the_random_weights_of_the_baseline():
         assert name in ("baseline",) or len(state) > len(baseline)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUSED)
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_fusion_starts_at_the_baseline_bit_for_bit(name, mode, source):
@@ -92,6 +94,7 @@ def test_as_drawn_it_does_not_start_at_the_baseline(source):
     assert not torch.equal(found.depth, build(VARIANTS["baseline"]).predict(batch.target).depth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_computes_in_float64_too(name, source):
     batch = first(source)
@@ -173,6 +176,7 @@ def test_a_change_without_a_value_is_refused():
 
 # What happens to a batch
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lite", [True, False])
 def test_the_branch_predicts_at_full_resolution(lite):
     networks = LITE if lite else NetworkSettings("resnet18")
@@ -197,6 +201,7 @@ def gradient_of_encoder(variant: Variant, batch: Triplet, part: str) -> torch.Te
     return model.encoder.encoder.conv1.weight.grad
 
 
+@pytest.mark.slow
 def test_gradients_of_the_tasks_are_shared_out_at_the_encoder(source):
     batch = first(TinySource(2))
     batch = Triplet(batch.target.double(), batch.sources.double(), batch.K.double(),
@@ -277,6 +282,7 @@ def cut_after(run: Run, step: int) -> None:
     run.train_step = train_step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "baseline"])
 def test_variants_train_resume_evaluate_and_predict(name, source, tmp_path):
     whole = Run(source, settings(name), tmp_path / "whole", "cpu").train(progress=False, log_every=1)
@@ -322,6 +328,7 @@ def test_the_looked_up_label_maps_are_the_segmenter_s(source, tmp_path):
     assert (batch.semantics != run.model.segmenter.packed(batch.target)).float().mean() < 1e-3
 
 
+@pytest.mark.slow
 def test_joint_training_learns_classes(source, tmp_path):
     run = Run(source, replace(settings("ssfa"), steps=30), tmp_path, "cpu")
     model = run.train(progress=False, log_every=1)
@@ -341,6 +348,7 @@ def test_data_without_labels_is_refused_before_training(name, tmp_path):
     assert str(error.value).count(". ") == 0 and not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_label_noise_changes_what_is_learned(source, tmp_path):
     clean = Run(source, settings("multitask"), tmp_path / "clean", "cpu").train(progress=False)
     noisy = Run(source, settings("multitask", label_noise=1.0), tmp_path / "noisy", "cpu").train(progress=False)

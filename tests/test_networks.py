@@ -51,6 +51,7 @@ def built_once(settings: NetworkSettings) -> dict[str, torch.nn.Module]:
     return networks(settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", golden_shapes())
 def test_keys_and_shapes_are_monodepth2s(name):
     kind, depth = (name[:-3], "50") if name.endswith("_50") else (name, "18")
@@ -74,6 +75,7 @@ def test_parameter_counts_are_monodepth2s(encoder, counts):
     assert not any(p.requires_grad for p in built["encoder"].encoder.fc.parameters())
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_numbers_are_monodepth2s():
     built = [fill_as_prescribed(module, seed)
@@ -92,6 +94,7 @@ def test_numbers_are_monodepth2s():
     assert golden("translation")[:, 0, 0].abs().max() > 1e-4
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", RESNETS)
 def test_features_are_torchvisions(name):
@@ -123,6 +126,7 @@ def test_features_are_torchvisions(name):
         assert torch.allclose(a, b, rtol=1e-9)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["resnet18", "lite"])
 def test_channels_last_is_only_a_memory_layout(name):
@@ -140,6 +144,7 @@ def test_channels_last_is_only_a_memory_layout(name):
 LITE, WIDER, BOTTLENECK = NetworkSettings("lite", 8), NetworkSettings("lite", 16), NetworkSettings("resnet50")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("settings, height, width", [(LITE, 64, 64), (LITE, 96, 128), (WIDER, 64, 96),
                                                      (BOTTLENECK, 64, 64)],
@@ -215,6 +220,7 @@ def test_sizes_that_are_no_multiple_of_32_are_refused(height, width):
         Model(NetworkSettings("lite", 8)).predict(torch.rand(1, 3, height, width))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["lite", "resnet18"])
 def test_motion_sees_the_earlier_frame_first_and_inverts_the_previous(name):

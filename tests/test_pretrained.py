@@ -39,6 +39,7 @@ def finished(folder, name="baseline", **changes):
     return run.train(progress=False)
 
 
+@pytest.mark.slow
 def test_weights_are_written_from_a_finished_run_and_read_again(tiny, tmp_path):
     model = finished(tmp_path / "run")
     card = write_pretrained("baseline", tmp_path / "run", tmp_path)
@@ -49,6 +50,7 @@ def test_weights_are_written_from_a_finished_run_and_read_again(tiny, tmp_path):
     assert json.loads((tmp_path / "baseline.json").read_text()) == card == pretrained_card("baseline", tmp_path)
 
 
+@pytest.mark.slow
 def test_other_runs_and_other_files_are_refused(tiny, tmp_path):
     finished(tmp_path / "other", seed=1)
     with pytest.raises(InputError, match="does not hold the finished training of baseline"):
@@ -68,6 +70,7 @@ def test_other_runs_and_other_files_are_refused(tiny, tmp_path):
         load_pretrained("monodepth2")
 
 
+@pytest.mark.slow
 def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
     finished(tmp_path / "run")
     write_pretrained("baseline", tmp_path / "run", tmp_path)
@@ -84,6 +87,7 @@ def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
         demos.network("mine", settings, source, tmp_path / "own")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_what_comes_with_the_package_fits_its_card(name):
     path, card = room.FOLDER / f"{name}.pt", pretrained_card(name)
@@ -94,6 +98,7 @@ def test_what_comes_with_the_package_fits_its_card(name):
     assert model.variant == semdepth_lite.VARIANTS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_it_sees_more_than_a_constant_on_a_street_it_never_saw(name):
     triplets = [triplet_of([render_frame(seed, frame, 64, 192) for frame in range(3)]) for seed in (900_001, 900_002)]

@@ -86,6 +86,7 @@ assert not heavy, f'imported without being used: {{heavy}}'
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ["semdepth_lite.__main__", "semdepth_lite.street.cache"])
 def test_help_and_rendering_do_without_torch(room):
     code = f"import sys, {room}; sys.exit('torch' in sys.modules)"
@@ -111,6 +112,7 @@ def test_each_dependency_has_its_reason():
     assert all(len(reason) > 4 for reason in reasons.values())
 
 
+@pytest.mark.slow
 def test_declared_dependencies_are_those_imported():
     files = [ast.parse(path.read_text(encoding="utf-8")) for path in FILES]
     imported = {(node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else alias.name.split(".")[0]

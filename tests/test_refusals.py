@@ -166,6 +166,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_door_refuses_in_one_sentence(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -286,6 +287,7 @@ def test_alignment_never_returns_what_is_no_motion(data, height, width):
 
 # Words of every kind
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.one_of(st.text(max_size=30), st.lists(st.one_of(st.floats(), st.integers()), max_size=5).map(
     lambda values: " ".join(map(str, values))), st.floats().map(lambda angle: f"fov {angle}")))
@@ -317,6 +319,7 @@ READERS = {"image": files.read_image, "size": files.image_size, "labels": files.
            "intrinsics": lambda path: read_intrinsics_file(path, [Path("0.png")], 64, 96)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 @in_files
 @given(content=st.one_of(st.binary(max_size=80), st.text(max_size=60).map(str.encode)))
@@ -340,6 +343,7 @@ def good_files() -> dict[str, bytes]:
     return whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", good_files())
 @in_files
 @given(data=st.data())

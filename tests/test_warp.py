@@ -184,6 +184,7 @@ def test_motions_compose_along_frames():
 
 # Gradients
 
+@pytest.mark.slow
 def test_gradient_of_the_warp():
     source = torch.rand(2, 2, 4, 5, dtype=torch.float64, requires_grad=True)
     depth = (3 + torch.rand(2, 1, 4, 5, dtype=torch.float64)).requires_grad_()
@@ -194,6 +195,7 @@ def test_gradient_of_the_warp():
                      (source, depth, axis_angle, translation))
 
 
+@pytest.mark.slow
 def test_gradient_of_the_warp_at_zero_rotation():
     source, K = torch.rand(1, 2, 5, 6, dtype=torch.float64), camera(5, 6)
     depth = (3 + torch.rand(1, 1, 5, 6, dtype=torch.float64)).requires_grad_()

@@ -66,6 +66,7 @@ def rewrite(path: Path, change) -> None:
     torch.save(state, path)
 
 
+@pytest.mark.slow
 def test_a_model_takes_them(published):
     weights = read_monodepth2(published[0])
     with torch.device("meta"):
@@ -77,6 +78,7 @@ def test_a_model_takes_them(published):
         assert all(torch.equal(tensor, ours[key]) for key, tensor in network.state_dict().items())
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_weights_come_back_with_their_size(published):
     folder, model = published
@@ -95,6 +97,7 @@ def test_weights_come_back_with_their_size(published):
     assert torch.equal(other.pose(other.pose_encoder(pair))[1], model.pose(model.pose_encoder(pair))[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix, name", [("", "resnet18"), ("_50", "resnet50")])
 def test_files_with_monodepth2s_own_keys_and_shapes_load(tmp_path, suffix, name):
     shapes = json.loads(str(np.load(GOLDEN)["state_dicts"]))
@@ -105,6 +108,7 @@ def test_files_with_monodepth2s_own_keys_and_shapes_load(tmp_path, suffix, name)
     assert read_monodepth2(tmp_path).networks == NetworkSettings(name)
 
 
+@pytest.mark.slow
 def test_stereo_weights_of_the_older_format_without_pose(published, tmp_path):
     folder, model = published
     (tmp_path / "stereo").mkdir()
@@ -121,6 +125,7 @@ def test_stereo_weights_of_the_older_format_without_pose(published, tmp_path):
         weights.load_into(build())
 
 
+@pytest.mark.slow
 def test_resnet50_is_recognized(tmp_path):
     write_monodepth2(tmp_path, build("resnet50", pose=False), 192, 640)
     assert read_monodepth2(tmp_path).networks == NetworkSettings("resnet50")
@@ -128,6 +133,7 @@ def test_resnet50_is_recognized(tmp_path):
         read_monodepth2(tmp_path).load_into(build(pose=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file, change, sentence", [
     ("encoder.pth", lambda s: s.pop("encoder.bn1.bias"), "encoder.pth lacks 'encoder.bn1.bias'"),
     ("depth.pth", lambda s: s.update({"decoder.3.conv.conv.bias": torch.zeros(7)}),
@@ -172,6 +178,7 @@ def test_hostile_and_broken_files_are_not_executed(published, tmp_path, monkeypa
     assert not (tmp_path / "hostile.txt").exists()
 
 
+@pytest.mark.slow
 def test_imagenet_weights_from_a_file(tmp_path):
     source = build(pose=False, seed=3).encoder.encoder
     old = {key: value for key, value in source.state_dict().items() if not key.endswith("num_batches_tracked")}

@@ -96,6 +96,7 @@ def test_as_drawn_seem_substitutes_from_the_start(batch):
     assert not torch.equal(found.depth, build("baseline").eval().predict(batch.target).depth)
 
 
+@pytest.mark.slow
 def test_seem_works_on_the_full_networks(batch):
     model = build("seem", networks=NetworkSettings("resnet18")).train()
     assert model.seem.layers[0].out_features == 256 and model.seem.layers[0].in_features == 256 + 2 * 112
@@ -106,6 +107,7 @@ def test_seem_works_on_the_full_networks(batch):
 
 # The ranking loss
 
+@pytest.mark.slow
 def test_ranking_begins_after_its_share_of_the_training(batch):
     model = build("ranking", {"ranking.start": 0.5, "ranking.weight": 0.3}).train()
     early, _ = model(batch)
@@ -119,6 +121,7 @@ def test_ranking_begins_after_its_share_of_the_training(batch):
     assert torch.equal(late.ranking, expected)
 
 
+@pytest.mark.slow
 def test_the_training_loop_tells_its_progress(tmp_path):
     settings = TrainSettings(variant="ranking", width=8, steps=10, batch=2, seed=2)
     run = Run(LabeledSource(2), settings, tmp_path, "cpu")

@@ -296,6 +296,7 @@ def loss_by_loop(depth: torch.Tensor, labels: torch.Tensor, settings: RankingSet
     return total / len(depth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [RankingSettings(), AS_PRINTED, RankingSettings(variable="depth", cap=0.0)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_equals_the_printed_sums(settings, weighted):

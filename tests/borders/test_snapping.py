@@ -41,6 +41,7 @@ def test_a_shifted_depth_border_moves_to_the_mask_s(shift, turned):
     torch.testing.assert_close(snap_depth(depth, labels, image), exact, rtol=1e-12, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [1, 2, 3])
 @pytest.mark.parametrize("colored", [False, True])
 def test_snapping_equals_a_loop_over_pixels(radius, colored):

@@ -395,6 +395,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_one_sentence_and_nothing_half_written(name, run, tmp_path, capsys, monkeypatch):
     tree, spoil, words, sentence = CASES[name]

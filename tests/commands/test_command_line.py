@@ -87,6 +87,7 @@ def test_the_help_names_every_command(capsys):
 
 # What succeeds
 
+@pytest.mark.slow
 def test_a_trained_folder_holds_what_the_readme_says(world):
     names = files_under(world / "run")
     assert {"settings.json", "log.jsonl", "checkpoint.pt", "metrics.json"} <= set(names)
@@ -95,6 +96,7 @@ def test_a_trained_folder_holds_what_the_readme_says(world):
     assert not [name for name in names if name.endswith(".tmp")]
 
 
+@pytest.mark.slow
 def test_train_says_the_same_again_and_as_text(world, capsys):
     status, out, err = call(["train", world / "run", "--device", "cpu", *QUIET], capsys)
     assert status == 0 and not err
@@ -104,6 +106,7 @@ def test_train_says_the_same_again_and_as_text(world, capsys):
     assert status == 0 and "abs_rel" in out and not out.startswith("{")
 
 
+@pytest.mark.slow
 def test_evaluate_writes_a_report(world, tmp_path, capsys):
     status, out, err = call(["evaluate", "--run", world / "run", "--device", "cpu", "--output", tmp_path / "r.json",
                              *QUIET], capsys)
@@ -139,6 +142,7 @@ def test_predict_writes_depth_picture_and_points_at_the_images_size(world, tmp_p
     assert np.median(ratio) == pytest.approx(2, rel=0.02)
 
 
+@pytest.mark.slow
 def test_benchmark_and_its_comparison(tmp_path, capsys):
     options = ["--encoder", "lite", "--height", 64, "--width", 64, "--batch", 1, "--repeats", 1, "--device", "cpu"]
     status, out, err = call(["benchmark", *options, "--output", tmp_path / "b.json", *QUIET], capsys)
@@ -225,6 +229,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(name, world, tmp_path, capsys, monkeypatch):
     arguments, reason = BAD[name]
@@ -265,6 +270,7 @@ def environment(world: Path) -> dict[str, str]:
     return {**os.environ, "SEMDEPTH_CACHE": str(world / "cache"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
+@pytest.mark.slow
 def test_the_module_ends_with_one_line_and_no_traceback(world, tmp_path):
     told = subprocess.run([sys.executable, "-m", "semdepth_lite", "train", "new", "--preset", "huge"], cwd=tmp_path,
                           env=environment(world), capture_output=True, text=True)
@@ -282,6 +288,7 @@ def test_threads_that_wait_leave_their_core_unless_told_otherwise(told, then, mo
     assert os.environ["GOMP_SPINCOUNT"] == then
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_status_130_with_a_checkpoint_to_go_on_from(world, tmp_path):
     run = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", SHIM, "train", str(run), "--device", "cpu", *QUIET],

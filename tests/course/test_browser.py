@@ -202,6 +202,7 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
     assert page.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda name: Path(name).stem)
 def test_a_lesson_runs_from_top_to_bottom(lesson, lab, page, screenshots):
     folder, address = lab

@@ -39,6 +39,7 @@ def fresh_session(monkeypatch):
     monkeypatch.setattr(record, "_session", {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", EXERCISES, ids=named)
 def test_solutions_pass(exercise):
     for seed in SEEDS:

@@ -38,6 +38,7 @@ def sideways(shift: float) -> Triplet:
     return Triplet(views[0], torch.stack(views[1:], 1), K, T_source_target=T)
 
 
+@pytest.mark.slow
 def test_triplet_of_frames_is_the_source_s(frames, tmp_path):
     source = street_source("test", 1, HEIGHT, WIDTH, cache=tmp_path, workers=1, progress=False)
     known, made = source.triplet(np.array([0])), triplet_of(frames[:3])
@@ -176,6 +177,7 @@ def test_motion_errors_know_the_truth(frames):
     assert found["rotation_deg"] == found["rotation_deg_without"] > 0
 
 
+@pytest.mark.slow
 def test_each_run_has_a_folder_of_its_own(tmp_path):
     sources = [street_source("test", scenes, 8, 8, cache=tmp_path, workers=1, progress=False) for scenes in (1, 2)]
     folders = {demos.run_folder(lesson, LossSettings(ssim=ssim), source)

@@ -80,6 +80,7 @@ def size(png: bytes) -> tuple[int, int]:
 
 # What all share
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOVES)
 def test_a_moved_control_changes_the_picture_and_reset_brings_it_back(made, name):
     explorer, (control, value) = made[name], MOVES[name]
@@ -93,6 +94,7 @@ def test_a_moved_control_changes_the_picture_and_reset_brings_it_back(made, name
     assert explorer.sentence == sentence and explorer.values == explorer.first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOVES)
 def test_the_twin_is_the_same_picture_with_words(made, name):
     explorer = made[name]
@@ -166,6 +168,7 @@ def test_set_moves_several_controls_with_one_drawing_and_refuses_what_a_person_c
     assert explorer.values == {"number": 3, "word": "b"} and explorer.drawn == 2
 
 
+@pytest.mark.slow
 def test_places_are_kept_while_all_words_fit():
     def drawn(label):
         return figures.learning_curve({"a": ([0, 1], [0, 0.5])}, xlabel="x", ylabel=label)
@@ -188,6 +191,7 @@ def mean_error(batch, depth, T, K, source=0):
     return float(losses.photometric_error(view, batch.target)[valid].mean())
 
 
+@pytest.mark.slow
 def test_warp(made, batch):
     explorer, depth, T = made["warp"], demos.far_sky(batch.depth), batch.T_source_target[:, 0]
     explorer.set(yaw=1.0, z=0.5, scale=2.0)
@@ -201,6 +205,7 @@ def test_warp(made, batch):
     explorer._reset()
 
 
+@pytest.mark.slow
 def test_scale_changes_nothing_unless_depth_is_scaled_alone(made, batch):
     explorer = made["scale"]
     truth = mean_error(batch, demos.far_sky(batch.depth), batch.T_source_target[:, 0], batch.K)
@@ -212,6 +217,7 @@ def test_scale_changes_nothing_unless_depth_is_scaled_alone(made, batch):
     explorer._reset()
 
 
+@pytest.mark.slow
 def test_intrinsics(made, batch):
     explorer = made["intrinsics"]
     explorer.set(focal=0.5, right=4)
@@ -222,6 +228,7 @@ def test_intrinsics(made, batch):
     explorer._reset()
 
 
+@pytest.mark.slow
 def test_driving_straight_ahead_hides_the_focal_length(batch):
     straight = triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
     straight.T_source_target[:] = rigid_transform(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 0.7]]))
@@ -233,6 +240,7 @@ def test_driving_straight_ahead_hides_the_focal_length(batch):
     assert errors == pytest.approx([errors[1]] * 3, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ssim", [True, False])
 @pytest.mark.parametrize("minimum", [True, False])
 @pytest.mark.parametrize("mask", [True, False])
@@ -249,6 +257,7 @@ def test_the_curve_is_the_loss_of_the_pixel(made, batch, ssim, minimum, mask):
     assert error.tolist() == pytest.approx(known, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_curve_names_truth_and_network(made, batch, model):
     explorer = made["curve"]
     explorer._reset()
@@ -286,6 +295,7 @@ def test_marked_pixels_show_what_they_say(batch):
             assert bool(group_mask(batch.labels[0], group)[v, u]) and float(batch.depth[0, 0, v, u]) > pixels.BEYOND
 
 
+@pytest.mark.slow
 def test_the_car_drives_at_its_share_of_the_pace():
     scene = pace_car_scene(4)
     movers = scene.movers
@@ -298,6 +308,7 @@ def test_the_car_drives_at_its_share_of_the_pace():
         demos.at_share_of_pace(make_scene(8), 1.0, 48, 144)
 
 
+@pytest.mark.slow
 def test_the_faster_the_car_the_farther_it_seems(made):
     explorer, best, silent = made["pace"], [], []
     for share in (0.0, 0.5, 1.0):
@@ -333,6 +344,7 @@ def test_attention_needs_a_model_that_has_it(batch, model):
         room.AttentionExplorer(model, batch)
 
 
+@pytest.mark.slow
 def test_border_numbers_are_those_of_the_metrics(made, batch, model):
     explorer = made["border"]
     explorer.set(noise=0.6, reach=2.5)
@@ -358,6 +370,7 @@ def test_offered_borders_are_borders_of_things(batch):
         profiles.telling_borders(batch_of_road)
 
 
+@pytest.mark.slow
 def test_cloud_counts_what_it_draws(made, batch):
     explorer = made["cloud"]
     explorer.set(group="ground", top=0.5, ahead=30, side=8)
@@ -367,6 +380,7 @@ def test_cloud_counts_what_it_draws(made, batch):
     explorer._reset()
 
 
+@pytest.mark.slow
 def test_the_museum_shows_what_is_on_its_shelf(made):
     explorer = made["museum"]
     for title, name in (("Scale drift", "scale_drift"), ("Fattening", "fattening")):

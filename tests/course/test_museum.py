@@ -24,6 +24,7 @@ def shelf():
     return museum.shelf((0.0, 1.0), world=WORLD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXHIBITS)
 def test_nothing_is_broken_at_strength_zero(shelf, name):
     made = shelf[name][0.0]
@@ -48,6 +49,7 @@ def test_full_strength_does_harm_and_the_remedy_helps(shelf, name):
     assert mended - healthy < share * harm
 
 
+@pytest.mark.slow
 def test_the_same_world_makes_the_same_failure(shelf):
     for name in ("scale_drift", "blank_walls", "collapse"):
         again = museum.failure(name, 1.0, World(8, 64, 192))
@@ -55,6 +57,7 @@ def test_the_same_world_makes_the_same_failure(shelf):
         assert again.words == shelf[name][1.0].words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXHIBITS)
 def test_a_failure_can_be_drawn(shelf, name):
     shown = picture(museum.draw(name, shelf[name][1.0]), alt="An exhibit of the museum, drawn.",
@@ -100,6 +103,7 @@ def test_the_overview_holds_the_numbers(shelf):
 
 # The mathematics
 
+@pytest.mark.slow
 def test_a_mover_is_seen_where_the_sweep_finds_it(shelf):
     batch = WORLD.following_a_car(0.5)
     truth = batch.depth[0, 0]

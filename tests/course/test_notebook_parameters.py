@@ -23,6 +23,7 @@ def cases() -> list[tuple[Path, str]]:
             if name in BAD]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path, name", cases(), ids=lambda value: getattr(value, "stem", value))
 def test_a_bad_parameter_is_refused_in_one_sentence(path, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -75,6 +75,7 @@ def test_costs_of_pairs_are_the_printed_ones():
     assert torch.allclose(capped, expected) and capped[0] == capped[3] == 0
 
 
+@pytest.mark.slow
 def test_the_loss_alone_sharpens_a_soft_border_and_does_not_know_the_sign(street):
     labels, depth = street
     soft = torch.nn.functional.avg_pool2d(depth.log(), 7, 1, 3, count_include_pad=False)

@@ -121,6 +121,7 @@ def test_a_street_becomes_a_plain_clip(tmp_path):
     assert (images / "000000.png").stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 @needs_real
 def test_a_short_training_on_real_frames_lowers_the_photometric_loss(tmp_path):
     root = Path(REAL)

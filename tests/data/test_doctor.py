@@ -133,6 +133,7 @@ def test_a_pure_rotation_leaves_no_parallax(points):
     assert np.linalg.norm(motion.parallax, axis=1).max() < 0.01
 
 
+@pytest.mark.slow
 def test_a_healthy_clip_has_no_findings():
     findings = examine(Clip([pair(**FORWARD)] * 3))
     assert [f.name for f in findings] == ["intrinsics", "tracking", "static", "parallax", "movers", "texture",
@@ -185,6 +186,7 @@ def test_movers_are_found():
     assert verdicts((first, second))["movers"] != "good"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("camera, verdict", [
     (intrinsics(120, 120, 95.5, 47.5), "good"), (intrinsics(600, 600, 95.5, 47.5), "look"),
     (intrinsics(3000, 3000, 95.5, 47.5), "bad"), (intrinsics(120, 200, 95.5, 47.5), "look"),

@@ -60,6 +60,7 @@ def test_a_users_torchscript_labels_a_folder(images, tmp_path):
     assert np.abs(preview[4, 6].astype(int) - (130 // 2, 0, CLASSES["car"][2] // 2)).max() <= 4
 
 
+@pytest.mark.slow
 def test_an_exported_model_labels_too(images, tmp_path):
     exported = torch.export.export(Stripes(), (torch.zeros(1, 3, 8, 12),))
     torch.export.save(exported, tmp_path / "own.pt2")
@@ -103,6 +104,7 @@ def test_images_arrive_normalized_and_resized():
     assert torch.allclose(seen["values"], (1 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_torchvisions_classes_become_train_ids(tmp_path):
     from torchvision.models import get_model
 

@@ -31,6 +31,7 @@ def tensors(triplet: Triplet) -> dict[str, torch.Tensor]:
 
 # Flips
 
+@pytest.mark.slow
 @given(st.lists(st.booleans(), min_size=1, max_size=4))
 def test_a_flip_twice_is_none(mask):
     batch, mask = full_triplet(len(mask)), torch.tensor(mask)

@@ -51,6 +51,7 @@ def same(a, b, tolerance=1e-5):
         assert np.allclose(left, right, rtol=tolerance, atol=tolerance, equal_nan=True), (name, left, right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=range(len(PROTOCOLS)))
 @settings(max_examples=8, deadline=None)
 @given(seeds)

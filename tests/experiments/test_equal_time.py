@@ -42,6 +42,7 @@ def test_steps_fill_the_time_of_the_baseline(monkeypatch):
     assert found["variants"]["combined"]["steps"] == (0.1 * 1000 - 60) / 0.2
 
 
+@pytest.mark.slow
 def test_two_real_variants_are_timed(monkeypatch, tmp_path):
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path))
     found = measure(("baseline", "ssfa_segmenter"), "quick", rounds=1)["variants"]

@@ -78,6 +78,7 @@ SAMPLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_figure_has_room_for_its_words(name):
     figure = SAMPLES[name]()
@@ -111,6 +112,7 @@ def test_bundle_keeps_words_in_every_form():
     assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).format == "PNG"
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_stored_small():
     noise = np.random.default_rng(0).random((400, 800, 3))
     shown = figures.picture(figures.image_grid([[(noise, "noise")]]), alt=ALT, caption=CAPTION)
@@ -133,6 +135,7 @@ def test_show_displays_the_picture(capsys):
     assert ALT in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_saved_file_carries_its_words(tmp_path):
     path = tmp_path / "folder" / "figure.png"
     figures.save(SAMPLES["depth_panel"](), path, alt="Überall Pfosten, in Grau gezeichnet.", caption=CAPTION)

@@ -181,6 +181,7 @@ def test_sides_and_fattening_are_a_loop_over_windows(seed, window):
         assert near([float(shares["fat"][b]), float(shares["shr"][b])], expected)
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_edges_are_a_loop_over_pixels(seed):

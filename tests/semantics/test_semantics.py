@@ -444,6 +444,7 @@ def test_counting_classes(source):
         count_classes(everything(TinySource(2)))
 
 
+@pytest.mark.slow
 def test_segmenter_learns_freezes_and_resumes_bit_for_bit(source, tmp_path):
     counts = count_classes(everything(source))
 

@@ -43,6 +43,7 @@ def pixel_rays(frame) -> np.ndarray:
     return np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(frame.K).T @ frame.pose[:3, :3].T
 
 
+@pytest.mark.slow
 def test_a_frame_is_what_it_says(frames):
     frame = frames[0]
     assert frame.image.shape == (96, 320, 3) and frame.image.dtype == np.uint8
@@ -118,6 +119,7 @@ def _brute_force(things, ray: np.ndarray, eye: np.ndarray) -> float:
     return best
 
 
+@pytest.mark.slow
 def test_visibility_agrees_with_brute_force():
     """Leaves are drawn without their holes here; a few rays may pass an edge on the other side by rounding."""
     scene = make_scene(7)
@@ -154,6 +156,7 @@ def test_three_times_the_resolution_shows_the_same_picture():
     assert min(errors, key=errors.get) == 0 and errors[0] < 5
 
 
+@pytest.mark.slow
 def test_labels_and_image_agree_at_borders_to_a_pixel(frames):
     """Where two plain areas of different labels meet in a row, the color crosses its middle within a pixel."""
     good = total = 0
@@ -220,6 +223,7 @@ def test_splits_share_no_scene():
     assert scene_seeds("train", 3) == scene_seeds("train", 9)[:3]
 
 
+@pytest.mark.slow
 def test_one_process_or_two_and_any_order_give_the_same_bytes(tmp_path):
     one = load_street(TINY, tmp_path / "one", workers=1, progress=False)
     two = load_street(TINY, tmp_path / "two", workers=2, progress=False)
@@ -287,6 +291,7 @@ def test_the_manifest_holds_the_settings(cached):
     assert manifest["settings"]["height"] == 16 and manifest["bytes"]["images.npy"] > 16 * 32 * 3
 
 
+@pytest.mark.slow
 def test_corruption_is_monotone_and_reproducible(frames):
     labels = np.stack([frame.labels for frame in frames[:3]])
     assert (corrupt_labels(labels, 0., 1) == labels).all()
@@ -326,6 +331,7 @@ def _read(path) -> np.ndarray:
         return np.array(picture)
 
 
+@pytest.mark.slow
 def test_export_reads_back(tmp_path):
     folder = tmp_path / "video"
     drive = export_kitti(1, 2, 48, 160, folder, progress=False)

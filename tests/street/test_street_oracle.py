@@ -109,6 +109,7 @@ def found() -> dict:
     return witness(SEEDS)
 
 
+@pytest.mark.slow
 def test_true_depth_and_pose_explain_the_next_frame(found):
     """Reached with 12 validation scenes: 0.22 of the unwarped error over static, visible, non-rim pixels."""
     table = witness_table(found)
@@ -132,6 +133,7 @@ def test_error_is_largest_at_the_rim(found):
     assert table["rim distance 3"][0] >= table["rim distance 6 or more"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor, worse", [(.5, 2.0), (2., 1.6)])
 def test_halved_or_doubled_depth_is_worse(found, factor, worse):
     wrong = witness_table(witness(SEEDS[:3], factor=factor))["all non-rim"][0]

@@ -21,6 +21,7 @@ def tiny(monkeypatch, tmp_path) -> str:
     return "tiny"
 
 
+@pytest.mark.slow
 def test_crops_lie_where_most_foreground_borders_are_one_a_scene(tiny):
     source = street("test", tiny, progress=False)
     chosen = crops.pick_crops(source)
@@ -32,6 +33,7 @@ def test_crops_lie_where_most_foreground_borders_are_one_a_scene(tiny):
         assert inside == max(int(borders[:, left:left + 80].sum()) for left in range(96 - 80 + 1))
 
 
+@pytest.mark.slow
 def test_variants_that_were_run_are_drawn_with_their_names(tiny, tmp_path):
     run = Run(street("train", tiny, progress=False), recipe(tiny), tmp_path / "runs" / "baseline-1-learned-0", "cpu")
     run.train(progress=False)

@@ -14,6 +14,7 @@ from semdepth_lite.common.storage import remove_leftovers, sole_use, temporary_f
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
 
 
+@pytest.mark.slow
 def test_killed_jobs_end_as_if_they_had_not_been():
     """In a process of its own, because it forks."""
     here = Path(__file__).resolve().parents[2] / "tools"

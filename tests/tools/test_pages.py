@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from semdepth_lite.experiments import results
@@ -17,6 +18,7 @@ def save(folder, name: str, group: str, seed: int, factor: float) -> None:
            scenes=[0, 0, 1, 1, 2, 2], values=values).save(folder / f"{name.split(':')[0]}-{seed}.json")
 
 
+@pytest.mark.slow
 def test_the_ablation_waits_for_results_and_names_every_variant(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     path = tmp_path / "ablation.png"
@@ -35,6 +37,7 @@ def test_the_ablation_waits_for_results_and_names_every_variant(tmp_path, monkey
     assert "not a named" not in words
 
 
+@pytest.mark.slow
 def test_the_overview_is_drawn_with_its_words(tmp_path):
     readme.draw_overview(tmp_path / "overview.png")
     assert "SEEM" in Image.open(tmp_path / "overview.png").text["Description"]

@@ -49,6 +49,7 @@ def train(source, folder: Path, settings: TrainSettings, **options) -> dict[str,
     return {**tensors, "log": (folder / "log.jsonl").read_bytes()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_repeats_to_the_last_bit(variant, source, tmp_path):
     settings = replace(TINY, variant=variant)
@@ -58,6 +59,7 @@ def test_a_variant_repeats_to_the_last_bit(variant, source, tmp_path):
     assert b"nan" not in one["log"].lower()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:TF32 acceleration:UserWarning")  # of the switch itself, whatever it is set to
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_metrics_of_a_short_run_agree_to_one_percent_on_another_machine(variant, source, tmp_path):
@@ -73,12 +75,14 @@ def test_metrics_of_a_short_run_agree_to_one_percent_on_another_machine(variant,
         assert two[metric] == pytest.approx(one[metric], rel=0.01), metric
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(source, tmp_path):
     one = train(source, tmp_path / "one", TINY, progress=False)
     two = train(source, tmp_path / "two", replace(TINY, seed=1), progress=False)
     assert any(one[name] != two[name] for name in one if name.startswith("encoder"))
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_nothing(source, tmp_path, monkeypatch):
     calm = train(source, tmp_path / "calm", TINY, progress=False)
     hours = iter(range(10**6))

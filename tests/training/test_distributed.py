@@ -71,6 +71,7 @@ def together(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_one_process_with_the_joined_batch(together, tmp_path):
     alone = frozen(Run(TinySource(5, 64, 64), SETTINGS, tmp_path, "cpu"))
     gradients = []
@@ -100,6 +101,7 @@ def test_the_log_and_the_checkpoint_are_written_once(together):
     assert load_checkpoint(folder / "checkpoint.pt")["step"] == 3
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_in_two_processes_and_speaks_once(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
     quick = find_preset("quick")

@@ -40,6 +40,7 @@ def test_the_text_says_where_the_steps_come_from_and_that_nothing_was_completed(
     assert "triplets / 12" not in measured(settings=replace(PRESETS["paper"].training, steps=100)).text(2.0)
 
 
+@pytest.mark.slow
 def test_a_dry_run_takes_the_steps_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = dry_run(TinySource(5), TINY, 3, "cpu", workers=1)  # more than the two steps of the whole run
@@ -50,6 +51,7 @@ def test_a_dry_run_takes_the_steps_and_leaves_nothing(tmp_path, monkeypatch):
     assert [name for name in left if not name.startswith("torchinductor")] == []  # torch's own, from counting
 
 
+@pytest.mark.slow
 def test_the_work_of_a_step_grows_with_the_batch():
     one, two = (dry_run(TinySource(5), replace(TINY, batch=batch), 1, "cpu", workers=0).step_tflop for batch in (1, 2))
     assert two == pytest.approx(2 * one, rel=1e-6)

@@ -120,6 +120,7 @@ def test_the_shortest_runs_have_a_positive_rate(schedule, steps):
     assert all(0 < learning_rate(settings, step) <= 1e-3 for step in range(steps))
 
 
+@pytest.mark.slow
 def test_the_optimizer_follows_the_schedule(source, tmp_path, monkeypatch):
     run = Run(source, TINY, tmp_path, "cpu")
     used = []
@@ -141,6 +142,7 @@ def test_a_batch_follows_from_seed_and_step_alone(source):
 
 # Runs repeat and resume
 
+@pytest.mark.slow
 def test_equal_runs_give_equal_bytes_and_another_seed_others(source, tmp_path):
     for name, settings in (("a", TINY), ("b", TINY), ("c", replace(TINY, seed=1))):
         train(source, tmp_path / name, settings)
@@ -148,6 +150,7 @@ def test_equal_runs_give_equal_bytes_and_another_seed_others(source, tmp_path):
     assert (tmp_path / "a" / "log.jsonl").read_text() != (tmp_path / "c" / "log.jsonl").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 3, 4])
 def test_a_run_that_was_cut_off_continues_bit_for_bit(source, tmp_path, at):
     """Before the first checkpoint, between two (its log is ahead), and right after one."""
@@ -162,6 +165,7 @@ def test_a_run_that_was_cut_off_continues_bit_for_bit(source, tmp_path, at):
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_a_line_of_the_log_that_was_cut_off_is_dropped(source, tmp_path):
     train(source, tmp_path / "whole")
     cut_off(source, tmp_path / "cut", 4)
@@ -171,6 +175,7 @@ def test_a_line_of_the_log_that_was_cut_off_is_dropped(source, tmp_path):
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_a_finished_run_stays_as_it_is(source, tmp_path):
     run = train(source, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -179,6 +184,7 @@ def test_a_finished_run_stays_as_it_is(source, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_the_folder_holds_settings_log_and_checkpoint_and_nothing_temporary(source, tmp_path):
     run = train(source, tmp_path, log_every=4)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "log.jsonl", "settings.json"]
@@ -192,6 +198,7 @@ def test_the_folder_holds_settings_log_and_checkpoint_and_nothing_temporary(sour
     assert cost["parameters"] == sum(p.numel() for p in run.model.parameters()) and cost["peak_mib"] > 50
 
 
+@pytest.mark.slow
 def test_the_watch_sees_the_model_and_does_not_change_the_run(source, tmp_path):
     seen = []
 
@@ -212,6 +219,7 @@ def test_the_watch_sees_the_model_and_does_not_change_the_run(source, tmp_path):
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
+@pytest.mark.slow
 def test_a_loaded_run_predicts_what_the_trained_model_did(source, tmp_path):
     run = train(source, tmp_path)
     loaded = load_run(tmp_path, "cpu")
@@ -220,6 +228,7 @@ def test_a_loaded_run_predicts_what_the_trained_model_did(source, tmp_path):
     assert torch.equal(depth_predictor(loaded)(batch), depth_predictor(run.model)(batch))
 
 
+@pytest.mark.slow
 def test_learning_learns(source, tmp_path):
     """A few steps on five triplets lower the loss, whatever is learned from."""
     for name, changes in (("video", {}), ("depth", {"supervision": "depth"})):
@@ -238,6 +247,7 @@ def test_gradients_are_clipped(source, tmp_path):
     assert norms[0.0] > 0.011 and norms[0.01] == pytest.approx(0.01, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["lite", "resnet18"])
 def test_disparity_and_motion_keep_their_digits_in_bf16(encoder, source):
     model = replace(TINY, encoder=encoder, alignment=2).build().train()
@@ -263,6 +273,7 @@ def test_bf16_comes_close_to_fp32(source, tmp_path):
 
 # Ctrl-C and a full disk
 
+@pytest.mark.slow
 def test_ctrl_c_lets_the_step_end_and_keeps_it(source, tmp_path):
     train(source, tmp_path / "whole", save_every=100)
     run = Run(source, TINY, tmp_path / "cut", "cpu")
@@ -417,6 +428,7 @@ def test_a_checkpoint_that_is_not_whole_is_told_in_one_sentence(source, finished
         assert "\n" not in str(told.value) and "delete it" in str(told.value)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_version_is_told_in_one_sentence(finished, tmp_path):
     for name, spoil in (("key", lambda s: s["settings"].update(magic=1)), ("shape", lambda s: s["model"].popitem()),
                         ("variant", lambda s: s["settings"].update(width=16))):
@@ -481,6 +493,7 @@ def test_one_dark_image_is_no_collapse():
     assert diagnose(terms, prediction) is None
 
 
+@pytest.mark.slow
 def test_a_broken_step_ends_the_run_and_never_gets_into_a_checkpoint(source, tmp_path):
     cut_off(source, tmp_path, 3)
     good = (tmp_path / "checkpoint.pt").read_bytes()
@@ -492,6 +505,7 @@ def test_a_broken_step_ends_the_run_and_never_gets_into_a_checkpoint(source, tmp
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
 
 
+@pytest.mark.slow
 def test_an_update_that_breaks_the_weights_never_gets_into_a_checkpoint(source, tmp_path):
     """The loss of a step is that of the weights before its update."""
     cut_off(source, tmp_path, 3)
@@ -503,6 +517,7 @@ def test_an_update_that_breaks_the_weights_never_gets_into_a_checkpoint(source, 
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
 
 
+@pytest.mark.slow
 def test_loading_a_run_draws_no_random_numbers(source, tmp_path):
     cut_off(source, tmp_path, 3)
     states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
@@ -561,6 +576,7 @@ def test_a_trial_leaves_results_and_is_done(tiny_preset, tmp_path):
     assert [trial.file for trial in todo] == ["learned"] and 0 < hours < 0.1
 
 
+@pytest.mark.slow
 def test_an_experiments_run_continues_where_it_was_cut_off(tiny_preset, tmp_path):
     trial = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
     whole = execute(trial, tmp_path / "whole", tmp_path / "a", progress=False)
@@ -583,6 +599,7 @@ def test_a_model_is_judged_on_every_triplet(source, tmp_path):
 
 # ImageNet weights, and batches read ahead
 
+@pytest.mark.slow
 def test_a_run_starts_from_imagenet_weights_and_goes_on_without_the_file(source, tmp_path):
     settings = replace(TINY, encoder="resnet18", steps=1, learning_rate=1e-12, augmentation=False)
     published = replace(settings, seed=5).build().encoder.encoder.state_dict()
@@ -603,6 +620,7 @@ def test_a_run_starts_from_imagenet_weights_and_goes_on_without_the_file(source,
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_read_ahead_train_the_same_bytes(source, tmp_path, workers):
     train(source, tmp_path / "plain")
@@ -670,6 +688,7 @@ print(-1 if kept is None else counts[-1] - counts[2])"""
     return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_freed_memory_is_kept_for_the_next_step():
     with_it = page_faults("keep_freed_memory() or None")
     if with_it < 0:
