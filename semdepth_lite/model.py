@@ -263,23 +263,30 @@ class Model(nn.Module):
             if batch.depth is None:
                 raise InputError("the data has no true depth to learn from; train with supervision video.")
             return supervised_loss(prediction.disps, batch.depth, self.loss)
-        if self.pose is not None:
-            motion = self.motion(batch.target_aug, batch.sources_aug)
-            prediction.T_source_target = self.aligned(motion, batch, prediction.depth) if self.alignment else motion
-        elif batch.T_source_target is not None:
-            prediction.T_source_target = batch.T_source_target
-        else:
-            raise InputError("the data gives no camera motion; train with a learned pose.")
+        prediction.T_source_target = self._motion_of(batch, prediction.depth)
         self_supervised_loss = (fused if self.fused else losses).self_supervised_loss
         return self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
                                     prediction.T_source_target, self.loss)
 
+    def _motion_of(self, batch: Triplet, depth: torch.Tensor) -> torch.Tensor:
+        """Return T_source_target (B, S, 4, 4): learned for the two neighbors in time, known for a second camera."""
+        known = batch.T_source_target
+        if self.pose is None:
+            if known is None:
+                raise InputError("the data gives no camera motion; train with a learned pose.")
+            return known
+        motion = self.motion(batch.target_aug, batch.sources_aug[:, :2])
+        if self.alignment:
+            motion = self.aligned(motion, batch, depth)
+        return motion if batch.sources.shape[1] == 2 else torch.cat((motion, known[:, 2:].to(motion)), 1)
+
     def aligned(self, motion: torch.Tensor, batch: Triplet, depth: torch.Tensor) -> torch.Tensor:
-        """Improve the motion (B, S, 4, 4) by direct alignment with the predicted depth (B, 1, H, W).
+        """Improve the motion (B, S, 4, 4) of the first S sources by direct alignment with the depth (B, 1, H, W).
 
         The correction itself carries no gradient.
         """
-        target, sources = (image.mean(-3, keepdim=True) for image in (batch.target, batch.sources))
+        moved = batch.sources[:, :motion.shape[1]]
+        target, sources = (image.mean(-3, keepdim=True) for image in (batch.target, moved))
         with torch.autocast(target.device.type, enabled=False):
             found = align_motion(motion.detach(), depth.detach(), target, sources, batch.K, self.alignment)
             return found @ invert_transform(motion.detach()) @ motion

@@ -26,7 +26,7 @@ def data_options(args: argparse.Namespace, **changes):
     options = DataOptions(frames=args.frames, drives=tuple(args.drives or ()), intrinsics=args.intrinsics,
                           step=args.frame_step, labels=args.labels, label_ids=args.label_ids, depth=args.depth,
                           improved_root=args.improved_depth, sequences=tuple(args.sequences or ()),
-                          allow_gaps=args.allow_gaps)
+                          allow_gaps=args.allow_gaps, camera=args.camera, stereo=getattr(args, "stereo", None))
     return replace(options, **changes)
 
 
@@ -104,6 +104,7 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
     parser.add_argument("--depth", help="truth: camera, forward or improved for KITTI; a folder of PNGs for frames")
     parser.add_argument("--improved-depth", type=Path, help="KITTI raw: folder of the improved depth")
     parser.add_argument("--sequences", nargs="*", help="KITTI odometry: which sequences")
+    parser.add_argument("--camera", type=int, help="KITTI odometry: 0 or 1 (gray), 2 or 3 (color) (default: 2)")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,8 @@ def add_training(command: argparse.ArgumentParser) -> None:
                          "file, or 'download' (default: random weights)")
     command.add_argument("--loss", help="lesson or monodepth2 (default: the preset's)")
     command.add_argument("--pose", help="learned, or given by the data (default: learned)")
+    command.add_argument("--stereo", choices=("alone", "neighbors"), help="KITTI: learn from the second camera, whose "
+                         "motion is known, so that depth is in meters: alone, or with the neighbors in time")
     command.add_argument("--supervision", help="video, or depth: the truth, as an upper bound (default: video)")
     command.add_argument("--learning-rate", type=float, help="Adam's, at its highest (default: the preset's)")
     command.add_argument("--precision", help="fp32, or bf16 in the networks where the device has it (default: fp32)")
@@ -61,7 +63,7 @@ def training_source(args: argparse.Namespace):
         return open_street(args, "train")
     height, width = args.height or preset.height, args.width or preset.width
     check_divisible(height, width)  # before frames are cached at this size
-    moving = args.pose == "given" and not args.data.startswith(("frames:", "photo"))
+    moving = args.pose == "given" and args.stereo != "alone" and not args.data.startswith(("frames:", "photo"))
     return open_data(args.data, height, width, data_options(args, poses=moving))
 
 
@@ -74,6 +76,8 @@ def run_train(args: argparse.Namespace) -> dict:
 
     check_workers(args.workers)
     changed = {name: getattr(args, name) for name in TRAINING}
+    if args.stereo == "alone":
+        changed |= {"pose": args.pose or "given", "alignment": 0}
     settings = recipe(preset_of(args), changes=read_changes(args.set), **changed)
     if args.dry_run is not None:
         return dry_run_of(args, settings)

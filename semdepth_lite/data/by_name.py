@@ -3,9 +3,10 @@ street that is written like a clip of one's own."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..common.contracts import InputError
@@ -15,6 +16,7 @@ from .frame_cache import DEFAULT_CACHE
 from .kitti import KittiOdometry, KittiRaw, frames_of_drives
 from .own_frames import FrameFolder
 from .photo import photo
+from .stereo import STEREO, StereoSource
 from .triplet import Triplet
 
 KINDS = {"kitti": "the root of KITTI raw", "odometry": "the root of KITTI odometry",
@@ -32,6 +34,8 @@ class DataOptions:
         intrinsics: `fx fy cx cy` or `fov D` for frames; calibration or monodepth2 for KITTI raw.
         step: frame step, for frames.
         sequences: of KITTI odometry.
+        camera: of KITTI odometry: 0 and 1 are gray, 2 and 3 in color; None takes 2.
+        stereo: alone (the other camera is the only source) or neighbors (it comes after the neighbors in time).
         depth: camera, forward or improved for KITTI; the folder of depth PNGs for frames.
         improved_root: folder of KITTI's improved depth.
         labels: folder of label PNGs.
@@ -47,6 +51,8 @@ class DataOptions:
     intrinsics: str | None = None
     step: int = 1
     sequences: Sequence[str] = ()
+    camera: int | None = None
+    stereo: str | None = None
     depth: str | None = None
     improved_root: Path | None = None
     labels: Path | None = None
@@ -58,8 +64,8 @@ class DataOptions:
 
 # The options that each kind understands, beside cache; the street takes none.
 UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root", "labels", "label_ids",
-                        "poses", "allow_gaps"),
-              "odometry": ("neighbors", "sequences", "depth", "poses"),
+                        "poses", "allow_gaps", "stereo"),
+              "odometry": ("neighbors", "sequences", "camera", "depth", "poses", "stereo"),
               "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "label_ids", "allow_gaps"),
               "photo": ("neighbors", "poses"),
               "street": ()}
@@ -81,7 +87,7 @@ def check_options(kind: str, options: DataOptions) -> None:
             raise InputError(f"data of kind {kind} has no use for {name}; leave it out, or name other data.")
 
 
-def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> ClipSource:
+def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> ClipSource | StereoSource:
     """Open real data by name.
 
     Args:
@@ -100,22 +106,52 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
         known = ", ".join(f"{name}:PLACE ({what})" for name, what in KINDS.items())
         raise InputError(f"data {data!r} is unknown; use {known}, or photo (a stereo photograph with measured depth).")
     check_options(kind, options)
-    shared = {"cache": options.cache}
     if kind == "frames":
         return FrameFolder(place, height, width, options.intrinsics, options.step, options.labels, options.label_ids,
                            None if options.depth is None else Path(options.depth), options.allow_gaps,
-                           neighbors=options.neighbors, **shared)
-    offsets = (-1, 1) if options.neighbors else ()
-    if kind == "odometry":
-        return KittiOdometry(place, height, width, options.sequences, neighbors=offsets, poses=options.poses,
-                             depth=options.depth, **shared)
-    frames = options.frames
+                           cache=options.cache, neighbors=options.neighbors)
+    if options.stereo not in (None, *STEREO):
+        raise InputError(f"stereo {options.stereo!r} is unknown; use {' or '.join(STEREO)}.")
+    open_kind = _open_odometry if kind == "odometry" else _open_raw
+    return open_kind(Path(place), height, width, options)
+
+
+def _offsets(options: DataOptions) -> tuple[int, ...]:
+    """Return the offsets of the neighbors in time that are wanted."""
+    return (-1, 1) if options.neighbors and options.stereo != "alone" else ()
+
+
+def _open_odometry(root: Path, height: int, width: int, options: DataOptions) -> KittiOdometry | StereoSource:
+    """Open KITTI odometry, with the other camera of the pair where stereo is asked for."""
+    camera = 2 if options.camera is None else options.camera
+    source = KittiOdometry(root, height, width, options.sequences, camera, _offsets(options), options.poses,
+                           options.depth, cache=options.cache)
+    if options.stereo is None:
+        return source
+    partner = camera ^ 1  # 0 and 1 are a pair, and 2 and 3
+    other = KittiOdometry(root, height, width, options.sequences, partner, (), cache=options.cache)
+    row = {item: i for i, item in enumerate(other.items)}
+    motions = [source.calibrations[name].T_camera_camera(source=partner, target=camera) for name, _ in source.items]
+    return StereoSource(source, other, [row[item] for item in source.items], np.stack(motions))
+
+
+def _open_raw(root: Path, height: int, width: int, options: DataOptions) -> KittiRaw | StereoSource:
+    """Open KITTI raw, with the other color camera where stereo is asked for."""
+    frames, offsets = options.frames, _offsets(options)
     if frames is not None and options.drives:
         raise InputError(f"the list {frames} and drives were both named; name one of them.")
     if frames is None:
-        frames = frames_of_drives(place, options.drives or None, neighbors=offsets, allow_gaps=options.allow_gaps)
-    return KittiRaw(place, height, width, frames, offsets, options.intrinsics or "calibration", options.depth,
-                    options.improved_root, options.poses, options.labels, options.label_ids, **shared)
+        frames = frames_of_drives(root, options.drives or None, neighbors=offsets, allow_gaps=options.allow_gaps)
+    intrinsics = options.intrinsics or "calibration"
+    source = KittiRaw(root, height, width, frames, offsets, intrinsics, options.depth, options.improved_root,
+                      options.poses, options.labels, options.label_ids, options.cache)
+    if options.stereo is None:
+        return source
+    beside = [replace(item, side="r" if item.side == "l" else "l") for item in source.items]
+    other = KittiRaw(root, height, width, beside, (), intrinsics, cache=options.cache)
+    motions = [source.calibration(i).T_camera_camera(source=there.camera, target=here.camera)
+               for i, (here, there) in enumerate(zip(source.items, beside))]
+    return StereoSource(source, other, range(len(source)), np.stack(motions))
 
 
 def truth_batches(source: ClipSource) -> Iterator[Triplet]:

@@ -87,7 +87,7 @@ class StreetSource:
             index=torch.from_numpy(np.asarray(indices)))
 
 
-class _Wrapped:
+class Wrapped:
     """A source that hands out another one's triplets with something changed."""
 
     def __init__(self, source: Source) -> None:
@@ -102,7 +102,7 @@ class _Wrapped:
         return len(self.source)
 
 
-class NoisyLabels(_Wrapped):
+class NoisyLabels(Wrapped):
     """A source whose labels err like a segmentation network's, see `street.corrupt_labels`.
 
     Args:
@@ -128,7 +128,7 @@ class NoisyLabels(_Wrapped):
         return replace(triplet, labels=torch.from_numpy(np.stack([self._made[int(i)] for i in indices])))
 
 
-class SegmentedSource(_Wrapped):
+class SegmentedSource(Wrapped):
     """A source to whose triplets an outside segmenter's label maps are added.
 
     Args:

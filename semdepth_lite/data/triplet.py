@@ -14,14 +14,14 @@ class Triplet:
 
     Attributes:
         target: (B, 3, H, W) image in [0, 1], as photographed; the loss looks at this one.
-        sources: (B, S, 3, H, W) neighbors in temporal order, previous first.
+        sources: (B, S, 3, H, W) neighbors in temporal order, previous first; a second camera's picture comes last.
         K: (B, 3, 3) intrinsics, pixels.
         target_aug, sources_aug: the same frames as the networks see them, with jittered colors.
         depth: (B, 1, H, W) z of the target view, meters, 0 = none.
         labels: (B, H, W) uint8 trainIds, 255 = none.
         semantics: (B, 3, H, W) uint8, what an outside segmenter says, packed (`semantics.pack_probabilities`).
         moving: (B, H, W) bool, the pixel belongs to an object that moves in the world.
-        T_source_target: (B, S, 4, 4) true motion.
+        T_source_target: (B, S, 4, 4) true motion; nan for neighbors in time where only a second camera's is known.
         index: (B,) position of the target in its source, for caches.
     """
 

@@ -50,5 +50,18 @@ def check_source(source: Source, settings: TrainSettings) -> None:
     check_intrinsics(first.K, source.height, source.width)
     if settings.supervision == "depth" and first.depth is None:
         raise InputError(f"{source.name} has no depth to learn from; name its depth, or train with supervision video.")
-    if settings.supervision == "video" and settings.pose == "given" and first.T_source_target is None:
-        raise InputError(f"{source.name} gives no camera motion; train with a learned pose.")
+    if settings.supervision == "video":
+        _check_motion(source.name, first, settings.pose)
+
+
+def _check_motion(name: str, first: Triplet, pose: str) -> None:
+    """Refuse a source whose motion is neither given nor can be learned."""
+    known = first.T_source_target
+    if pose == "given" and known is None:
+        raise InputError(f"{name} gives no camera motion; train with a learned pose.")
+    if pose == "given" and not bool(known.isfinite().all()):
+        raise InputError(f"{name} gives the motion of the second camera only; train with a learned pose, or with the "
+                         "second camera alone.")
+    if pose == "learned" and first.sources.shape[1] < 2:
+        raise InputError(f"{name} has no neighbors in time from which motion could be learned; train with the pose "
+                         "given.")

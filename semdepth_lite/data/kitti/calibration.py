@@ -17,7 +17,8 @@ CAM_TO_CAM = {"calib_time": None, "corner_dist": 1,
               **{f"{key}_0{camera}": count for camera in range(4) for key, count in _CAMERA.items()}}
 VELO_TO_CAM = {"calib_time": None, "R": 9, "T": 3, "delta_f": 2, "delta_c": 2}
 IMU_TO_VELO = {"calib_time": None, "R": 9, "T": 3}
-ODOMETRY = {"P0": 12, "P1": 12, "P2": 12, "P3": 12}
+ODOMETRY = {"P0": 12, "P1": 12}
+ODOMETRY_COLOR = {"P2": 12, "P3": 12}  # left out where only the gray pair was published
 
 
 def read_lines(path: Path) -> list[str]:
@@ -125,12 +126,24 @@ class Calibration:
 
     def K(self, camera: int) -> np.ndarray:
         """Return the (3, 3) intrinsics of a camera, pixels."""
-        return self.P[camera][:, :3].copy()
+        return self.projection(camera)[:, :3].copy()
+
+    def projection(self, camera: int) -> np.ndarray:
+        """Return the (3, 4) projection of a camera, pixels.
+
+        Raises:
+            InputError: if the calibration does not have this camera.
+        """
+        if camera not in self.P:
+            raise InputError(f"the calibration has no projection P{camera}, so camera {camera} cannot be used; use one "
+                             f"of {', '.join(map(str, self.P))}.")
+        return self.P[camera]
 
     def T_camera_cam0(self, camera: int) -> np.ndarray:
         """Return the (4, 4) shift from rectified camera 0: t = K^-1 p4, meters."""
         T = np.eye(4)
-        T[:3, 3] = np.linalg.solve(self.P[camera][:, :3], self.P[camera][:, 3])
+        P = self.projection(camera)
+        T[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
         return T
 
     def T_camera_camera(self, source: int, target: int) -> np.ndarray:
@@ -179,9 +192,10 @@ def read_odometry_calibration(path: Path) -> Calibration:
     Raises:
         InputError: naming file and line of whatever is wrong.
     """
-    values = parse_calibration(path, ODOMETRY, optional={"Tr": 12})
+    values = parse_calibration(path, ODOMETRY, optional={**ODOMETRY_COLOR, "Tr": 12})
     T = None
     if "Tr" in values:
         rows = values["Tr"].reshape(3, 4)
         T = rigid(rows[:, :3].reshape(9), rows[:, 3], f"{path} (Tr)")
-    return Calibration(P={i: values[f"P{i}"].reshape(3, 4) for i in range(4)}, size={}, T_cam0_velo=T)
+    known = [camera for camera in range(4) if f"P{camera}" in values]
+    return Calibration(P={i: values[f"P{i}"].reshape(3, 4) for i in known}, size={}, T_cam0_velo=T)

@@ -29,7 +29,7 @@ class KittiOdometry(ClipSource):
             root: the folder that holds `sequences` and `poses`.
             height, width: size to yield, pixels.
             sequences: names such as 00.
-            camera: 2 (left) or 3 (right).
+            camera: 0 and 1 (left and right, gray), 2 and 3 (left and right, color).
             neighbors: offsets of the source frames.
             poses: whether triplets carry the true motion (sequences 00 to 10 have it).
             depth: None, "camera" or "forward" (LiDAR scans beside the images).
@@ -39,8 +39,8 @@ class KittiOdometry(ClipSource):
             InputError: naming the file of whatever is missing or wrong.
         """
         self.root, self.camera, self.depth_kind, self.offsets = Path(root), camera, depth, tuple(neighbors)
-        if camera not in (2, 3) or not sequences:
-            raise InputError(f"camera {camera} of sequences {list(sequences)} cannot be read; use camera 2 or 3 and "
+        if camera not in range(4) or not sequences:
+            raise InputError(f"camera {camera} of sequences {list(sequences)} cannot be read; use camera 0 to 3 and "
                              f"name at least one sequence, such as 09.")
         self.items: list[tuple[str, int]] = []
         self.poses: dict[str, np.ndarray] | None = {} if poses else None
@@ -117,7 +117,8 @@ def sequence_images(folder: Path, camera: int) -> list[Path]:
     numbered = {int(path.stem): path for path in (sorted(data.iterdir()) if data.is_dir() else [])
                 if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.isdigit()}
     if not numbered:
-        raise InputError(f"{data} holds no image; fetch the color images of the sequence.")
+        raise InputError(f"{data} holds no image; fetch these images of the sequence, or name another camera (0 "
+                         "and 1 are gray, 2 and 3 in color).")
     for number in range(len(numbered)):
         if number not in numbered:
             raise InputError(f"{data} lacks frame {number:06d}; fetch the sequence again.")
