@@ -18,7 +18,7 @@ from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.training.batches import check_source
 from semdepth_lite.training.settings import TrainSettings
 from semdepth_lite.warp import warp
-from tests.factories import pole_scene, poses, scene_triplet
+from tests.factories import pole_scene, scene_triplet
 from tests.kitti_files import DRIVE, HEIGHT, WIDTH, frame_picture, make_odometry, make_raw
 
 
