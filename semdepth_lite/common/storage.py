@@ -115,33 +115,6 @@ def reserve(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def read_json(path: Path) -> dict:
-    """Read a JSON object.
-
-    Raises:
-        InputError: if the file does not hold one.
-    """
-    try:
-        value = json.loads(Path(path).read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}); delete it to start again.") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds {type(value).__name__}, expected a JSON object; delete it to start again.")
-    return value
-
-
 def write_json(path: Path, value: dict, indent: int | None = 1) -> None:
     """Write a JSON object atomically."""
     write_atomically(Path(path), lambda temporary: temporary.write_text(json.dumps(value, indent=indent) + "\n"))
-
-
-def read_log(path: Path) -> Iterator[dict]:
-    """Yield the rows of a JSONL log, leaving out a last line that was cut off."""
-    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(row, dict):
-            return
-        yield row
