@@ -29,7 +29,8 @@ def run_label(args: argparse.Namespace) -> dict:
     if not args.folder.is_dir():
         raise InputError(f"{args.folder} is not a folder; name a folder of images or label PNGs.")
     if args.convert:
-        files = convert_labels(args.folder, args.output, args.convert)
+        pattern = None if args.pattern == "**/*" else args.pattern
+        files = convert_labels(args.folder, args.output, args.convert, pattern=pattern)
     else:
         device = pick_device(args.device)
         segmenter = (user_segmenter(args.model, device) if args.model

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import random
 import signal
@@ -17,6 +18,22 @@ from .contracts import InputError
 
 if TYPE_CHECKING:
     import torch
+
+
+LOG = logging.getLogger("semdepth_lite")  # words to the user beside results; the command line shows them on stderr
+_noticed: set[str] = set()
+
+
+def notice(text: str, level: int = logging.WARNING) -> None:
+    """Tell the user something once: what was converted, left out or found. It goes to the log `semdepth_lite`.
+
+    Args:
+        text: One sentence without a line break.
+        level: `logging.WARNING` for what may surprise, `logging.INFO` for what was found.
+    """
+    if text not in _noticed:
+        _noticed.add(text)
+        LOG.log(level, text)
 
 
 def seed_everything(seed: int) -> None:

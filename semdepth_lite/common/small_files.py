@@ -125,10 +125,9 @@ def read_text(path: Path, what: str = "a text file", largest: int = LARGEST) -> 
 def read_rows(path: Path, what: str = "a text file") -> list[tuple[int, str]]:
     """Read the lines of a small text file that say something: (line number, stripped line).
 
-    Empty lines and those that begin with # do not count, indented or not; what follows " #" is a comment too.
+    Empty lines and those that begin with #, indented or not, do not count.
     """
-    rows = [(i, line.split(" #")[0].split("\t#")[0].strip()) for i, line in enumerate(read_text(path, what).split("\n"),
-                                                                                     start=1)]
+    rows = [(i, line.strip()) for i, line in enumerate(read_text(path, what).split("\n"), start=1)]
     return [(i, line) for i, line in rows if line and not line.startswith("#")]
 
 

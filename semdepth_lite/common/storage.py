@@ -1,16 +1,24 @@
-"""Files that are whole or not there: atomic writes, locks on folders, JSON and logs."""
+"""Files that are whole or not there: atomic writes, locks on folders, outputs that replace only their own kind."""
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from .contracts import InputError
+from .small_files import read_json, read_log
+
+__all__ = ["cache_root", "check_outputs", "fingerprint", "fingerprint_files", "is_ours", "read_json", "read_log",
+           "remove_leftovers", "reserve", "sole_use", "temporary_folder", "write_atomically", "write_json"]
+
+MARK = "semdepth_lite"  # stands near the beginning of every file that a command writes
+_SAMPLED = 64  # files of a data set whose content goes into its fingerprint
 
 
 def _claim(path: Path) -> int | None:
@@ -106,6 +114,105 @@ def write_atomically(path: Path, write) -> None:
         temporary.unlink(missing_ok=True)
         if handle is not None:
             os.close(handle)
+
+
+def cache_root() -> Path:
+    """Return the folder of all caches: the environment variable SEMDEPTH_CACHE, else ~/.cache/semdepth_lite.
+
+    Without a home folder it is `cache` in the working folder.
+    """
+    named = os.environ.get("SEMDEPTH_CACHE")
+    if named:
+        return Path(named)
+    try:
+        return Path.home() / ".cache" / "semdepth_lite"
+    except RuntimeError:  # neither HOME nor an entry of this user
+        return Path("cache")
+
+
+def fingerprint(*things: object) -> str:
+    """Return 16 hexadecimal digits that differ when anything differs.
+
+    Args:
+        things: Values that JSON knows, paths (as text), arrays and tensors, in any nesting of lists and dictionaries.
+    """
+    digest = hashlib.sha256()
+
+    def plain(value: object) -> object:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu().numpy()
+        if hasattr(value, "tobytes") and hasattr(value, "dtype"):
+            return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
+        return str(value)
+
+    digest.update(json.dumps(things, sort_keys=True, default=plain).encode())
+    return digest.hexdigest()[:16]
+
+
+def fingerprint_files(files: Sequence[Path]) -> str:
+    """Return the fingerprint of a data set: names and sizes of all files, and the content of up to 64 among them.
+
+    It stays when the folder is copied or moved. All files of a small set are read, and evenly spaced ones of a large
+    set, so that opening a large one stays fast.
+    """
+    rows = [[Path(file).name, os.stat(file).st_size] for file in files]
+    chosen = sorted({round(i * (len(files) - 1) / max(1, _SAMPLED - 1)) for i in range(_SAMPLED)}) if files else []
+    return fingerprint(rows, [hashlib.sha256(Path(files[i]).read_bytes()).hexdigest() for i in chosen])
+
+
+def is_ours(path: Path, kind: str = "") -> bool:
+    """Whether a file was written by a command of this package, and is of this kind where one is named."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    at = head.find(MARK.encode())
+    return at >= 0 and kind.encode() in head[at:at + 200]
+
+
+def check_outputs(outputs: Iterable[Path], kind: str, inputs: Iterable[Path] = ()) -> None:
+    """Refuse outputs, before any work begins, that would replace what is not of their own kind or cannot be written.
+
+    Args:
+        outputs: Files that a command is going to write.
+        kind: Text that stands beside the mark of files that this command writes, such as "depth".
+        inputs: Files that the command reads; none of them may be replaced.
+
+    Raises:
+        InputError: Naming the first such file.
+    """
+    read = {_identity(path) for path in inputs if Path(path).exists()}
+    seen: set[str] = set()
+    for output in map(Path, outputs):
+        if str(output) in seen:
+            raise InputError(f"{output} would be written twice; rename one of the inputs, or leave it out.")
+        seen.add(str(output))
+        if output.is_dir():
+            raise InputError(f"{output} is a folder, but a file is to be written there; name another output.")
+        if not output.exists():
+            continue
+        if _identity(output) in read:
+            raise InputError(f"{output} is an input and would be replaced; name another output.")
+        if not is_ours(output, kind):
+            raise InputError(f"{output} was not written by this command and would be replaced; name another output, or "
+                             "move it away.")
+    for folder in {Path(path).parent for path in map(Path, seen)}:
+        _check_writable(folder)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    state = os.stat(path)
+    return state.st_dev, state.st_ino
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written; the nearest one that exists speaks for those to be made."""
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise InputError(f"{there} is no folder, so nothing can be written into {folder}; name another output.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there} cannot be written to; name another output.")
 
 
 def reserve(path: Path) -> None:

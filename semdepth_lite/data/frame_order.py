@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,6 +28,7 @@ _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)[-_ T.]{0,3}(\d
 _DECIMAL = re.compile(r"(?<!\d)(0|[1-9]\d*)\.(\d{3,9})(?!\d)")
 _UNIT = re.compile(r"(?<!\d)(\d+)(ns|us|ms)(?![A-Za-z])")
 _COPY = re.compile(r"^(.*\d.*?)(?: ?\(\d+\)| - Copy(?: \(\d+\))?| copy(?: \d+)?)$", re.IGNORECASE)
+_PRIVATE = 0xE000  # of Unicode's private use area: stands for a time stamp while a name is read
 _NANO = {"ns": 1, "us": 1000, "ms": 10**6}
 _STAMPED = 10**9  # numbers from here on are seconds, milliseconds, ... since 1970: nobody counts so many frames
 _FAR, _NEAR = 1.5, 0.5  # usual steps beyond and below which time stamps are no neighbors
@@ -128,19 +129,23 @@ def _read_names(files: list[Path]) -> list[Name]:
     dated = bool(dates) and None not in dates
     decimal = _decimals([match for path in files if (match := _DECIMAL.search(path.stem))])
     patterns = [(_DATE, _date)] * dated + [(_DECIMAL, _seconds)] * decimal + [(_UNIT, _with_unit)]
-    names = []
-    for path in files:
-        stem, stamps = path.stem, []
-        for pattern, read in patterns:
-            def keep(match: re.Match, read=read) -> str:
-                stamps.append(Number(read(match), match[0], True))
-                return f"\0{chr(0xE000 + len(stamps))}"
-            stem = pattern.sub(keep, stem)
-        parts = re.split(r"(\0.|\d+)", stem)
-        numbers = tuple(stamps[ord(part[1]) - 0xE001] if part[0] == "\0" else Number(int(part), part)
-                        for part in parts[1::2])
-        names.append(Name(path, "#".join(parts[::2]), numbers))
-    return names
+    return [_read_name(path, patterns) for path in files]
+
+
+def _read_name(path: Path, patterns: list[tuple[re.Pattern, Callable[[re.Match], int]]]) -> Name:
+    """Take a name apart: time stamps first, then every other run of digits."""
+    stem, stamps = path.stem, []
+    for pattern, read in patterns:
+        parts, at = [], 0
+        for match in pattern.finditer(stem):
+            stamps.append(Number(read(match), match[0], True))
+            parts += [stem[at:match.start()], f"\0{chr(_PRIVATE + len(stamps))}"]
+            at = match.end()
+        stem = "".join((*parts, stem[at:]))
+    parts = re.split(r"(\0.|\d+)", stem)
+    numbers = tuple(stamps[ord(part[1]) - _PRIVATE - 1] if part[0] == "\0" else Number(int(part), part)
+                    for part in parts[1::2])
+    return Name(path, "#".join(parts[::2]), numbers)
 
 
 def _date(match: re.Match) -> int | None:
@@ -194,7 +199,7 @@ def _split(group: list[Name]) -> list[tuple[tuple[int, ...], Number]]:
         return alone
     for c in reversed(kept):
         prefixes = [tuple(columns[k][i].value for k in kept if k != c) for i in range(len(group))]
-        if len(set(prefixes)) <= max(1, len(group) // 2):
+        if len(set(prefixes)) < len(group):
             break
     else:
         return alone

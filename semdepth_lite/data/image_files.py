@@ -5,29 +5,106 @@ decoded, and whatever is wrong ends in one sentence that names the file.
 """
 from __future__ import annotations
 
+import os
+import re
 import struct
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..common.contracts import MAX_PIXELS, InputError
-from ..common.storage import write_atomically
+from ..common.runtime import notice
+from ..common.small_files import check_regular
+from ..common.storage import MARK, is_ours, write_atomically
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 DEPTH_STEPS = 256  # a 16-bit depth PNG counts 1/256 m, as KITTI's do, and 0 is no depth
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError,
            Image.DecompressionBombWarning)
+_STEP_OF_BITS = {"L;2": 85, "L;4": 17}  # Pillow spreads gray of few bits over 0 to 255
 
 
-def _open(path: Path) -> Image.Image:
-    """Open an image file as far as its header."""
-    if not Path(path).is_file():
-        raise InputError(f"{path} does not exist; expected an image file.")
+def find_images(places: Path | Iterable[Path], pattern: str = "*", suffixes: tuple[str, ...] = IMAGE_SUFFIXES,
+                outputs: bool = False) -> list[Path]:
+    """List image files: those that are named, and those in the folders that are named.
+
+    Hidden files are left out, folders that are links are followed.
+
+    Args:
+        places: Files and folders.
+        pattern: Glob under a folder: `*` takes the folder alone, `**/*` everything below it too.
+        suffixes: Endings that count in a folder, lower case.
+        outputs: Whether files that a command of this package wrote count too, found by the mark in them.
+
+    Raises:
+        InputError: If a place does not exist, nothing is found, or the pattern is none under a folder.
+    """
+    places = [Path(places)] if isinstance(places, (str, Path)) else [Path(place) for place in places]
+    matches = _glob(pattern)
+    found: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            inside = (path for path in _walk(place, "/" in pattern or "**" in pattern)
+                      if path.suffix.lower() in suffixes and matches(path.relative_to(place).as_posix()))
+            found += sorted(path for path in inside if path.is_file() and (outputs or not is_ours(path)))
+        elif place.exists():
+            found.append(place)
+        else:
+            raise InputError(f"{place} does not exist; give image files or a folder of them.")
+    if not found:
+        raise InputError(f"{', '.join(map(str, places))} holds no image ({', '.join(suffixes)}) under {pattern!r}; "
+                         "give image files or a folder of them.")
+    return found
+
+
+def _walk(root: Path, deep: bool) -> Iterator[Path]:
+    """Yield the files of a folder that are not hidden; each folder once, although links may form a ring."""
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) if deep and real not in seen else []
+        if real in seen:
+            continue
+        seen.add(real)
+        yield from (Path(folder) / name for name in files if not name.startswith("."))
+
+
+def _glob(pattern: str) -> Callable[[str], object]:
+    """Return whether a relative path matches a glob in which `**` stands for any folders.
+
+    Raises:
+        InputError: If the pattern is empty, absolute or leads out of the folder.
+    """
+    parts = pattern.split("/")
+    if not pattern or pattern.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
+        raise InputError(f"pattern {pattern!r} cannot be looked for under a folder; use a relative one such as "
+                         "**/*.png, with ** by itself.")
+    pieces = []
+    for part in parts:
+        if part == "**":
+            pieces.append("(?:[^/]+/)*")
+        else:
+            text = re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+            pieces.append(re.sub(r"\\\[(!?)(.+?)\\\]", lambda m: f"[{'^' * bool(m[1])}{m[2]}]", text) + "/")
+    expression = "".join(pieces).removesuffix("/")
+    if parts[-1] == "**":
+        expression += "[^/]*"
     try:
-        image = Image.open(path)
+        return re.compile(expression).fullmatch
+    except re.error as error:
+        raise InputError(f"pattern {pattern!r} cannot be read ({error}); use one such as **/*.png.") from error
+
+
+def _open(path: Path, formats: tuple[str, ...] = ("PNG", "JPEG")) -> Image.Image:
+    """Open an image file as far as its header, by no other decoder than those of `formats`, whatever its name."""
+    check_regular(path, "an image file")
+    try:
+        image = Image.open(path, formats=formats)
     except _BROKEN as error:
-        raise InputError(f"{path} cannot be read as an image ({error}); replace the file.") from error
+        raise InputError(f"{path} cannot be read as {' or '.join(formats)} ({error}); replace the file.") from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise InputError(f"{path} claims {image.width}x{image.height} pixels, more than the {MAX_PIXELS} accepted "
@@ -43,71 +120,165 @@ def _decode(image: Image.Image, path: Path) -> np.ndarray:
         raise InputError(f"{path} is damaged ({error}); replace the file.") from error
 
 
+def _raw_mode(image: Image.Image) -> str:
+    """Return how the pixels are stored, such as `L;4`."""
+    args = image.tile[0][3] if image.tile else image.mode
+    return str(args if isinstance(args, str) else args[0] if args else image.mode)
+
+
 def _bits(image: Image.Image) -> int:
     """Return the bits of each channel as stored; Pillow cuts 16-bit color to 8 without a word."""
     return 16 if image.mode.startswith("I") or any("16" in str(tile[3]) for tile in image.tile) else 8
 
 
+def _turned(image: Image.Image) -> int:
+    """Return the orientation that a camera wrote into EXIF: 1 is upright, 5 to 8 lie on their side."""
+    if image.format == "PNG" and "exif" not in image.info:  # asking Pillow would decode the pixels
+        return 1
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _BROKEN:  # EXIF that cannot be read turns nothing
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
 def image_size(path: Path) -> tuple[int, int]:
-    """Return height and width of an image file from its header, pixels.
+    """Return height and width of an image file as it is shown, from its header, pixels.
 
     Raises:
-        InputError: if the file is missing, no image or too large.
+        InputError: If the file is missing, no image or too large.
     """
     with _open(path) as image:
-        return image.height, image.width
+        return (image.width, image.height) if _turned(image) >= 5 else (image.height, image.width)
 
 
 def read_image(path: Path, height: int | None = None, width: int | None = None) -> np.ndarray:
-    """Read an 8-bit color image, resized by Lanczos when a size is given.
+    """Read an 8-bit image as it is shown, in color, resized by Lanczos when a size is given.
 
-    A JPEG that is at least twice as large as asked for is decoded at a half, a quarter or an eighth, which saves most
-    of its time.
+    Photographs that were stored on their side are turned upright (EXIF), gray and palettes become RGB, and an opaque
+    alpha channel is dropped; a notice names the first such file of a folder. A JPEG that is at least twice as large as
+    asked for is decoded at a half, a quarter or an eighth, which saves most of its time.
 
     Args:
         path: PNG or JPEG file.
-        height, width: size to return, pixels; None keeps the image's own.
+        height, width: Size to return, pixels; None keeps the image's own.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: if the file is missing, damaged, gray, of 16 bits or with transparency.
+        InputError: If the file is missing, damaged, of 16 bits, CMYK or with transparent pixels.
     """
     with _open(path) as image:
-        if image.mode != "RGB" or _bits(image) != 8:
-            raise InputError(f"{path} holds mode {image.mode} with {_bits(image)} bits, expected 8-bit RGB; "
-                             f"convert the image.")
-        if height is None or width is None or image.size == (width, height):
-            return _decode(image, path)
-        image.draft("RGB", (width, height))
+        turned = _turned(image)
+        _check_kind(image, path)
+        size = None if height is None or width is None else (width, height)
+        stored = size[::-1] if size and turned >= 5 else size
         try:
-            return np.array(image.resize((width, height), Image.Resampling.LANCZOS))
+            if stored and image.mode == "RGB":
+                image.draft("RGB", stored)
+            shown = _to_rgb(image, path)
+            if stored and shown.size != stored:
+                shown = shown.resize(stored, Image.Resampling.LANCZOS)
+            if turned > 1:
+                notice(f"{Path(path).parent} holds photographs stored on their side or mirrored ({Path(path).name} "
+                       "first); they are turned upright as EXIF asks, and intrinsics must belong to the upright image.")
+                shown = shown.transpose(_TURNS[turned])
+            return np.array(shown)  # a copy, because torch wants arrays it may write to
         except _BROKEN as error:
             raise InputError(f"{path} is damaged ({error}); replace the file.") from error
 
 
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an (H, W, 3) or (H, W) uint8 array as an image, its format by the suffix of `path`."""
-    path = Path(path)
-    kind = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
-    write_atomically(path, lambda temporary: Image.fromarray(image).save(temporary, kind, **_QUALITY[kind]))
+_TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+          8: Image.Transpose.ROTATE_90}
 
 
-_QUALITY = {"JPEG": {"quality": 95, "subsampling": 0}, "PNG": {"compress_level": 3}}
+def _check_kind(image: Image.Image, path: Path) -> None:
+    """Refuse pixels whose colors would have to be guessed."""
+    if image.mode not in ("RGB", "L", "1", "P", "LA", "RGBA", "PA") or _bits(image) != 8:
+        raise InputError(f"{path} holds mode {image.mode} with {_bits(image)} bits, expected 8-bit RGB or gray; "
+                         "convert the image.")
+    profile = image.info.get("icc_profile")
+    if isinstance(profile, bytes) and b"sRGB" not in profile:
+        notice(f"{Path(path).parent} holds images with a color profile other than sRGB ({Path(path).name} first), "
+               "which is not applied; colors may be off a little, alike in all frames.")
+
+
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    """Bring an image of 8 bits or less to RGB where that loses nothing.
+
+    Raises:
+        InputError: If it has transparent pixels, whose color nobody knows.
+    """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        shown = image.convert("RGBA")
+        if shown.getchannel("A").getextrema()[0] < 255:
+            raise InputError(f"{path} has transparent pixels, whose color is unknown; flatten the image.")
+        what, shown = "an alpha channel, which is opaque and dropped", shown.convert("RGB")
+    else:
+        what = "a palette" if image.mode == "P" else "gray pixels"
+        shown = image.convert("RGB")
+    notice(f"{Path(path).parent} holds images with {what} ({Path(path).name} first); they are read as RGB.")
+    return shown
+
+
+def write_image(path: Path, image: np.ndarray, kind: str = "") -> None:
+    """Write an (H, W, 3) or (H, W) uint8 array as an image, its format by the suffix of `path`.
+
+    Args:
+        path: File to write.
+        image: Pixels.
+        kind: What a command of this package calls it, such as "color"; put into the file, so that the command knows
+            its own outputs again (`storage.is_ours`). Nothing is put in by default.
+
+    Raises:
+        InputError: If the array is no image.
+    """
+    path, image = Path(path), np.asarray(image)
+    if image.dtype != np.uint8 or not image.size or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+        raise InputError(f"an array of shape {image.shape} and type {image.dtype} cannot be written to {path}; "
+                         "expected (H, W, 3) or (H, W) uint8.")
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    options = {"quality": 95, "subsampling": 0} if jpeg else {"compress_level": 3}
+    if kind:
+        options |= {"comment": f"{MARK} {kind}"} if jpeg else {"pnginfo": _mark(kind)}
+    write_atomically(path, lambda temporary: Image.fromarray(image).save(temporary, "JPEG" if jpeg else "PNG",
+                                                                         **options))
+
+
+def _mark(kind: str) -> PngInfo:
+    text = PngInfo()
+    text.add_text(MARK, kind)
+    return text
 
 
 def read_label_map(path: Path) -> np.ndarray:
-    """Read the ids of a single-channel 8-bit PNG (gray, or the indices of a palette) as (H, W) uint8.
+    """Read the ids of a single-channel PNG of at most 8 bits (gray, or the indices of a palette) as (H, W) uint8.
+
+    Ids come out as they are stored: gray of 1, 2 or 4 bits is not spread to 0..255.
 
     Raises:
-        InputError: if the file is missing, damaged, in color or of 16 bits.
+        InputError: If the file is missing, damaged, in color, of 16 bits or no PNG.
     """
-    with _open(path) as image:
-        if image.mode not in ("L", "P") or _bits(image) != 8:
+    with _open(path, ("PNG",)) as image:
+        if image.mode not in ("L", "P", "1") or _bits(image) != 8:
             raise InputError(f"{path} holds mode {image.mode} with {_bits(image)} bits, expected a label map with one "
                              f"8-bit class id for each pixel; a colored map must be converted to trainIds first.")
-        return _decode(image, path)
+        step = _STEP_OF_BITS.get(_raw_mode(image), 1)
+        if (turned := _turned(image)) > 1:
+            image = _decoded(image, path).transpose(_TURNS[turned])
+        return _decode(image, path).astype(np.uint8) // step
+
+
+def _decoded(image: Image.Image, path: Path) -> Image.Image:
+    try:
+        image.load()
+    except _BROKEN as error:
+        raise InputError(f"{path} is damaged ({error}); replace the file.") from error
+    return image
 
 
 def read_depth_png(path: Path) -> np.ndarray:
@@ -117,45 +288,48 @@ def read_depth_png(path: Path) -> np.ndarray:
         (H, W) float32, meters.
 
     Raises:
-        InputError: if the file is missing, damaged or not of 16 bits in one channel.
+        InputError: If the file is missing, damaged or not of 16 bits in one channel.
     """
-    with _open(path) as image:
+    with _open(path, ("PNG",)) as image:
         if not image.mode.startswith("I"):
             raise InputError(f"{path} holds mode {image.mode}, expected a 16-bit gray PNG of depth times "
                              f"{DEPTH_STEPS}; an 8-bit depth picture carries no meters.")
         return _decode(image, path).astype(np.float32) / DEPTH_STEPS
 
 
-def write_depth_png(path: Path, depth: np.ndarray) -> None:
+def write_depth_png(path: Path, depth: np.ndarray, kind: str = "") -> None:
     """Write depth as a 16-bit PNG of round(256 depth), 0 = none.
 
     Depth beyond 65535/256 = 255.996 m is held there, and depth under 1/256 m at 1/256 m, so that it stays valid.
 
     Args:
-        path: file to write.
+        path: File to write.
         depth: (H, W) meters.
+        kind: What a command calls it, see `write_image`.
 
     Raises:
-        InputError: if depth is not a finite, non-negative map.
+        InputError: If depth is not a finite, non-negative map.
     """
     depth = np.asarray(depth)
     if depth.ndim != 2 or not np.isfinite(depth).all() or (depth < 0).any():
         raise InputError(f"depth of shape {depth.shape} cannot be written to {path}; expected (H, W) finite meters, "
                          f"0 for none.")
     steps = np.where(depth > 0, np.clip(np.round(depth * DEPTH_STEPS), 1, 65535), 0).astype(np.uint16)
-    write_atomically(Path(path), lambda temporary: Image.fromarray(steps).save(temporary, "PNG", compress_level=3))
+    options = {"pnginfo": _mark(kind)} if kind else {}
+    write_atomically(Path(path), lambda temporary: Image.fromarray(steps).save(temporary, "PNG", compress_level=3,
+                                                                               **options))
 
 
 def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
     """Write a colored point cloud as binary PLY.
 
     Args:
-        path: file to write.
+        path: File to write.
         points: (N, 3) x, y, z, meters.
         colors: (N, 3) uint8 RGB.
 
     Raises:
-        InputError: if the shapes differ.
+        InputError: If the shapes differ.
     """
     if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape or colors.dtype != np.uint8:
         raise InputError(f"points {points.shape} and colors {colors.shape} {colors.dtype} make no point cloud; "
@@ -164,5 +338,6 @@ def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
     rows["point"], rows["color"] = points, colors
     axes = "".join(f"property float {axis}\n" for axis in "xyz")
     channels = "".join(f"property uchar {channel}\n" for channel in ("red", "green", "blue"))
-    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(rows)}\n{axes}{channels}end_header\n"
+    header = (f"ply\nformat binary_little_endian 1.0\ncomment {MARK} points\nelement vertex {len(rows)}\n{axes}"
+              f"{channels}end_header\n")
     write_atomically(Path(path), lambda temporary: temporary.write_bytes(header.encode("ascii") + rows.tobytes()))

@@ -4,6 +4,7 @@ What a segmenter cannot name is 255 (ignore), so that a variant trained on such 
 """
 from __future__ import annotations
 
+import hashlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,8 +18,10 @@ import torch.nn.functional as F
 
 from ..classes import IGNORE, NUM_CLASSES, TRAIN_ID
 from ..common.contracts import InputError
+from ..common.runtime import notice
+from ..common.storage import check_outputs, fingerprint, is_ours, remove_leftovers
 from ..labels import colorize_labels
-from .image_files import IMAGE_SUFFIXES, read_image, read_label_map, write_image
+from .image_files import find_images, read_image, read_label_map, write_image
 from .label_maps import to_train_ids
 
 # The 21 classes of Pascal VOC in torchvision's order; those that Cityscapes has too get its trainId.
@@ -31,6 +34,10 @@ SEGMENTERS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deep
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what torchvision's networks were fed
 
 
+LABELS = "labels"  # what stands in label maps beside the package's mark
+CITYSCAPES_ENDINGS = {"labelId": "_labelIds", "trainId": "_labelTrainIds"}
+
+
 @dataclass(frozen=True)
 class LabelModel:
     """A network that names pixels.
@@ -41,12 +48,14 @@ class LabelModel:
             ids (1, h', w'), or to a dictionary with one of them under "out".
         table: (C,) uint8 trainId of each class of the network.
         height: images are resized to this height, pixels, aspect kept; None feeds them as they are.
+        identity: fingerprint of its weights, so that its labels are known from another model's; empty for the name.
     """
 
     name: str
     network: Callable[[torch.Tensor], torch.Tensor]
     table: torch.Tensor
     height: int | None = None
+    identity: str = ""
 
     @torch.no_grad()
     def label(self, image: np.ndarray, confidence: float = 0.5, device: torch.device | str = "cpu") -> np.ndarray:
@@ -133,7 +142,7 @@ def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path
     table = torch.full((len(VOC_CLASSES),), IGNORE, dtype=torch.uint8)
     for voc, cityscapes in VOC_TO_CITYSCAPES.items():
         table[VOC_CLASSES.index(voc)] = TRAIN_ID[cityscapes]
-    return LabelModel(name, network.to(device).eval(), table, height=520)
+    return LabelModel(name, network.to(device).eval(), table, height=520, identity=fingerprint(name, state))
 
 
 def user_segmenter(path: Path, device: torch.device | str = "cpu", height: int | None = None) -> LabelModel:
@@ -164,107 +173,127 @@ def user_segmenter(path: Path, device: torch.device | str = "cpu", height: int |
     except Exception as error:  # the loaders raise anything on a stranger's bytes
         raise InputError(f"{path} is no TorchScript and no exported model ({type(error).__name__}); save it with "
                          f"torch.jit.save, or with torch.export.save as .pt2.") from error
-    return LabelModel(path.name, network, torch.arange(NUM_CLASSES, dtype=torch.uint8), height)
-
-
-def find_images(root: Path, pattern: str = "**/*") -> list[Path]:
-    """List the images under a folder, in order.
-
-    Args:
-        root: the folder.
-        pattern: glob under it; `*/*/image_02/data/*` takes the left color camera of KITTI raw.
-
-    Raises:
-        InputError: if there is none, or the pattern is none under the folder.
-    """
-    root = Path(root)
-    try:
-        if ".." in Path(pattern).parts:  # labels mirror the images' paths, and would leave their own folder too
-            raise ValueError("it leads out of the folder")
-        paths = sorted(root.glob(pattern))
-    except (NotImplementedError, ValueError) as error:  # an absolute pattern, an empty one, ** inside of a name
-        raise InputError(f"pattern {pattern!r} cannot be looked for under {root} ({error}); use a relative one such as "
-                         "**/*.png.") from error
-    files = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    if not files:
-        raise InputError(f"{root} holds no image ({', '.join(IMAGE_SUFFIXES)}) under {pattern!r}; name the folder.")
-    return files
+    return LabelModel(path.name, network, torch.arange(NUM_CLASSES, dtype=torch.uint8), height,
+                      hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def label_folder(root: Path, output: Path, segmenter: LabelModel, pattern: str = "**/*", confidence: float = 0.5,
                  preview: bool = True, device: torch.device | str = "cpu", progress: bool = True) -> list[Path]:
-    """Label every image under a folder; labels that are there already stay.
+    """Label every image under a folder; labels that the same model made of the same image stay.
 
     Args:
-        root: folder of images.
-        output: folder of labels, which mirrors the images' paths; previews go to `preview` in it.
-        segmenter: see `torchvision_segmenter` and `user_segmenter`.
-        pattern: which images, a glob under `root`.
-        confidence: smallest probability of a class that counts.
-        preview: whether to write a preview, labels painted over the image, as JPEG.
-        device: where to compute.
-        progress: show a progress bar.
+        root: Folder of images.
+        output: Folder of labels, which mirrors the images' paths; previews go to `preview` in it.
+        segmenter: Model, see `torchvision_segmenter` and `user_segmenter`.
+        pattern: Which images, a glob under `root`.
+        confidence: Smallest probability of a class that counts.
+        preview: Whether to write a preview, labels painted over the image, as JPEG.
+        device: Where to compute.
+        progress: Whether to show a progress bar.
 
     Returns:
         The label files, one for each image.
 
     Raises:
-        InputError: if there is no image, one is damaged, or the segmenter fails.
+        InputError: If there is no image, one is damaged, the segmenter fails, or a file of another kind would be
+            replaced.
     """
     from tqdm.auto import tqdm
 
     if not 0 <= confidence <= 1:
         raise InputError(f"confidence {confidence} is no probability; use 0 to 1.")
     files = find_images(root, pattern)
-    targets = _label_targets(files, Path(root), Path(output))
+    targets = _label_targets(files, Path(root), Path(output), ".jpg" if preview else "")
     for file, target in zip(tqdm(files, desc="label", unit="image", disable=not progress), targets):
-        if target.exists():
+        kind = _kind_of(file, segmenter.identity or segmenter.name, segmenter.height, confidence)
+        if is_ours(target, kind):
             continue
         image = read_image(file)
         labels = segmenter.label(image, confidence, device)
         if preview:
             write_preview(target, Path(output), image, labels)
-        write_image(target, labels)
+        write_image(target, labels, kind)
     return targets
 
 
-def _label_targets(files: Sequence[Path], root: Path, output: Path) -> list[Path]:
+def _kind_of(file: Path, *maker: object) -> str:
+    """Return what a label map is marked with: its kind, and what it was made of and by."""
+    return f"{LABELS} {fingerprint(hashlib.sha256(file.read_bytes()).hexdigest(), *maker)}"
+
+
+def _label_targets(files: Sequence[Path], root: Path, output: Path, preview: str) -> list[Path]:
+    """Return where labels go, with leftovers of killed calls removed, or refuse what would replace other files."""
     targets = [output / file.relative_to(root).with_suffix(".png") for file in files]
-    for file, target in zip(files, targets):
-        if target.exists() and target.resolve() == file.resolve():
-            raise InputError(f"{target} would overwrite its own image; name another output folder.")
+    previews = [_preview_of(target, output, preview) for target in targets] if preview else []
     if len(set(targets)) < len(targets):
         raise InputError(f"{root} holds images that differ in their suffix only; keep one of each.")
+    if clash := set(targets) & set(previews):
+        raise InputError(f"{sorted(clash)[0]} would be a label map and a preview at once; rename the folder 'preview' "
+                         f"in {root}.")
+    check_outputs(targets, LABELS, files)
+    check_outputs(previews, "preview", files)
+    for folder in {path.parent for path in (*targets, *previews)}:
+        if folder.is_dir():
+            remove_leftovers(folder)
     return targets
+
+
+def _preview_of(target: Path, output: Path, suffix: str) -> Path:
+    return output / "preview" / target.relative_to(output).with_suffix(suffix)
 
 
 def write_preview(target: Path, output: Path, image: np.ndarray, labels: np.ndarray) -> Path:
     """Write labels painted half over their image, and darkened where unknown, under `output`/preview."""
     color = colorize_labels(torch.from_numpy(labels)).numpy()
     mixed = (image.astype(np.uint16) + color) // 2
-    path = output / "preview" / target.relative_to(output).with_suffix(".jpg")
-    write_image(path, mixed.astype(np.uint8))
+    path = _preview_of(target, output, ".jpg")
+    write_image(path, mixed.astype(np.uint8), "preview")
     return path
 
 
-def convert_labels(root: Path, output: Path, ids: str = "labelId", preview: bool = True) -> list[Path]:
+def convert_labels(root: Path, output: Path, ids: str = "labelId", preview: bool = True,
+                   pattern: str | None = None) -> list[Path]:
     """Convert a folder of Cityscapes labelId PNGs to trainId PNGs, each with a preview in the palette's colors.
 
+    Where PNGs are called as Cityscapes calls them, only those of these ids are taken; what an earlier call converted
+    stays.
+
     Args:
-        root: folder of label PNGs.
-        output: folder of trainId PNGs, which mirrors their paths.
-        ids: what the PNGs hold, labelId or trainId.
-        preview: whether to write `preview/….png` in the palette's colors.
+        root: Folder of label PNGs.
+        output: Folder of trainId PNGs, which mirrors their paths.
+        ids: What the PNGs hold, labelId or trainId.
+        preview: Whether to write `preview/….png` in the palette's colors.
+        pattern: Which PNGs, a glob under `root`; None takes all, or Cityscapes' own.
 
     Raises:
-        InputError: if there is no PNG, or one is no label map or has an unknown id.
+        InputError: If there is no PNG, one is no label map or has an unknown id, or a file of another kind would be
+            replaced.
     """
-    files = find_images(root, "**/*.png")
-    targets = _label_targets(files, Path(root), Path(output))
+    files = _label_files(Path(root), Path(output), ids, pattern)
+    targets = _label_targets(files, Path(root), Path(output), ".png" if preview else "")
     for file, target in zip(files, targets):
+        kind = _kind_of(file, "converted", ids)
+        if is_ours(target, kind):
+            continue
         labels = to_train_ids(read_label_map(file), ids, file)
-        write_image(target, labels)
         if preview:
             color = colorize_labels(torch.from_numpy(labels)).numpy()
-            write_image(Path(output) / "preview" / target.relative_to(output), color)
+            write_image(_preview_of(target, Path(output), ".png"), color, "preview")
+        write_image(target, labels, kind)
     return targets
+
+
+def _label_files(root: Path, output: Path, ids: str, pattern: str | None) -> list[Path]:
+    """List the label PNGs to convert; those of an output inside of the input are none."""
+    inside = output.resolve()
+    found = [path for path in find_images(root, pattern or "**/*", (".png",), outputs=True)
+             if inside == root.resolve() or inside not in path.resolve().parents]
+    cityscapes = [path for path in found if path.stem.endswith(CITYSCAPES_ENDINGS[ids])]
+    if pattern is None and cityscapes:
+        if len(cityscapes) < len(found):
+            notice(f"{root}: {len(cityscapes)} files that end in {CITYSCAPES_ENDINGS[ids]} are converted, "
+                   f"{len(found) - len(cityscapes)} others are left out; name a pattern to choose.")
+        return cityscapes
+    if not found:
+        raise InputError(f"{root} holds no label PNG outside of {output}; name another folder.")
+    return found

@@ -2,12 +2,9 @@
 scale that a known height of the camera gives."""
 from __future__ import annotations
 
-import hashlib
-import importlib
+import logging
 import math
-import os
-import re
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +13,14 @@ import torch
 from ..camera import check_intrinsics
 from ..camera import intrinsics as intrinsics_matrix
 from ..common.contracts import InputError
-from ..common.storage import temporary_folder
+from ..common.runtime import notice
+from ..common.small_files import read_rows
 from .clips import ClipSource
 from .frame_cache import DEFAULT_CACHE
-from .image_files import IMAGE_SUFFIXES, image_size, read_depth_png, write_image
+from .frame_order import FrameOrder, order_by_times, order_frames
+from .image_files import find_images, image_size, read_depth_png
+from .video import TIMES_FILE, unpack_video
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 INTRINSICS_FILE = "intrinsics.txt"
 
 
@@ -105,44 +104,50 @@ def read_intrinsics_file(path: Path, files: list[Path], height: int, width: int)
     return torch.stack([known[file.stem] for file in files])
 
 
-def find_frames(folder: Path, allow_gaps: bool = False) -> tuple[list[Path], np.ndarray]:
-    """List the images of a folder in the order of the last number in their names, and where they are consecutive.
+def find_frames(folder: Path, allow_gaps: bool = False, neighbors: bool = True) -> FrameOrder:
+    """Find the images of a folder and order them by the number in their names, see `frame_order`.
 
     Args:
-        folder: holds the images, and nothing below it counts.
-        allow_gaps: whether missing numbers only cut the clip, instead of being refused.
-
-    Returns:
-        files, and (N,) the number of the unbroken clip each belongs to.
+        folder: Folder that holds the images; nothing below it counts.
+        allow_gaps: Whether missing numbers only cut the clip, instead of being refused.
+        neighbors: Whether it matters which frame follows which; where it does not, unnumbered pictures count too.
 
     Raises:
-        InputError: if there are fewer than one image, numbers repeat, or a number is missing.
+        InputError: If there is no image, no image has a number, numbers repeat, or a number is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name a folder of images or a video file.")
-    files = sorted(path for path in folder.iterdir()
-                   if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
-    if not files:
-        raise InputError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)}); name the folder of the frames.")
-    found = [re.findall(r"\d+", file.stem) for file in files]
-    if not all(found):
-        return files, np.zeros(len(files), dtype=np.int64)
-    numbers = np.array([int(digits[-1]) for digits in found])
-    order = np.argsort(numbers, kind="stable")
-    files, numbers = [files[i] for i in order], numbers[order]
-    steps = np.diff(numbers)
-    if (steps == 0).any():
-        first = int(np.argmin(steps))
-        raise InputError(f"{files[first].name} and {files[first + 1].name} in {folder} have the same number; keep one "
-                         f"clip in a folder.")
-    stride = Counter(steps.tolist()).most_common(1)[0][0] if len(steps) else 1
-    gaps = steps != stride
-    if gaps.any() and not allow_gaps:
-        first = int(np.argmax(gaps))
-        raise InputError(f"{folder} lacks frame {numbers[first] + stride} after {files[first].name} ({int(gaps.sum())} "
-                         f"gaps); restore the frames, or allow gaps to cut the clip there.")
-    return files, np.concatenate(([0], np.cumsum(gaps)))
+    files = find_images(folder)
+    times = folder / TIMES_FILE
+    if times.is_file():
+        order = order_by_times(files, _read_times(times, len(files)))
+    else:
+        order = order_frames(files, str(folder))
+    if not neighbors:
+        single = order.files + order.left_out
+        return replace(order, files=single, clip=np.arange(len(single)), left_out=[], gaps=[])
+    if not order.files:
+        raise InputError(f"{folder} holds no image with a number in its name, so which frame follows which is unknown; "
+                         "number the frames.")
+    if order.gaps and not allow_gaps:
+        raise InputError(f"{folder} {order.gaps[0]} ({len(order.gaps)} gaps); restore the frames, or allow gaps to cut "
+                         "the clip there.")
+    return order
+
+
+def _read_times(path: Path, count: int) -> list[float]:
+    """Read the time of each frame of an unpacked video, seconds."""
+    rows = read_rows(path, "a time in seconds for each frame")
+    try:
+        times = [float(line) for _, line in rows]
+    except ValueError as error:
+        raise InputError(f"{path} holds something that is no time in seconds ({error}); remove the folder, and the "
+                         "video is unpacked again.") from error
+    if len(times) != count or not all(map(math.isfinite, times)):
+        raise InputError(f"{path} has {len(times)} times for {count} frames, expected a finite one for each; remove "
+                         "the folder, and the video is unpacked again.")
+    return times
 
 
 class FrameFolder(ClipSource):
@@ -178,7 +183,8 @@ class FrameFolder(ClipSource):
             root = unpack_video(root, Path(cache or DEFAULT_CACHE))
         if step < 1:
             raise InputError(f"step {step} is no frame step; use 1 or more.")
-        files, clip = find_frames(root, allow_gaps)
+        order = find_frames(root, allow_gaps, neighbors)
+        files, clip = order.files, order.clip
         size = _common_size(files)
         self.native_K = _all_intrinsics(root, files, size, intrinsics)
         reach = np.array([-step, step] if neighbors else [], dtype=np.int64)
@@ -186,9 +192,11 @@ class FrameFolder(ClipSource):
         around = targets[:, None] + reach  # (N, 2), or (N, 0)
         whole = (clip[around] == clip[targets, None]).all(1)
         targets, around = targets[whole], around[whole]
+        self.about = order.sentence()
         if not len(targets):
-            raise InputError(f"{root} holds {len(files)} frames, too few for a target with neighbors {step} frames "
+            raise InputError(f"{root} holds {self.about}: too few in a row for a target with neighbors {step} frames "
                              f"away; add frames or lower the step.")
+        notice(f"{root}: {self.about}.", logging.INFO)
         self.depth_files = None if depth is None else _partner_files(Path(depth), files, targets, "depth")
         label_files = None if labels is None else _partner_files(Path(labels), files, targets, "labels")
         super().__init__(files, targets, around, self.native_K[targets].double().numpy(),
@@ -244,52 +252,3 @@ def _partner_files(folder: Path, files: list[Path], targets: np.ndarray, what: s
         if not partner.is_file():
             raise InputError(f"{partner} is missing; every target frame needs {what} of its name, or none.")
     return partners
-
-
-def unpack_video(path: Path, cache: Path, step: int = 1) -> Path:
-    """Write the frames of a video as JPEGs into a folder under `cache`; a folder that is there is used again.
-
-    Args:
-        path: the video.
-        cache: folder to unpack into.
-        step: keep every so many-th frame.
-
-    Returns:
-        The folder of frames, complete or absent.
-
-    Raises:
-        InputError: if the video reader is not installed or the file holds no readable video.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in VIDEO_SUFFIXES:
-        raise InputError(f"{path} is neither a folder nor a video ({', '.join(VIDEO_SUFFIXES)}); name one of them.")
-    state = path.stat()
-    described = f"{os.path.abspath(path)} {state.st_size} {state.st_mtime_ns} {step}"
-    folder = Path(cache) / f"video-{path.stem}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
-    if folder.is_dir():
-        return folder
-    with temporary_folder(folder) as temporary:
-        count = _decode_video(path, temporary, step)
-        if not count:
-            raise InputError(f"{path} holds no video frame; convert the file.")
-        os.replace(temporary, folder)
-    return folder
-
-
-def _decode_video(path: Path, folder: Path, step: int) -> int:
-    """Decode a video frame by frame and count what was written."""
-    try:
-        av = importlib.import_module("av")
-    except ImportError as error:
-        raise InputError(f"{path} needs the video reader PyAV; install the extra 'video' of this package, or unpack "
-                         f"the video into a folder of images.") from error
-    count = 0
-    try:
-        with av.open(str(path)) as container:
-            for i, frame in enumerate(container.decode(video=0)):
-                if i % step == 0:
-                    write_image(folder / f"{count:06d}.jpg", frame.to_ndarray(format="rgb24"))
-                    count += 1
-    except (av.error.FFmpegError, IndexError, ValueError) as error:
-        raise InputError(f"{path} cannot be decoded as a video ({error}); convert the file.") from error
-    return count

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from ..camera import backproject, check_intrinsics
 from ..common.contracts import InputError, check_sizes
-from ..common.storage import remove_leftovers
-from ..data.image_files import IMAGE_SUFFIXES, read_image, write_depth_png, write_image, write_ply
+from ..common.storage import check_outputs, remove_leftovers
+from ..data.image_files import find_images, read_image, write_depth_png, write_image, write_ply
 from ..data.sources import Source, batches, to_image
 from ..data.triplet import Triplet
 from ..figures import colorize_depth
@@ -100,26 +100,6 @@ def label_predictor(model: Model) -> Callable[[Triplet], torch.Tensor] | None:
     return None if model.segmenter is None else segmenter
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """List the image files among `paths`, and those directly inside folders among them, sorted by name.
-
-    Raises:
-        InputError: if a path does not exist or nothing is found.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        elif path.exists():
-            found.append(path)
-        else:
-            raise InputError(f"{path} does not exist; give image files or a folder of them.")
-    if not found:
-        raise InputError(f"no {', '.join(IMAGE_SUFFIXES)} image in {', '.join(map(str, paths))}; give image files or "
-                         "a folder of them.")
-    return found
-
-
 @torch.no_grad()
 def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip: bool = False) -> torch.Tensor:
     """Predict depth at the image's own size.
@@ -144,6 +124,10 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
     small = F.interpolate(full, (height, width), mode="bilinear", align_corners=False, antialias=True)
     disparity = 1 / predict_depth(model, small, flip=flip)
     return 1 / F.interpolate(disparity, image.shape[:2], mode="bilinear", align_corners=False)[0, 0].cpu()
+
+
+def _name(name: str, kind: str, suffix: str) -> str:
+    return f"{name}.ply" if kind == "points" else f"{name}_{kind}.{suffix}"
 
 
 def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int, width: int, scale: float = 1.0,
@@ -172,6 +156,9 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
     names = [path.stem for path in images]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"several images are called {sorted(twice)[0]!r}; predict them into separate folders.")
+    kinds = {"depth": "png", "color": "png"} | ({} if K is None else {"points": "ply"})
+    for kind, suffix in kinds.items():
+        check_outputs([output / _name(name, kind, suffix) for name in names], kind, images)
     if output.is_dir():
         remove_leftovers(output)
     written = []
@@ -180,13 +167,13 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
         if K is not None:
             check_intrinsics(K, *image.shape[:2])
         depth = predict_image(model, image, height, width, flip) * scale
-        row = {"image": str(path), **{kind: str(output / f"{name}_{kind}.png") for kind in ("depth", "color")}}
-        write_depth_png(Path(row["depth"]), depth.numpy())
+        row = {"image": str(path), **{kind: str(output / _name(name, kind, end)) for kind, end in kinds.items()}}
+        write_depth_png(Path(row["depth"]), depth.numpy(), "depth")
         near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
             float(depth.min()), float(depth.max()))
-        write_image(Path(row["color"]), colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01)))
+        color = colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01))
+        write_image(Path(row["color"]), color, "color")
         if K is not None:
-            row["points"] = str(output / f"{name}.ply")
             points = backproject(depth[None, None], K[None].to(depth))[0].flatten(1).T
             write_ply(Path(row["points"]), points.numpy(), image.reshape(-1, 3))
         written.append(row)

@@ -162,7 +162,7 @@ def test_bad_input_is_named(images, tmp_path):
     bad = LabelModel("x", lambda image: torch.zeros(1, 21, 8, 12), torch.arange(19, dtype=torch.uint8))
     for call, sentence in (
             (lambda: label_folder(tmp_path / "empty", tmp_path / "o", ok), "holds no image"),
-            (lambda: label_folder(images, images, ok), "would overwrite its own image"),
+            (lambda: label_folder(images, images, ok), "is an input and would be replaced"),
             (lambda: label_folder(images, tmp_path / "o", ok, confidence=2), "confidence 2 is no probability"),
             (lambda: label_folder(images, tmp_path / "o", bad, progress=False), r"answers \(1, 21, 8, 12\), expected"),
             (lambda: user_segmenter(tmp_path / "none.pt"), "none.pt does not exist"),

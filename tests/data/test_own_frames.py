@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from semdepth_lite.camera import resize_intrinsics
 from semdepth_lite.common.contracts import InputError
-from semdepth_lite.data.image_files import write_depth_png
+from semdepth_lite.data.image_files import read_image, write_depth_png
 from semdepth_lite.data.own_frames import (
     FrameFolder,
     find_frames,
@@ -18,6 +19,7 @@ from semdepth_lite.data.own_frames import (
     read_intrinsics_file,
     write_intrinsics,
 )
+from semdepth_lite.data.video import unpack_video
 from semdepth_lite.evaluation.prediction import scale_from_height
 
 HEIGHT, WIDTH = 16, 32
@@ -95,7 +97,7 @@ def test_intrinsics_beside_the_frames_once_or_for_each(clip):
 def test_bad_intrinsics_are_named_with_their_line(clip, line, sentence):
     (clip / "intrinsics.txt").write_text(line)
     with pytest.raises(InputError, match=f"intrinsics.txt {sentence}"):
-        read_intrinsics_file(clip / "intrinsics.txt", find_frames(clip)[0], HEIGHT, WIDTH)
+        read_intrinsics_file(clip / "intrinsics.txt", find_frames(clip).files, HEIGHT, WIDTH)
 
 
 def test_gaps_are_refused_or_cut_the_clip(tmp_path):
@@ -133,17 +135,29 @@ def test_folders_that_are_none_are_named(tmp_path, clip):
     few = make_folder(tmp_path / "few", ["1.png", "2.png"])
     for folder, options, sentence in (
             (tmp_path / "nowhere", {}, "is no folder"), (tmp_path / "empty", {}, "holds no image"),
-            (tmp_path / "notes.txt", {}, "neither a folder nor a video"), (two, {}, "have the same number"),
-            (few, {}, "holds 2 frames, too few"), (clip, {"step": 0}, "step 0 is no frame step"),
+            (tmp_path / "notes.txt", {}, "neither a folder nor a video"), (two, {}, "3 frames in 3 clips: too few"),
+            (few, {}, "holds 2 frames in 1 clip, one every number: too few in a row"),
+            (clip, {"step": 0}, "step 0 is no frame step"),
             (clip, {"intrinsics": None}, "has no intrinsics.txt"),
             (clip, {"intrinsics": torch.eye(4)}, r"K has shape \(4, 4\)")):
         with pytest.raises(InputError, match=sentence):
             opened(folder, **options)
 
 
-def test_names_without_numbers_are_sorted(tmp_path):
-    source = opened(make_folder(tmp_path / "clip", ["one.png", "three.png", "two.png"]))
-    assert source.target_file(0).name == "three.png"
+def test_pictures_without_numbers_have_no_neighbors(tmp_path):
+    folder = make_folder(tmp_path / "clip", ["one.png", "three.png", "two.png"])
+    with pytest.raises(InputError, match="no image with a number in its name"):
+        opened(folder)
+    assert len(opened(folder, neighbors=False)) == 3
+
+
+def test_hidden_files_and_a_cover_are_left_out(clip, caplog):
+    (clip / "._shot_3.png").write_bytes(b"\x00\x05\x16\x07" + bytes(60))
+    Image.fromarray(picture(3)).save(clip / "cover.png")
+    with caplog.at_level("INFO", "semdepth_lite"):
+        source = opened(clip)
+    assert [source.target_file(i).stem for i in range(len(source))] == [f"shot_{i}" for i in range(1, 11)]
+    assert "12 frames in 1 clip, one every number; 1 left out" in caplog.text
 
 
 @pytest.mark.parametrize("pitch", [-0.1, 0.0, 0.08])
@@ -180,6 +194,61 @@ def test_a_video_becomes_frames(tmp_path):
     with pytest.raises(InputError, match="drive.mp4 cannot be decoded as a video"):
         FrameFolder(path, HEIGHT, WIDTH, "fov 60", cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob(".video-*"))
+
+
+def write_video(path, times, turned=0, aspect=1, size=(64, 32)):
+    """A video whose frames appear at these times (ms), stored turned clockwise by some degrees, left half bright."""
+    from fractions import Fraction
+
+    av = pytest.importorskip("av", reason="PyAV is not installed; it is in the extra 'video'")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.time_base, stream.codec_context.sample_aspect_ratio = Fraction(1, 1000), Fraction(aspect)
+        for at in times:
+            image = np.zeros((size[1], size[0], 3), np.uint8)
+            image[:, :size[0] // 2] = 255
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    if turned:
+        content, one = bytearray(path.read_bytes()), 1 << 16
+        identity = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
+        matrix = {90: (0, one, 0, -one, 0, 0, 0, 0, 1 << 30), 180: (-one, 0, 0, 0, -one, 0, 0, 0, 1 << 30),
+                  270: (0, -one, 0, one, 0, 0, 0, 0, 1 << 30)}[turned]
+        at = content.index(identity, content.index(b"tkhd"))
+        content[at:at + 36] = struct.pack(">9i", *matrix)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("turned, side", [(90, "top"), (180, "right"), (270, "bottom")])
+def test_a_video_is_turned_as_players_show_it(tmp_path, turned, side):
+    write_video(tmp_path / "phone.mp4", range(0, 500, 100), turned)
+    folder = unpack_video(tmp_path / "phone.mp4", tmp_path / "cache")
+    image = read_image(folder / "000001.jpg").mean(2)
+    assert image.shape == ((32, 64) if turned == 180 else (64, 32))
+    h, w = image.shape
+    bright = {"top": image[:h // 2 - 4], "bottom": image[h // 2 + 4:], "right": image[:, w // 2 + 4:]}[side]
+    assert bright.mean() > 200 and image.mean() < 140
+
+
+def test_pauses_of_a_variable_frame_rate_cut_the_clip(tmp_path):
+    write_video(tmp_path / "phone.mp4", [0, 100, 200, 300, 1300, 1400, 1500, 3500, 3600, 3700])
+    source = FrameFolder(tmp_path / "phone.mp4", HEIGHT, WIDTH, "fov 60", cache=tmp_path / "cache")
+    assert [source.target_file(i).stem for i in range(len(source))] == ["000001", "000002", "000005", "000008"]
+
+
+def test_pixels_that_are_not_square_become_square(tmp_path):
+    write_video(tmp_path / "old.mkv", range(0, 500, 100), aspect="3/2")
+    assert read_image(unpack_video(tmp_path / "old.mkv", tmp_path / "cache") / "000000.jpg").shape == (32, 96, 3)
+
+
+def test_only_the_containers_that_are_meant_are_opened(tmp_path):
+    pytest.importorskip("av", reason="PyAV is not installed; it is in the extra 'video'")
+    (tmp_path / "list.mp4").write_bytes(b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n")
+    with pytest.raises(InputError, match="it is no MP4, QuickTime, AVI"):
+        unpack_video(tmp_path / "list.mp4", tmp_path / "cache")
 
 
 def test_a_missing_video_reader_is_named(tmp_path, monkeypatch):
