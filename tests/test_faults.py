@@ -127,14 +127,6 @@ def test_data_that_vanishes_ends_a_training_that_goes_on_when_it_is_back(clip, t
     assert again.step == 4
 
 
-def test_a_cache_that_vanishes_is_named(clip, tmp_path):
-    source = FrameFolder(clip, 64, 96, "fov 80", cache=tmp_path / "cache")
-    source.triplet([0])
-    source.frames.path.unlink()
-    with pytest.raises(FileNotFoundError, match="frames-clip"):
-        source.triplet([0])
-
-
 def test_two_runs_in_one_folder(tmp_path):
     first = Run(TinySource(3), TINY, tmp_path / "run", "cpu")
     with sole_use(tmp_path / "run"):

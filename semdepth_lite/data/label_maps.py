@@ -15,12 +15,14 @@ class LabelMaps:
 
     Attributes:
         table: (256,) trainId of each id in the file.
-        ids: what the ids are called.
+        ids: Name of the ids in the file, trainId or labelId.
+        made_by: Description of how it reads, for caches.
     """
 
     def __init__(self, height: int, width: int, native: tuple[int, int] | None, ids: str = "trainId") -> None:
         self.height, self.width, self.native, self.ids = height, width, native, ids
         self.table = train_id_table(ids)
+        self.made_by = f"labels, {ids}"
 
     def __call__(self, path: Path) -> np.ndarray:
         labels = to_train_ids(read_label_map(path), self.ids, path)

@@ -1,12 +1,14 @@
 """A rendered set of street video on disk: one folder of memory-mapped arrays, keyed by its settings."""
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -17,7 +19,7 @@ from tqdm import tqdm
 
 from ..common.contracts import InputError, RunFailed, check_pixels
 from ..common.runtime import keep_freed_memory
-from ..common.storage import reserve, temporary_folder
+from ..common.storage import cache_root, read_json, reserve, temporary_folder, write_json
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
 
@@ -47,11 +49,11 @@ class StreetSettings:
 
 @dataclass(frozen=True)
 class StreetSet:
-    """A rendered set, scene after scene; N = scenes * frames_per_scene.  The arrays are read-only memory maps."""
+    """A rendered set, scene after scene; N = scenes * frames_per_scene. The arrays are read-only memory maps."""
 
     settings: StreetSettings
     images: np.ndarray  # (N, H, W, 3) uint8
-    depth: np.ndarray  # (N, H, W) float32 metres, 0 = sky
+    depth: np.ndarray  # (N, H, W) float32 meters, 0 = sky
     labels: np.ndarray  # (N, H, W) uint8 trainIds
     moving: np.ndarray  # (N, H, W) bool
     pose: np.ndarray  # (N, 4, 4) float64 camera-to-world
@@ -65,17 +67,11 @@ class StreetSet:
         return int(i) // self.settings.frames_per_scene
 
 
-def default_cache_root() -> Path:
-    """Return the folder of all caches: the environment variable SEMDEPTH_CACHE or ~/.cache/semdepth_lite."""
-    named = os.environ.get("SEMDEPTH_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "semdepth_lite"
-
-
 def cache_folder(settings: StreetSettings, cache_dir: str | Path | None = None) -> Path:
     """Return where a set with these settings and this version of the renderer lives."""
     key = json.dumps({**asdict(settings), "renderer": RENDERER_VERSION}, sort_keys=True)
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-    root = Path(cache_dir) if cache_dir is not None else default_cache_root()
+    root = Path(cache_dir) if cache_dir is not None else cache_root()
     return root / f"street_{settings.split}_{settings.scenes}x{settings.frames_per_scene}_{digest}"
 
 
@@ -83,17 +79,18 @@ def load_street(settings: StreetSettings, cache_dir: str | Path | None = None, w
                 progress: bool = True) -> StreetSet:
     """Return a rendered set, from the cache or freshly rendered in `workers` processes.
 
-    A set is written to a temporary folder and renamed when complete, so a half-written one is never used; one whose
-    files do not have the sizes of its manifest is told in one sentence and rendered again.
+    A set is written to a temporary folder and renamed when complete, so a half-written one is never used. The checksum
+    of every file is held against the manifest each time a set is opened; one that is damaged is rendered again, with a
+    word.
 
     Args:
-        settings: what to render.
-        cache_dir: folder of all caches; None = `default_cache_root()`.
-        workers: processes; None = the number of CPUs, 1 = render in this process.
-        progress: show a progress bar.
+        settings: What to render.
+        cache_dir: Folder of all caches; None = `storage.cache_root()`.
+        workers: Number of processes; None = the number of CPUs, 1 = render in this process.
+        progress: Whether to show a progress bar.
 
     Raises:
-        InputError: if workers is below 1 or the cache cannot be written.
+        InputError: If workers is below 1 or the cache cannot be written.
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers {workers} is below 1; use 1 or more processes.")
@@ -107,19 +104,32 @@ def load_street(settings: StreetSettings, cache_dir: str | Path | None = None, w
 
 
 def damage(folder: Path, settings: StreetSettings) -> str:
-    """Say in a few words what is wrong with a cached set; the empty string means that it is sound."""
+    """Describe in a few words what is wrong with a cached set; the empty string means that it is sound."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+        manifest = read_json(folder / MANIFEST, {"settings": dict, "renderer": int, "checksums": dict})
+    except InputError:
         return "its manifest is missing or unreadable"
-    if manifest.get("settings") != asdict(settings) or manifest.get("renderer") != RENDERER_VERSION:
+    if manifest["settings"] != asdict(settings) or manifest["renderer"] != RENDERER_VERSION:
         return "its manifest is of other settings"
-    for name, size in manifest.get("bytes", {}).items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size:
-            return f"{name} does not have its {size} bytes"
-    expected = {f"{name}.npy" for name in _layout(settings)}
-    return "" if set(manifest.get("bytes", {})) == expected else "files are missing"
+    for name, (shape, kind) in _layout(settings).items():
+        try:
+            if _checksum(folder / f"{name}.npy") != manifest["checksums"].get(name):
+                return f"{name}.npy is not the file that was written"
+            array = np.load(folder / f"{name}.npy", mmap_mode="r")
+        except Exception as error:  # numpy's reader of headers raises anything
+            return f"{name}.npy cannot be read: {type(error).__name__}"
+        if array.shape != shape or array.dtype != kind:
+            return f"{name}.npy holds {array.dtype} {array.shape}"
+    return ""
+
+
+def _checksum(path: Path) -> int:
+    """Return the CRC-32 of a file."""
+    value = 0
+    with open(path, "rb") as file:
+        while part := file.read(1 << 22):
+            value = zlib.crc32(part, value)
+    return value
 
 
 def _layout(settings: StreetSettings) -> dict[str, tuple[tuple[int, ...], type]]:
@@ -149,9 +159,9 @@ def _render_into(folder: Path, settings: StreetSettings, workers: int | None, pr
             _render_scenes(temporary, settings, workers or os.cpu_count() or 1, progress)
             for name in _layout(settings):
                 np.load(temporary / f"{name}.npy", mmap_mode="r+").flush()
-            sizes = {f"{name}.npy": (temporary / f"{name}.npy").stat().st_size for name in _layout(settings)}
-            manifest = {"settings": asdict(settings), "renderer": RENDERER_VERSION, "bytes": sizes}
-            (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
+            sums = {name: _checksum(temporary / f"{name}.npy") for name in _layout(settings)}
+            write_json(temporary / MANIFEST, {"settings": asdict(settings), "renderer": RENDERER_VERSION,
+                                              "checksums": sums})
             _install(temporary, folder, settings)
     except OSError as error:
         raise InputError(f"the street cache {folder} cannot be written ({error.strerror or error}); free space or "
@@ -229,6 +239,7 @@ def _render_scene(folder: Path, settings: StreetSettings, k: int, seed: int) -> 
 
 def main() -> None:
     """Render the share of scenes that stands on standard input, and print the frames of each when it is done."""
+    argparse.ArgumentParser(description=main.__doc__).parse_args()
     folder, settings, share = json.load(sys.stdin)
     keep_freed_memory()
     for k, seed in share:

@@ -19,7 +19,7 @@ def export_kitti(seed: int, frames: int, height: int, width: int, folder: str | 
     """Write a street video in the layout of KITTI raw and return the drive's folder.
 
     `<DATE>/calib_cam_to_cam.txt` and, under `<DATE>/<DATE>_drive_NNNN_sync/`: `image_02/data/*.png`,
-    `proj_depth/groundtruth/image_02/*.png` (16 bit, metres * 256, 0 = none), `labels/image_02/*.png` (trainIds),
+    `proj_depth/groundtruth/image_02/*.png` (16 bit, meters * 256, 0 = none), `labels/image_02/*.png` (trainIds),
     `poses.txt` (12 numbers a line, camera-to-world); and `preview.png`, `preview.gif`.  The depth of a 16-bit PNG ends
     at 255.99 m; farther surfaces are written as 0.
 
@@ -67,8 +67,8 @@ def _write_frame(drive: Path, index: int, frame: Frame) -> None:
     """Write image, 16-bit depth and labels of one frame."""
     from PIL import Image
 
-    metres = np.rint(frame.depth.astype(np.float64) * 256)
-    depth = np.where(metres < 65536, metres, 0).astype(np.uint16)
+    meters = np.rint(frame.depth.astype(np.float64) * 256)
+    depth = np.where(meters < 65536, meters, 0).astype(np.uint16)
     for place, array in (("image_02/data", frame.image), ("proj_depth/groundtruth/image_02", depth),
                          ("labels/image_02", frame.labels)):
         path = drive / place / f"{index:010d}.png"

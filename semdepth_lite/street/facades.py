@@ -14,7 +14,7 @@ SIGNS = np.array(((.45, .04, .04), (.03, .10, .30), (.04, .20, .10), (.50, .36, 
 
 
 def masonry(u, h, fu, fv, style, seed) -> np.ndarray:
-    """Return the tone (n,) of a wall by style: 0 plaster, 1 brick, 2 stone; u, h and footprints in metres."""
+    """Return the tone (n,) of a wall by style: 0 plaster, 1 brick, 2 stone; u, h and footprints in meters."""
     shift = seed * 61
     mean = np.sqrt(fu * fv)
     stain = fractal(u * .9 + shift, h * .45 + shift, mean * .7)

@@ -90,7 +90,7 @@ def _look_up(tile: np.ndarray, u: np.ndarray, v: np.ndarray, footprint: np.ndarr
 
 
 def leaf_noise(q, radius, seed) -> np.ndarray:
-    """Look up noise in [0, 1] at unit-ball coordinates q (three arrays) of balls of `radius` metres; `seed` integer."""
+    """Look up noise in [0, 1] at unit-ball coordinates q (three arrays) of balls of `radius` meters; `seed` integer."""
     k = radius * np.float32(19.)
     i, j, m = ((c * k + np.float32(512)).astype(np.int32) + (seed >> np.int32(4 * n)) for n, c in enumerate(q))
     return _VOLUME.take(((i & 63) << 12) | ((j & 63) << 6) | (m & 63))

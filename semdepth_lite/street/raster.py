@@ -1,5 +1,6 @@
-"""Visibility: which thing each ray meets first, for the camera and for the sun.
+"""Visibility, written for speed; the readable ray-by-ray reference is tests/street/test_street_oracle.py.
 
+It finds which thing each ray meets first, for the camera and for the sun.
 Both views share one test.  Along a ray the unknown is x: inverse depth 1/z for the camera, height above the road for
 the sun's parallel rays.  In both, a plane bounds x by a function that is *linear* in the picture coordinates (u, v), so
 a convex solid is "the least upper bound minus the greatest lower bound", and an ellipsoid's or cylinder's outline is a
@@ -46,7 +47,7 @@ def camera_view(K: np.ndarray, pose: np.ndarray, height: int, width: int) -> Vie
 
 
 def sun_view(way: np.ndarray, x_range: tuple[float, float], z_range: tuple[float, float], step: float) -> View:
-    """Look down the sun's rays on the road plane: u = x and v = z of the foot of the ray, in metres."""
+    """Look down the sun's rays on the road plane: u = x and v = z of the foot of the ray, in meters."""
     u = np.arange(x_range[0], x_range[1], step, dtype=np.float32)[None, None, :]
     v = np.arange(z_range[0], z_range[1], step, dtype=np.float32)[None, :, None]
     base = np.array(((1., 0., 0.), (0., 0., 0.), (0., 1., 0.)))
@@ -275,7 +276,7 @@ class _Quadrics:
     length: np.ndarray  # (T,)
     unit: np.ndarray  # (3, 4, T) coordinates in the unit ball: linear in (u, v, 1), and times x
     seed: np.ndarray
-    radius: np.ndarray  # (T,) metres
+    radius: np.ndarray  # (T,) meters
     open: np.ndarray  # (T,) share of holes
     post: np.ndarray  # (T,) bool
     leafy: np.ndarray  # (T,) bool

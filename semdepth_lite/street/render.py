@@ -22,7 +22,7 @@ class Frame:
     """A picture with the truth in it."""
 
     image: np.ndarray  # (H, W, 3) uint8
-    depth: np.ndarray  # (H, W) float32, z in metres at pixel centers, 0 = sky
+    depth: np.ndarray  # (H, W) float32, z in meters at pixel centers, 0 = sky
     labels: np.ndarray  # (H, W) uint8 trainIds at pixel centers
     moving: np.ndarray  # (H, W) bool, the pixel belongs to something that moves in the world
     K: np.ndarray  # (3, 3) float64, pixels

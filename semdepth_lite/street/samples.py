@@ -39,14 +39,14 @@ class Samples:
         return np.take(np.ascontiguousarray(getattr(self.things, name).T.astype(np.float32)), self.thing, axis=1)
 
     def upright(self) -> np.ndarray:
-        """Return (3, n) coordinates right, up, ahead of the base point of things that are not turned, metres."""
+        """Return (3, n) coordinates right, up, ahead of the base point of things that are not turned, meters."""
         origin = np.take(np.ascontiguousarray(self.things.origin.T.astype(np.float32)), self.thing, axis=1)
         away = self.point - origin
         np.negative(away[1], out=away[1])
         return away
 
     def local(self) -> np.ndarray:
-        """Return (3, n) coordinates right, up, ahead of the thing's base point, metres."""
+        """Return (3, n) coordinates right, up, ahead of the thing's base point, meters."""
         away = self.point - np.take(self.things.origin.T.astype(np.float32), self.thing, axis=1)
         return self.turned(away)
 

@@ -21,7 +21,7 @@ class Shade:
 
     way: np.ndarray  # (3,) toward the sun per metre of height
     z0: float
-    height: np.ndarray  # (h, w) metres: a point is in the shade if its ray's height here exceeds its own
+    height: np.ndarray  # (h, w) meters: a point is in the shade if its ray's height here exceeds its own
     contact: np.ndarray  # (h, w) share of open sky near the ground
 
 

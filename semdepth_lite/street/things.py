@@ -1,6 +1,6 @@
 """What a scene is made of: convex solids, balls (ellipsoids) and posts (cylinders), as flat arrays.
 
-World axes: x right, y down, z forward, in metres; the road is the plane y = 0.  A thing has a base point, three axes
+World axes: x right, y down, z forward, in meters; the road is the plane y = 0.  A thing has a base point, three axes
 (right, up, forward), a size and looks (material, two colors, four parameters, a seed in [0, 1)).
 """
 from __future__ import annotations

@@ -62,14 +62,14 @@ def test_neighbors_differ_by_the_usual_step_and_every_other_step_cuts(numbers):
 
 @given(st.sampled_from([(10**9, 1_403_636_579_763_555_584, "{}"), (10**6, 1_403_636_579_763_555, "frame_{}"),
                         (10**3, 1_403_636_579_763, "{}_cam"), (10**6, 0, "{}us")]),
-       st.integers(20, 200), st.lists(st.floats(-0.2, 0.2), min_size=6, max_size=20), st.integers(2, 4))
+       st.integers(20, 200), st.lists(st.floats(-0.08, 0.08), min_size=6, max_size=20), st.integers(2, 4))
 def test_time_stamps_are_neighbors_in_spite_of_jitter_and_pauses_cut(form, milliseconds, jitter, pause):
     unit, start, pattern = form
     at = [0.0]
     middle = len(jitter) // 2
     for i in range(len(jitter)):
         at.append(at[-1] + (pause if i == middle else 1))
-    times = [start + round((t + j) * milliseconds * unit / 1000) for t, j in zip(at, [0.3, *jitter])]
+    times = [start + round((t + j) * milliseconds * unit / 1000) for t, j in zip(at, [0.08, *jitter])]
     order = named([f"{pattern.format(max(0, t))}.png" for t in times])
     assert order.clip.tolist() == [0] * (middle + 1) + [1] * (len(times) - middle - 1)
     assert not order.gaps and order.step.endswith("ms")

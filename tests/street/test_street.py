@@ -252,11 +252,23 @@ def test_a_sound_cache_is_not_rendered_again(cached, monkeypatch):
     assert [path.name for path in root.iterdir()] == [folder.name]
 
 
-@pytest.mark.parametrize("harm", ["truncate", "manifest", "missing"])
-def test_a_damaged_cache_is_told_and_rendered_again(cached, harm, capsys):
+HARMS = {f"{name} bit {at}": (name, at) for name in ("images", "depth", "labels", "moving", "pose")
+         for at in (0, 7, 20, 60, -5)}
+HARMS |= {f"manifest {text}": text for text in ("[]", "null", "3", '{"settings": []}', '{"checksums": null}')}
+
+
+@pytest.mark.parametrize("harm", ["truncate", "manifest", "missing", *HARMS])
+def test_a_damaged_cache_is_named_and_rendered_again(cached, harm, capsys):
     settings, root, folder = cached
     before = np.load(folder / "images.npy")
-    if harm == "truncate":
+    if isinstance(HARMS.get(harm), tuple):
+        name, at = HARMS[harm]
+        content = bytearray((folder / f"{name}.npy").read_bytes())
+        content[at] ^= 64
+        (folder / f"{name}.npy").write_bytes(content)
+    elif harm in HARMS:
+        (folder / "manifest.json").write_text(HARMS[harm])
+    elif harm == "truncate":
         (folder / "images.npy").write_bytes((folder / "images.npy").read_bytes()[:-7])
     elif harm == "manifest":
         (folder / "manifest.json").write_text("{half")
@@ -288,7 +300,7 @@ def test_a_broken_rendering_leaves_nothing(tmp_path, monkeypatch, failure):
 def test_the_manifest_holds_the_settings(cached):
     settings, _, folder = cached
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["settings"]["height"] == 16 and manifest["bytes"]["images.npy"] > 16 * 32 * 3
+    assert manifest["settings"]["height"] == 16 and len(manifest["checksums"]) == 5
 
 
 @pytest.mark.slow
