@@ -41,9 +41,10 @@ def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
         if not (fx > 0 and fy > 0 and all(map(math.isfinite, numbers))):
             raise InputError(f"K has focal lengths {fx:.4g}, {fy:.4g} and the principal point ({cx:.4g}, {cy:.4g}); "
                              "expected finite numbers of pixels, focal lengths above 0.")
-        if fx < 5 or (0 <= cx <= 1 and 0 <= cy <= 1):
-            raise InputError(f"K has fx {fx:.4g} and cx {cx:.4g}, which look normalized; expected pixels: multiply "
-                             f"the first row by the width {width} and the second by the height {height}.")
+        if fx < 5 or fy < 5 or 0 <= cx <= 1 or 0 <= cy <= 1:
+            raise InputError(f"K has fx {fx:.4g}, fy {fy:.4g}, cx {cx:.4g} and cy {cy:.4g}, some of which look "
+                             f"normalized; expected pixels: multiply the first row by the width {width} and the second "
+                             f"by the height {height}.")
         if not (2 <= cx < width and 0 <= cy < height):
             raise InputError(f"K has its principal point at ({cx:.4g}, {cy:.4g}), outside an image of {width}x{height} "
                              "pixels or at its rim; K must belong to this image size: resize it with the image.")

@@ -26,9 +26,9 @@ from semdepth_lite.data import image_files as files
 from semdepth_lite.data.by_name import open_data
 from semdepth_lite.data.clips import shrink_depth
 from semdepth_lite.data.image_files import find_images
+from semdepth_lite.data.intrinsics_file import parse_intrinsics, read_intrinsics_file
 from semdepth_lite.data.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
 from semdepth_lite.data.label_maps import resize_nearest, train_id_table
-from semdepth_lite.data.own_frames import parse_intrinsics, read_intrinsics_file
 from semdepth_lite.data.sources import NoisyLabels
 from semdepth_lite.evaluation.prediction import predict_image, scale_from_height
 from semdepth_lite.evaluation.protocol import Protocol, evaluate_batch

@@ -13,7 +13,7 @@ import torch
 
 from ..common.contracts import InputError, check_sizes
 from ..data.image_files import write_depth_png, write_image
-from ..data.own_frames import INTRINSICS_FILE, write_intrinsics
+from ..data.intrinsics_file import INTRINSICS_FILE, write_intrinsics
 from ..data.sources import Source, triplet_of
 from ..data.triplet import Triplet
 from ..labels import dilate, group_mask, label_borders

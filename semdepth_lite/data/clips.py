@@ -15,6 +15,7 @@ import torch
 
 from ..camera import resize_intrinsics
 from ..common.contracts import MAX_PIXELS, InputError
+from ..common.storage import fingerprint, fingerprint_files
 from .frame_cache import DEFAULT_CACHE, FrameStore, PlanarImages
 from .label_maps import LabelMaps
 from .triplet import Triplet
@@ -25,7 +26,7 @@ def shrink_depth(depth: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Args:
         depth: (H, W) meters, 0 = none.
-        height, width: new size, pixels.
+        height, width: New size, pixels.
 
     Returns:
         (height, width) float32 meters, 0 = none.
@@ -51,10 +52,10 @@ class ClipSource:
     """Triplets from frames with known neighbors: what KITTI and a folder of frames have in common.
 
     Attributes:
-        name: of the source, for logs.
-        height, width: size of the images it yields, pixels.
+        name: Name of the source, for logs.
+        height, width: Size of the images it yields, pixels.
         native: (N, 2) height and width of each target's file, pixels.
-        has_labels, has_depth: what its triplets carry.
+        has_labels, has_depth: Whether its triplets carry.
     """
 
     name = "clip"
@@ -65,15 +66,15 @@ class ClipSource:
         """Join frames to triplets.
 
         Args:
-            files: of all frames.
+            files: Files of all frames.
             targets: (N,) position of each target in `files`.
             neighbors: (N, S) positions of its neighbors, in temporal order.
             K: (N, 3, 3) intrinsics of each target at its file's size, pixels.
             native: (N, 2) height and width of each target's file, pixels.
-            height, width: size to yield, pixels.
-            label_files: one for each target, or None.
-            label_ids: trainId or labelId.
-            cache: folder for the decoded frames; None decodes at every request.
+            height, width: Size to yield, pixels.
+            label_files: Files of labels, one for each target, or None.
+            label_ids: Name of the ids, trainId or labelId.
+            cache: Folder for the decoded frames; None decodes at every request.
         """
         if height < 1 or width < 1 or height * width > MAX_PIXELS:
             raise InputError(f"height {height} and width {width} make no image; use 192 and 640, for instance.")
@@ -89,6 +90,14 @@ class ClipSource:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of what is trained on: frames, neighbors, intrinsics, labels and depth."""
+        labels = [] if self.label_store is None else self.label_store.files
+        depth = getattr(self, "depth_files", None) or []
+        return fingerprint(*map(fingerprint_files, (self.frames.files, labels, depth)), self.label_ids, self.targets,
+                           self.neighbors, self.K, self.native)
 
     @property
     def has_labels(self) -> bool:
@@ -123,7 +132,7 @@ class ClipSource:
         """Return the targets at `indices` with their neighbors, as a batch.
 
         Raises:
-            InputError: if an index is out of range or a file cannot be read.
+            InputError: If an index is out of range or a file cannot be read.
         """
         indices = np.asarray(indices, dtype=np.int64).reshape(-1)
         if not len(indices) or indices.min() < 0 or indices.max() >= len(self):

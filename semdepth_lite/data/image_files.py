@@ -185,6 +185,8 @@ def read_image(path: Path, height: int | None = None, width: int | None = None) 
                        "first); they are turned upright as EXIF asks, and intrinsics must belong to the upright image.")
                 shown = shown.transpose(_TURNS[turned])
             return np.array(shown)  # a copy, because torch wants arrays it may write to
+        except InputError:  # a ValueError too
+            raise
         except _BROKEN as error:
             raise InputError(f"{path} is damaged ({error}); replace the file.") from error
 
@@ -281,8 +283,12 @@ def _decoded(image: Image.Image, path: Path) -> Image.Image:
     return image
 
 
-def read_depth_png(path: Path) -> np.ndarray:
+def read_depth_png(path: Path, steps: float = DEPTH_STEPS) -> np.ndarray:
     """Read a 16-bit depth PNG: depth = value / 256, 0 = none (Uhrig et al. 2017).
+
+    Args:
+        path: PNG file.
+        steps: Number of steps to a meter; 1000 for millimeters.
 
     Returns:
         (H, W) float32, meters.
@@ -294,7 +300,7 @@ def read_depth_png(path: Path) -> np.ndarray:
         if not image.mode.startswith("I"):
             raise InputError(f"{path} holds mode {image.mode}, expected a 16-bit gray PNG of depth times "
                              f"{DEPTH_STEPS}; an 8-bit depth picture carries no meters.")
-        return _decode(image, path).astype(np.float32) / DEPTH_STEPS
+        return _decode(image, path).astype(np.float32) / np.float32(steps)
 
 
 def write_depth_png(path: Path, depth: np.ndarray, kind: str = "") -> None:

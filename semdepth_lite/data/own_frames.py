@@ -11,97 +11,15 @@ import numpy as np
 import torch
 
 from ..camera import check_intrinsics
-from ..camera import intrinsics as intrinsics_matrix
 from ..common.contracts import InputError
 from ..common.runtime import notice
 from ..common.small_files import read_rows
 from .clips import ClipSource
 from .frame_cache import DEFAULT_CACHE
 from .frame_order import FrameOrder, order_by_times, order_frames
-from .image_files import find_images, image_size, read_depth_png
+from .image_files import DEPTH_STEPS, find_images, image_size, read_depth_png
+from .intrinsics_file import INTRINSICS_FILE, parse_intrinsics, read_intrinsics_file
 from .video import TIMES_FILE, unpack_video
-
-INTRINSICS_FILE = "intrinsics.txt"
-
-
-def parse_intrinsics(text: str, height: int, width: int, where: str = "intrinsics") -> torch.Tensor:
-    """Read one line of intrinsics: `fx fy cx cy` in pixels, or `fov D`, the horizontal field of view in degrees.
-
-    With a field of view: fx = fy = W / (2 tan(D / 2)), and the principal point in the middle, ((W-1)/2, (H-1)/2).
-
-    Args:
-        text: the line.
-        height, width: of the images it belongs to, pixels.
-        where: what the message calls it.
-
-    Returns:
-        (3, 3) K, pixels.
-
-    Raises:
-        InputError: if the line reads otherwise or cannot belong to this image size.
-    """
-    words = text.replace(",", " ").split()
-    try:
-        values = [float(word) for word in (words[1:] if words[:1] == ["fov"] else words)]
-    except ValueError:
-        values = []
-    if words[:1] == ["fov"] and len(values) == 1:
-        if not 5 <= values[0] <= 175:
-            raise InputError(f"{where} gives a field of view of {values[0]:g} degrees, expected 5 to 175.")
-        focal = width / (2 * math.tan(math.radians(values[0]) / 2))
-        return intrinsics_matrix(focal, focal, (width - 1) / 2, (height - 1) / 2)
-    if len(values) != 4:
-        raise InputError(f"{where} reads {text.strip()[:60]!r}, expected 'fx fy cx cy' in pixels or 'fov D' in "
-                         f"degrees.")
-    K = intrinsics_matrix(*values)
-    try:
-        check_intrinsics(K, height, width)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    return K
-
-
-def write_intrinsics(folder: Path, K: torch.Tensor) -> Path:
-    """Write the one line of intrinsics of a folder of frames and return its path."""
-    fx, fy, cx, cy = (float(K[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    path = Path(folder) / INTRINSICS_FILE
-    path.write_text(f"{fx:.6f} {fy:.6f} {cx:.6f} {cy:.6f}\n")
-    return path
-
-
-def read_intrinsics_file(path: Path, files: list[Path], height: int, width: int) -> torch.Tensor:
-    """Read intrinsics.txt: one line for all frames, or one line `NAME fx fy cx cy` (or `NAME fov D`) for each.
-
-    Args:
-        path: the text file; empty lines and lines that begin with # do not count.
-        files: the frames.
-        height, width: of the frames, pixels.
-
-    Returns:
-        (N, 3, 3) K of every frame, pixels.
-
-    Raises:
-        InputError: naming file and line of whatever is wrong, or the frame that has no line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); expected a line 'fx fy cx cy' or 'fov D'.") from error
-    rows = [(i, line.split()) for i, line in enumerate(lines, start=1) if line.strip() and not line.startswith("#")]
-    names = {file.name for file in files} | {file.stem for file in files}
-    if len(rows) == 1 and rows[0][1][0] not in names:
-        K = parse_intrinsics(" ".join(rows[0][1]), height, width, f"{path} line {rows[0][0]}")
-        return K.repeat(len(files), 1, 1)
-    known: dict[str, torch.Tensor] = {}
-    for number, words in rows:
-        if words[0] not in names:
-            raise InputError(f"{path} line {number} begins with {words[0]!r}, which is no frame here; with several "
-                             f"lines each begins with the name of its frame.")
-        known[Path(words[0]).stem] = parse_intrinsics(" ".join(words[1:]), height, width, f"{path} line {number}")
-    for file in files:
-        if file.stem not in known:
-            raise InputError(f"{path} has no line for {file.name}; give one line for all frames, or one for each.")
-    return torch.stack([known[file.stem] for file in files])
 
 
 def find_frames(folder: Path, allow_gaps: bool = False, neighbors: bool = True) -> FrameOrder:
@@ -159,23 +77,25 @@ class FrameFolder(ClipSource):
 
     def __init__(self, root: Path, height: int, width: int, intrinsics: str | torch.Tensor | None = None, step: int = 1,
                  labels: Path | None = None, label_ids: str = "trainId", depth: Path | None = None,
-                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE, neighbors: bool = True) -> None:
+                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE, neighbors: bool = True,
+                 depth_steps: float = DEPTH_STEPS) -> None:
         """Look at the names and headers of all frames; pixels are decoded when asked for.
 
         Args:
-            root: folder of images, or a video file, which is unpacked into the cache folder first.
-            height, width: size to yield, pixels.
-            intrinsics: `fx fy cx cy` in pixels, `fov D` in degrees, or K (3, 3), all at the size of the files.
-            step: how many frames lie between a target and its neighbors; raise it where the camera hardly moves.
-            labels: folder of label PNGs with the frames' names.
-            label_ids: trainId or labelId.
-            depth: folder of 16-bit depth PNGs with the frames' names, to judge by.
-            allow_gaps: whether missing frame numbers only cut the clip.
-            cache: folder for decoded frames; None decodes at every request.
-            neighbors: False for every frame by itself, as prediction is judged.
+            root: Folder of images, or a video file, which is unpacked into the cache folder first.
+            height, width: Size to yield, pixels.
+            intrinsics: `fx fy cx cy` in pixels, `fov D` in degrees, or K (3, 3), all at the size of the files as shown.
+            step: Number of frames from a target to its neighbors; raise it where the camera hardly moves.
+            labels: Folder of label PNGs with the frames' names.
+            label_ids: Name of their ids, trainId or labelId.
+            depth: Folder of 16-bit depth PNGs with the frames' names, to judge by; frames without one are left out.
+            allow_gaps: Whether missing frame numbers only cut the clip.
+            cache: Folder for decoded frames; None decodes at every request.
+            neighbors: Whether targets need neighbors; False takes every frame by itself, as prediction is judged.
+            depth_steps: Number of steps to a meter in the depth PNGs: 256 as KITTI has them, 1000 for millimeters.
 
         Raises:
-            InputError: naming the file, and the line, of whatever is missing or wrong.
+            InputError: Naming the file, and the line, of whatever is missing or wrong.
         """
         root = Path(root)
         self.name, self.step = f"frames {root.name}", step
@@ -186,7 +106,7 @@ class FrameFolder(ClipSource):
         order = find_frames(root, allow_gaps, neighbors)
         files, clip = order.files, order.clip
         size = _common_size(files)
-        self.native_K = _all_intrinsics(root, files, size, intrinsics)
+        self.native_K = _all_intrinsics(root, files, size, intrinsics, needed=neighbors)
         reach = np.array([-step, step] if neighbors else [], dtype=np.int64)
         targets = np.arange(step, len(files) - step) if neighbors else np.arange(len(files))
         around = targets[:, None] + reach  # (N, 2), or (N, 0)
@@ -197,6 +117,13 @@ class FrameFolder(ClipSource):
             raise InputError(f"{root} holds {self.about}: too few in a row for a target with neighbors {step} frames "
                              f"away; add frames or lower the step.")
         notice(f"{root}: {self.about}.", logging.INFO)
+        self.depth_steps = depth_steps
+        if not 0 < depth_steps < math.inf:
+            raise InputError(f"depth steps {depth_steps} are no number of steps to a meter; use 256, or 1000 for "
+                             "millimeters.")
+        if depth is not None:
+            there = _with_depth(Path(depth), files, targets)
+            targets, around = targets[there], around[there]
         self.depth_files = None if depth is None else _partner_files(Path(depth), files, targets, "depth")
         label_files = None if labels is None else _partner_files(Path(labels), files, targets, "labels")
         super().__init__(files, targets, around, self.native_K[targets].double().numpy(),
@@ -211,7 +138,7 @@ class FrameFolder(ClipSource):
         """Return the depth of a target at its file's size: (H, W) float32 meters, 0 = none."""
         if self.depth_files is None:
             return super().ground_truth(index)
-        depth = read_depth_png(self.depth_files[index])
+        depth = read_depth_png(self.depth_files[index], self.depth_steps)
         if depth.shape != tuple(self.native[index]):
             raise InputError(f"{self.depth_files[index]} has {depth.shape[1]}x{depth.shape[0]} pixels, but its image "
                              f"has {self.native[index][1]}x{self.native[index][0]}.")
@@ -229,9 +156,9 @@ def _common_size(files: list[Path]) -> tuple[int, int]:
     return size
 
 
-def _all_intrinsics(root: Path, files: list[Path], size: tuple[int, int],
-                    given: str | torch.Tensor | None) -> torch.Tensor:
-    """Return (N, 3, 3) intrinsics, from the argument or from the folder's file."""
+def _all_intrinsics(root: Path, files: list[Path], size: tuple[int, int], given: str | torch.Tensor | None,
+                    needed: bool) -> torch.Tensor:
+    """Return (N, 3, 3) intrinsics, from the argument or from the folder's file; single frames can do without."""
     if isinstance(given, str):
         return parse_intrinsics(given, *size).repeat(len(files), 1, 1)
     if given is not None:
@@ -239,10 +166,25 @@ def _all_intrinsics(root: Path, files: list[Path], size: tuple[int, int],
         check_intrinsics(K, *size)
         return K.reshape(-1, 3, 3).expand(len(files), 3, 3)
     path = root / INTRINSICS_FILE
-    if not path.is_file():
+    if not path.exists() and not needed:
+        notice(f"{root} has no intrinsics, and none were given; depth of single frames is judged without.",
+               logging.INFO)
+        return parse_intrinsics("fov 60", *size).repeat(len(files), 1, 1)
+    if not path.exists():
         raise InputError(f"{root} has no {INTRINSICS_FILE}, and no intrinsics were given; write one line 'fx fy cx cy' "
                          f"in pixels or 'fov D' in degrees.")
     return read_intrinsics_file(path, files, *size)
+
+
+def _with_depth(folder: Path, files: list[Path], targets: np.ndarray) -> np.ndarray:
+    """Return which targets have a depth PNG of their name; a notice tells how many have none."""
+    there = np.array([(folder / f"{files[i].stem}.png").is_file() for i in targets])
+    if not there.any():
+        raise InputError(f"{folder / files[targets[0]].stem}.png is missing, and so is every other depth PNG of a "
+                         "frame's name; name the folder of depth PNGs.")
+    if not there.all():
+        notice(f"{int(there.sum())} of {len(there)} frames have depth in {folder}; the others are left out.")
+    return there
 
 
 def _partner_files(folder: Path, files: list[Path], targets: np.ndarray, what: str) -> list[Path]:

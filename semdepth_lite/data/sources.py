@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,8 @@ import torch
 
 from ..camera import invert_transform
 from ..common.contracts import InputError
-from ..street import Frame, StreetSet, StreetSettings, corrupt_labels, load_street
+from ..common.storage import fingerprint
+from ..street import RENDERER_VERSION, Frame, StreetSet, StreetSettings, corrupt_labels, load_street
 from .triplet import Triplet
 
 
@@ -66,6 +67,11 @@ class StreetSource:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of what is trained on; equal settings of one renderer give equal bytes."""
+        return fingerprint(asdict(self.street.settings), RENDERER_VERSION)
 
     def scene_of(self, index: int) -> int:
         """Return the number of the scene a triplet belongs to."""

@@ -130,15 +130,22 @@ class Run:
         about = {"settings": asdict(self.settings), "data": self.source.name, "triplets": len(self.source),
                  "height": self.source.height, "width": self.source.width, "imagenet": self.imagenet}
         path = self.folder / "settings.json"
+        mine = getattr(self.source, "fingerprint", None)  # of images, intrinsics and labels; made-up sources have none
+        if not path.exists() and any((self.folder / name).exists() for name in ("checkpoint.pt", "log.jsonl")):
+            raise InputError(f"{self.folder} holds a checkpoint or a log without its settings.json, so nobody knows "
+                             "what was trained; restore that file, or use another folder.")
         if path.exists():
             known = read_json(path)
+            if known.get("fingerprint", mine) != mine:
+                raise InputError(f"{self.folder} holds a run that was trained on other images, intrinsics or labels "
+                                 f"than {self.source.name} has now; use another folder, or delete this one.")
             for name, value in about.items():
                 if known.get(name) != value:
                     raise InputError(f"{self.folder} holds a run with {name} {known.get(name)}, not {value}; "
                                      "use another folder, or delete this one.")
         elif self.rank == 0:
-            about |= {"python": platform.python_version(), "torch": torch.__version__, "device": str(self.device),
-                      "processes": self.world}
+            about |= {"fingerprint": mine, "python": platform.python_version(), "torch": torch.__version__,
+                      "device": str(self.device), "processes": self.world}
             write_json(path, about)
         if self.rank == 0:
             remove_leftovers(self.folder)

@@ -12,13 +12,8 @@ from PIL import Image
 from semdepth_lite.camera import resize_intrinsics
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data.image_files import read_image, write_depth_png
-from semdepth_lite.data.own_frames import (
-    FrameFolder,
-    find_frames,
-    parse_intrinsics,
-    read_intrinsics_file,
-    write_intrinsics,
-)
+from semdepth_lite.data.intrinsics_file import parse_intrinsics, read_intrinsics_file, write_intrinsics
+from semdepth_lite.data.own_frames import FrameFolder, find_frames
 from semdepth_lite.data.video import unpack_video
 from semdepth_lite.evaluation.prediction import scale_from_height
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ...common.contracts import InputError
+from ...common.small_files import read_text
 
+LARGEST_NUMBER = 1e9  # pixels, meters, degrees
 _CAMERA = {"S": 2, "K": 9, "D": 5, "R": 9, "T": 3, "S_rect": 2, "R_rect": 9, "P_rect": 12}
 CAM_TO_CAM = {"calib_time": None, "corner_dist": 1,
               **{f"{key}_0{camera}": count for camera in range(4) for key, count in _CAMERA.items()}}
@@ -25,14 +27,9 @@ def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file.
 
     Raises:
-        InputError: if it is missing or no text.
+        InputError: If it is missing, no regular file or no text.
     """
-    try:
-        return Path(path).read_text(encoding="ascii").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; KITTI puts it there, so check the root folder.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as text ({error}).") from error
+    return read_text(path, "a text file of KITTI").splitlines()
 
 
 def parse_numbers(words: list[str], count: int, where: str) -> np.ndarray:
@@ -47,8 +44,9 @@ def parse_numbers(words: list[str], count: int, where: str) -> np.ndarray:
         numbers = np.array([float(word) for word in words])
     except ValueError as error:
         raise InputError(f"{where} holds something that is no number ({error}).") from error
-    if not np.isfinite(numbers).all():
-        raise InputError(f"{where} holds a number that is not finite.")
+    if not (np.abs(numbers) < LARGEST_NUMBER).all():
+        raise InputError(f"{where} holds a number that is not finite or beyond {LARGEST_NUMBER:g}, which nothing in "
+                         "KITTI is; fetch the file again.")
     return numbers
 
 

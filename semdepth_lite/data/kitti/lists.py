@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.contracts import InputError
+from ...common.small_files import read_text
 from ...common.storage import write_atomically
 from ..image_files import IMAGE_SUFFIXES
 from .poses import read_oxts
@@ -51,13 +52,7 @@ def read_list(path: Path) -> list[FrameName]:
     Raises:
         InputError: naming file and line of whatever is wrong, or the file when it is missing or empty.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; expected a list of lines 'folder frame side'.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a list ({error}).") from error
+    lines = read_text(path, "a list of lines 'folder frame side'").splitlines()
     frames = [_parse_line(line, f"{path} line {i}") for i, line in enumerate(lines, start=1) if line.strip()]
     if not frames:
         raise InputError(f"{path} names no frame; expected lines 'folder frame side'.")
@@ -98,7 +93,8 @@ class FrameIndex:
             data = self.root / folder / f"image_0{camera}" / "data"
             names = sorted(data.iterdir()) if data.is_dir() else []
             self._folders[key] = {int(path.stem): path for path in names
-                                  if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.isdigit()}
+                                  if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.isdecimal()
+                                  and path.stem.isascii()}
         return self._folders[key]
 
     def image(self, frame: FrameName, offset: int = 0) -> Path:

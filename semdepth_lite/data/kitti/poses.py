@@ -17,12 +17,17 @@ def read_oxts(path: Path) -> np.ndarray:
     roll, pitch and yaw in radians; number 8 is the forward speed, m/s.
 
     Raises:
-        InputError: naming file and line of whatever is wrong.
+        InputError: Naming file and line of whatever is wrong.
     """
     lines = read_lines(path)
     if not lines:
         raise InputError(f"{path} is empty, expected {OXTS_COUNT} numbers; fetch the packet again.")
-    return parse_numbers(lines[0].split(), OXTS_COUNT, f"{path} line 1")
+    packet = parse_numbers(lines[0].split(), OXTS_COUNT, f"{path} line 1")
+    if abs(packet[0]) > 85 or abs(packet[1]) > 180 or (np.abs(packet[3:6]) > 7).any():
+        raise InputError(f"{path} line 1 gives latitude {packet[0]:g}, longitude {packet[1]:g} and angles "
+                         f"{packet[3]:g}, {packet[4]:g}, {packet[5]:g}, expected at most 85 and 180 degrees and a full "
+                         "turn in radians; fetch the packet again.")
+    return packet
 
 
 def rotation_from_angles(roll: float, pitch: float, yaw: float) -> np.ndarray:
@@ -42,7 +47,7 @@ def oxts_pose(packet: np.ndarray, first_latitude: float) -> np.ndarray:
 
     Args:
         packet: (30,) from `read_oxts`.
-        first_latitude: of the drive's first packet, degrees; it fixes the map's scale.
+        first_latitude: Latitude of the drive's first packet, degrees; it fixes the map's scale.
 
     Returns:
         (4, 4) float64; the origin lies where longitude and latitude are zero.
@@ -63,7 +68,7 @@ def read_odometry_poses(path: Path) -> np.ndarray:
         (N, 4, 4) float64.
 
     Raises:
-        InputError: naming file and line of whatever is wrong.
+        InputError: Naming file and line of whatever is wrong.
     """
     lines = [line for line in read_lines(path) if line.strip()]
     if not lines:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...camera import monodepth2_intrinsics
 from ...common.contracts import InputError
+from ...common.runtime import notice
 from ..clips import ClipSource
 from ..frame_cache import DEFAULT_CACHE
 from ..image_files import image_size, read_depth_png
@@ -61,10 +62,10 @@ class KittiRaw(ClipSource):
         if not self.items:
             raise InputError(f"no frame of {self.root} was asked for; name at least one.")
         index = FrameIndex(self.root)
+        self._leave_out_without_depth()
         self.calibrations = {day: read_raw_calibration(self.root / day) for day in sorted({f.day for f in self.items})}
         files, positions = _positions(index, self.items, (0, *self.offsets))
         native = self._native_sizes(files, positions[:, 0])
-        self._check_depth_files()
         label_files = None if labels is None else _label_files(Path(labels), self.items)
         K = np.stack([self.calibrations[item.day].K(item.camera) for item in self.items])
         super().__init__(files, positions[:, 0], positions[:, 1:], K, native, height, width, label_files, label_ids,
@@ -98,6 +99,11 @@ class KittiRaw(ClipSource):
         return np.array(sizes)
 
     @property
+    def depth_files(self) -> list[Path]:
+        """Files of the depth of every target; none where the source was opened without."""
+        return [] if self.depth_kind is None else [self.depth_file(i) for i in range(len(self))]
+
+    @property
     def has_depth(self) -> bool:
         """Whether triplets carry depth."""
         return self.depth_kind is not None
@@ -116,13 +122,20 @@ class KittiRaw(ClipSource):
         paths = [self.improved_root / part / tail for part in ("", "train", "val")]
         return next((path for path in paths if path.is_file()), paths[0])
 
-    def _check_depth_files(self) -> None:
+    def _leave_out_without_depth(self) -> None:
+        """Leave out targets without depth, with a word; some frames of KITTI's drives and lists have none."""
         if self.depth_kind is None:
             return
-        for i, item in enumerate(self.items):
-            if not self.depth_file(i).is_file():
-                raise InputError(f"{item.where or item.relative()} has no depth: {self.depth_file(i)} is missing; "
-                                 f"fetch it, or name a list or drives without this frame.")
+        there = [self.depth_file(i).is_file() for i in range(len(self.items))]
+        if not any(there):
+            item = self.items[0]
+            raise InputError(f"{item.where or item.relative()} has no depth: {self.depth_file(0)} is missing, and so "
+                             "is the depth of all other frames; fetch it.")
+        if not all(there):
+            first = self.items[there.index(False)]
+            notice(f"{sum(there)} of {len(there)} frames of {self.root} have {self.depth_kind} depth; the others are "
+                   f"left out ({first.relative()} first).")
+        self.items = [item for item, found in zip(self.items, there) if found]
 
     def ground_truth(self, index: int) -> np.ndarray:
         """Return the depth of a target at its file's size: (H, W) float32 meters, 0 = none.

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ...common.contracts import InputError
-from .calibration import Calibration
+from ...common.small_files import read_bytes
+from .calibration import LARGEST_NUMBER, Calibration
 
 DEPTH_KINDS = ("camera", "forward")
 
@@ -15,18 +16,16 @@ def read_scan(path: Path) -> np.ndarray:
     """Read a velodyne scan: (N, 4) float32 x forward, y left, z up in meters, and reflectance.
 
     Raises:
-        InputError: if the file is missing, cut within a point, empty or not finite.
+        InputError: If the file is missing, cut within a point, empty or not finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; fetch the velodyne points or evaluate without them.")
-    size = path.stat().st_size
+    content = read_bytes(path, "a laser scan of the velodyne points")
+    size = len(content)
     if size == 0 or size % 16:
         raise InputError(f"{path} has {size} bytes, expected a multiple of 16 (four float32 a point); the scan is "
                          f"truncated, fetch it again.")
-    scan = np.fromfile(path, dtype="<f4").reshape(-1, 4)
-    if not np.isfinite(scan).all():
-        raise InputError(f"{path} holds numbers that are not finite; fetch the scan again.")
+    scan = np.frombuffer(content, dtype="<f4").reshape(-1, 4)
+    if not (np.abs(scan) < LARGEST_NUMBER).all():
+        raise InputError(f"{path} holds numbers that are not finite or no meters; fetch the scan again.")
     return scan
 
 
@@ -40,16 +39,16 @@ def scan_to_depth(scan: np.ndarray, calibration: Calibration, camera: int, heigh
 
     Args:
         scan: (N, 4) from `read_scan`.
-        calibration: of the drive.
-        camera: 2 (left) or 3 (right).
-        height, width: of the camera's image, pixels.
+        calibration: Calibration of the drive.
+        camera: Number of the camera, 2 (left) or 3 (right).
+        height, width: Size of the camera's image, pixels.
         kind: "camera" (z of the camera) or "forward" (x of the scanner).
 
     Returns:
         (height, width) float32, meters, 0 = none.
 
     Raises:
-        InputError: if the kind is unknown or the calibration lacks the scanner.
+        InputError: If the kind is unknown or the calibration lacks the scanner.
     """
     if kind not in DEPTH_KINDS:
         raise InputError(f"depth kind {kind!r} is unknown; use {' or '.join(DEPTH_KINDS)}.")
