@@ -1,6 +1,7 @@
 """A variant of the method: what happens to one batch, top to bottom."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +12,7 @@ from .alignment import align_motion
 from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
 from .common.contracts import InputError, check_divisible, check_sizes
+from .common.registry import find_part
 from .data.triplet import Triplet
 from .labels import label_borders, pack_labels, unpack
 from .losses import LossSettings, LossTerms, supervised_loss
@@ -27,7 +29,7 @@ from .semantics import (
     semantic_loss,
     targets,
 )
-from .variants import SSFA, Attention, Variant
+from .variants import SSFA, Attention, OwnFusion, Variant
 
 
 @dataclass
@@ -51,6 +53,24 @@ class Prediction:
     points: torch.Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Step:
+    """The place of a batch in the training.
+
+    Attributes:
+        progress: Share of the training that is done; it decides whether the ranking loss has begun.
+        seed: Seed for sampling SEEM's points and the ranking pairs.
+        loss: Settings of the photometric loss at this step; None takes the model's.
+    """
+
+    progress: float = 0.0
+    seed: int = 0
+    loss: LossSettings | None = None
+
+
+OwnLoss = Callable[[Prediction, Triplet, LossSettings], LossTerms]
+
+
 class Model(nn.Module):
     """Depth and pose networks, and the loss that teaches them.
 
@@ -62,23 +82,21 @@ class Model(nn.Module):
         supervision: video (self-supervised), or depth (the true depth, as an upper bound; no pose network either).
         alignment: Gauss-Newton steps that improve the learned motion while training; Monodepth2 has none.
         fused: Whether the loss is taken from `fused.py`, or from `losses.py`, which is slower and can be read.
-
-    Attributes:
-        progress: share of the training that is done, which decides whether the ranking loss has begun.
-        seed: of the points and pairs that are drawn for the next batch; the same seed draws the same ones.
+        own_loss: Loss of one's own, which takes the place of the photometric or supervised one.
     """
 
     def __init__(self, networks: NetworkSettings = NetworkSettings(), variant: Variant = Variant(),
                  loss: LossSettings = LossSettings(), pose: str = "learned", supervision: str = "video",
-                 alignment: int = 0, fused: bool = True) -> None:
+                 alignment: int = 0, fused: bool = True, own_loss: OwnLoss | None = None) -> None:
         super().__init__()
         self.variant, self.loss, self.supervision, self.alignment = variant, loss, supervision, alignment
-        self.fused = fused
-        self.progress, self.seed = 0.0, 0
-        self.encoder = Encoder(networks)
+        self.fused, self.own_loss = fused, own_loss
+        encoder = find_part("encoder", networks.encoder)
+        self.encoder = encoder() if encoder else Encoder(networks)
         self.depth = DepthDecoder(self.encoder.channels, networks)
         moving = pose == "learned" and supervision == "video"
-        self.pose_encoder, self.pose = build_pose_network(networks) if moving else (None, None)
+        posing = NetworkSettings(width=networks.width) if encoder else networks
+        self.pose_encoder, self.pose = build_pose_network(posing) if moving else (None, None)
         self._build_semantics(networks)
 
     def _build_semantics(self, networks: NetworkSettings) -> None:
@@ -99,19 +117,22 @@ class Model(nn.Module):
         if isinstance(fusion, SSFA):
             self.fusion = MultiscaleSSFA(depth, joined, classes, fusion.levels, fusion.hidden, fusion.norm,
                                          fusion.residual)
+        if isinstance(fusion, OwnFusion):
+            self.fusion = find_part("fusion", fusion.name)(depth, joined, classes)
         if variant.has_segmenter:
             self.segmenter = Segmenter(networks).freeze()
         if seem is not None:
             self.seem = SEEM(shared, joined, depth, classes, seem.residual)
 
     def predict(self, images: torch.Tensor, semantics: torch.Tensor | None = None,
-                labels: torch.Tensor | None = None) -> Prediction:
+                labels: torch.Tensor | None = None, seed: int = 0) -> Prediction:
         """Predict depth, and classes if there is a semantic branch.
 
         Args:
             images: (B, 3, H, W) in [0, 1]; H and W multiples of 32.
             semantics: (B, 3, H, W) packed label map, see `semantics_of`; a variant with a segmenter makes its own.
             labels: (B, H, W) trainIds, for SEEM's points while training; without them the prediction's edges are taken.
+            seed: Seed for sampling SEEM's points while training.
 
         Raises:
             InputError: if the shape or the size does not fit, or the variant needs a label map and none is given.
@@ -121,7 +142,7 @@ class Model(nn.Module):
         features = self.encoder(images)
         for_depth, for_classes = self._shared(features)
         guidance = self._guidance(for_classes, images, semantics)
-        points = self._points(guidance, labels) if self.seem is not None else None
+        points = self._points(guidance, labels, seed) if self.seem is not None else None
         disps = self._decode(for_depth, guidance, points)
         depth = self.depth_of(disps)
         return Prediction(disps, depth, None, guidance.logits, guidance.probabilities, points)
@@ -149,11 +170,11 @@ class Model(nn.Module):
                 raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
                                  "given; give labels, or use a variant that predicts its own.")
             guidance.probabilities = unpack(semantics).to(images.dtype)
-        elif self.semantic is not None and (isinstance(variant.fusion, SSFA) or variant.seem or variant.ranking):
+        elif self.semantic is not None and (variant.reads_classes or variant.ranking):
             guidance.probabilities = class_probabilities(guidance.logits.detach())
         return guidance
 
-    def _points(self, guidance: Guidance, labels: torch.Tensor | None) -> torch.Tensor:
+    def _points(self, guidance: Guidance, labels: torch.Tensor | None, seed: int) -> torch.Tensor:
         """Choose where SEEM acts: while training at random near semantic edges, else at the strongest predicted edges.
 
         SEEDepth's figure draws the points from the labels; the prediction takes their place at test [inferred].
@@ -166,11 +187,7 @@ class Model(nn.Module):
             masks = targets(labels, self.variant.classes)
         else:
             masks = (probabilities > 0.5)[:, 0].long() if probabilities.shape[1] == 1 else probabilities.argmax(1)
-        return training_points(label_borders(masks), count, self._generator(), seem.important)
-
-    def _generator(self) -> torch.Generator:
-        """Return a generator that follows from the step alone, so that a run that was cut off draws the same."""
-        return torch.Generator().manual_seed(self.seed)
+        return training_points(label_borders(masks), count, torch.Generator().manual_seed(seed), seem.important)
 
     def _decode(self, features: list[torch.Tensor], guidance: Guidance, points: torch.Tensor | None
                 ) -> list[torch.Tensor]:
@@ -247,38 +264,38 @@ class Model(nn.Module):
         with torch.autocast(target.device.type, enabled=False):  # geometry needs all digits
             return torch.stack((rigid_transform(a0, t0, invert=True), rigid_transform(a1, t1)), 1)
 
-    def forward(self, batch: Triplet) -> tuple[LossTerms, Prediction]:
-        """Return the loss of a batch and what was predicted on the way."""
-        prediction = self.predict(batch.target_aug, self.semantics_of(batch), batch.labels)
-        terms = self._depth_terms(batch, prediction)
+    def forward(self, batch: Triplet, step: Step = Step()) -> tuple[LossTerms, Prediction]:
+        """Return the loss of a batch at a step of the training, and what was predicted on the way."""
+        prediction = self.predict(batch.target_aug, self.semantics_of(batch), batch.labels, step.seed)
+        terms = self._depth_terms(batch, prediction, step.loss or self.loss)
         if self.semantic is not None:
             terms = self._with_classes(terms, batch, prediction)
-        if self.variant.ranking and self.progress >= self.variant.ranking.start:
-            terms = self._with_ranking(terms, batch, prediction)
+        if self.variant.ranking and step.progress >= self.variant.ranking.start:
+            terms = self._with_ranking(terms, batch, prediction, step.seed)
         return terms, prediction
 
-    def _depth_terms(self, batch: Triplet, prediction: Prediction) -> LossTerms:
+    def _depth_terms(self, batch: Triplet, prediction: Prediction, settings: LossSettings) -> LossTerms:
         """Compare the predicted depth with the video, or with the truth; the motion is put into the prediction."""
+        if self.supervision == "video":
+            prediction.T_source_target = self._motion_of(batch, prediction.depth)
+        if self.own_loss is not None:
+            return self.own_loss(prediction, batch, settings)
         if self.supervision == "depth":
-            if batch.depth is None:
-                raise InputError("the data has no true depth to learn from; train with supervision video.")
-            return supervised_loss(prediction.disps, batch.depth, self.loss)
-        prediction.T_source_target = self._motion_of(batch, prediction.depth)
+            return supervised_loss(prediction.disps, batch.require("depth"), settings)
         self_supervised_loss = (fused if self.fused else losses).self_supervised_loss
         return self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
-                                    prediction.T_source_target, self.loss)
+                                    prediction.T_source_target, settings)
 
     def _motion_of(self, batch: Triplet, depth: torch.Tensor) -> torch.Tensor:
         """Return T_source_target (B, S, 4, 4): learned for the two neighbors in time, known for a second camera."""
-        known = batch.T_source_target
         if self.pose is None:
-            if known is None:
-                raise InputError("the data gives no camera motion; train with a learned pose.")
-            return known
+            return batch.require("T_source_target")
         motion = self.motion(batch.target_aug, batch.sources_aug[:, :2])
         if self.alignment:
             motion = self.aligned(motion, batch, depth)
-        return motion if batch.sources.shape[1] == 2 else torch.cat((motion, known[:, 2:].to(motion)), 1)
+        if batch.sources.shape[1] == 2:
+            return motion
+        return torch.cat((motion, batch.require("T_source_target")[:, 2:].to(motion)), 1)
 
     def aligned(self, motion: torch.Tensor, batch: Triplet, depth: torch.Tensor) -> torch.Tensor:
         """Improve the motion (B, S, 4, 4) of the first S sources by direct alignment with the depth (B, 1, H, W).
@@ -293,20 +310,17 @@ class Model(nn.Module):
 
     def _with_classes(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
         """Add the cross-entropy of the semantic branch."""
-        if batch.labels is None:
-            raise InputError("the data has no semantic labels to learn from; train the baseline, or add labels.")
-        branch = self.variant.branch
-        semantic = semantic_loss(prediction.semantic_logits, batch.labels, branch.classes, self.class_weights)
+        branch, labels = self.variant.branch, batch.require("labels")
+        semantic = semantic_loss(prediction.semantic_logits, labels, branch.classes, self.class_weights)
         return replace(terms, total=terms.total + branch.weight * semantic, semantic=semantic)
 
-    def _with_ranking(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
+    def _with_ranking(self, terms: LossTerms, batch: Triplet, prediction: Prediction, seed: int) -> LossTerms:
         """Add the ranking loss of the finest depth."""
-        if batch.labels is None:
-            raise InputError("the data has no semantic labels to rank depth by; train the baseline, or add labels.")
-        settings, certainty = self.variant.ranking, None
+        settings, labels, certainty = self.variant.ranking, batch.require("labels"), None
         if settings.certainty != "none":
             binary = prediction.probabilities.shape[1] == 1
             group = self.variant.classes if binary else settings.things
-            certainty = point_certainty(prediction.probabilities, batch.labels, group, settings.certainty)
-        ranking = ranking_loss(prediction.depth, batch.labels, self._generator(), settings, certainty)
+            certainty = point_certainty(prediction.probabilities, labels, group, settings.certainty)
+        generator = torch.Generator().manual_seed(seed)
+        ranking = ranking_loss(prediction.depth, labels, generator, settings, certainty)
         return replace(terms, total=terms.total + settings.weight * ranking, ranking=ranking)

@@ -16,6 +16,7 @@ from torch import nn
 
 from .camera import halve
 from .common.contracts import InputError
+from .common.registry import find_part
 
 
 def convolution(channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -101,8 +102,9 @@ class NetworkSettings:
     width: int = 16
 
     def __post_init__(self) -> None:
-        if self.encoder not in (*RESNETS, "lite"):
-            raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(RESNETS)}.")
+        if self.encoder not in (*RESNETS, "lite") and not find_part("encoder", self.encoder):
+            raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(RESNETS)}, or one of your own "
+                             "after `register`.")
         if self.width < 8 or self.width % 8:
             raise InputError(f"width {self.width} is not a positive multiple of 8; use 16, for instance.")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .borders import RankingSettings
 from .common.contracts import InputError, check_choices
+from .common.registry import find_part
 from .networks import DepthDecoder
 from .semantics import output_count
 from .semantics.modulation import NORMALIZATIONS
@@ -96,6 +97,17 @@ class SSFA:
 
 
 @dataclass(frozen=True)
+class OwnFusion:
+    """A fusion of one's own, registered under a name; see `common.registry.register`.
+
+    Attributes:
+        name: Name under which it is registered.
+    """
+
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Seem:
     """SEEDepth's enhancement of depth at points on the semantic edges, see `borders.SEEM`.
 
@@ -170,14 +182,14 @@ class Variant:
 
     branch: Branch | None = None
     masks: FromSegmenter | FromLabels | None = None
-    fusion: Attention | SSFA | None = None
+    fusion: Attention | SSFA | OwnFusion | None = None
     seem: Seem | None = None
     ranking: Ranking | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.fusion, Attention) and self.branch is None:
             raise InputError("attention reads the features of the semantic branch; add one with branch=yes.")
-        reader = "ssfa" if self.fusion else "seem" if self.seem else ""
+        reader = "ssfa" if isinstance(self.fusion, SSFA) else "seem" if self.seem else ""
         if self.ranking and self.ranking.certainty != "none":
             reader = reader or f"ranking.certainty={self.ranking.certainty}"
         if reader and self.branch is None and self.masks is None:
@@ -188,6 +200,11 @@ class Variant:
     def has_segmenter(self) -> bool:
         """Whether a segmenter of its own belongs to the model."""
         return isinstance(self.masks, FromSegmenter)
+
+    @property
+    def reads_classes(self) -> bool:
+        """Whether depth itself reads the class map."""
+        return isinstance(self.fusion, SSFA | OwnFusion) or self.seem is not None
 
     @property
     def needs_labels(self) -> bool:
@@ -255,8 +272,11 @@ def find_variant(name: str, changes: Mapping[str, Value] | None = None) -> Varia
 def _chosen(current: Any, part: str, value: Value) -> Any:
     """Return the part that a word chooses; one that is there already keeps its settings."""
     word = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if part == "fusion" and find_part("fusion", word):
+        return OwnFusion(word)
     if word not in PARTS[part]:
-        raise InputError(f"{part} is {value!r}, expected {', '.join(PARTS[part])}.")
+        own = ", or one of your own after `register`" if part == "fusion" else ""
+        raise InputError(f"{part} is {value!r}, expected {', '.join(PARTS[part])}{own}.")
     kind = PARTS[part][word]
     return kind and (current if type(current) is kind else kind())
 
@@ -301,7 +321,8 @@ def spell_changes(variant: Variant, changes: Mapping[str, Value]) -> dict[str, b
         current = getattr(variant, part)
         if not setting:
             kind = None if current is None else type(current)
-            spelled[path] = next(word for word, choice in PARTS[part].items() if choice is kind)
+            own = current.name if isinstance(current, OwnFusion) else None
+            spelled[path] = own or next(word for word, choice in PARTS[part].items() if choice is kind)
         elif current is not None:  # else the part was left out again
             value = getattr(current, setting)
             spelled[path] = list(value) if isinstance(value, tuple) else value

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from semdepth_lite.data.augmentation import augment, draw_augmentation
+from semdepth_lite.model import Step
 from semdepth_lite.training.benchmark import Shape, made_up_batch
 from semdepth_lite.training.settings import TrainSettings
 from semdepth_lite.variants import VARIANTS
@@ -60,11 +61,10 @@ def test_a_step_asks_the_device_for_nothing_and_waits_for_no_copy(variant, monke
     monkeypatch.setattr(torch, "autocast", lambda *args, **keywords: nullcontext())  # meta has none
     settings = TrainSettings(variant=variant, batch=2, alignment=2)
     model = settings.build().to("meta").train()
-    model.progress = 0.9
     batch = made_up_batch(Shape(64, 96, 2), torch.device("meta"))
     drawn = draw_augmentation(2, torch.Generator().manual_seed(0))
     with Waits() as waits, FromNumbers() as made:
-        terms, _ = model(augment(batch, drawn))
+        terms, _ = model(augment(batch, drawn), Step(progress=0.9))
         terms.total.backward()
     assert not waits.calls + made.calls
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)

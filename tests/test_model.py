@@ -17,7 +17,7 @@ from semdepth_lite.data.sources import batches
 from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.evaluation.prediction import depth_predictor, evaluate_model
 from semdepth_lite.labels import pack_labels
-from semdepth_lite.model import Model
+from semdepth_lite.model import Model, Step
 from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.semantics import class_probabilities
 from semdepth_lite.training.checkpoint import load_run
@@ -103,8 +103,7 @@ def test_every_variant_computes_in_float64_too(name, source):
     expected = plain.predict(batch.target, plain.semantics_of(batch)).depth
     found = model.predict(wide.target, model.semantics_of(wide)).depth
     assert found.dtype == torch.float64 and torch.allclose(found, expected.double(), rtol=1e-4)
-    model.progress = 1.0
-    terms, _ = model.train()(wide)
+    terms, _ = model.train()(wide, Step(progress=1.0))
     terms.total.backward()
     assert terms.total.dtype == torch.float64 and torch.isfinite(terms.total)
 
@@ -343,7 +342,7 @@ def test_joint_training_learns_classes(source, tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "baseline"])
 def test_data_without_labels_is_refused_before_training(name, tmp_path):
-    with pytest.raises(InputError, match="learns from semantic labels and made up has none") as error:
+    with pytest.raises(InputError, match="made up has no semantic labels") as error:
         Run(TinySource(2), settings(name), tmp_path / "run", "cpu")
     assert str(error.value).count(". ") == 0 and not (tmp_path / "run").exists()
 

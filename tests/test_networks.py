@@ -243,7 +243,7 @@ def test_a_model_without_pose_takes_the_datas_or_says_so():
     with pytest.raises(InputError, match="without a pose network"):
         model.motion(batch.target, batch.sources)
     batch.T_source_target = None
-    with pytest.raises(InputError, match="gives no camera motion; train with a learned pose"):
+    with pytest.raises(InputError, match="has no camera motion, which this needs; train with a learned pose"):
         model(batch)
 
 

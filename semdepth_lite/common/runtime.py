@@ -45,6 +45,11 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def seed_of(seed: int, step: int) -> int:
+    """Return the seed of everything that is drawn in a step of a run, or for an image of a source."""
+    return seed * 1_000_003 + step
+
+
 @contextmanager
 def kept_randomness() -> Iterator[None]:
     """Leave Python's, NumPy's and torch's random numbers as they were before."""
@@ -118,28 +123,35 @@ def share_cores() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # turns
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM, as schedulers of shared machines do."""
+
+
 @contextmanager
-def interrupt_between_steps(enabled: bool = True) -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C wait for the end of a step; a second one does not wait.
+def interrupt_between_steps(enabled: bool = True) -> Iterator[Callable[[], KeyboardInterrupt | None]]:
+    """Let Ctrl-C and SIGTERM wait for the end of a step; a second one does not wait.
 
     Args:
-        enabled: False leaves Ctrl-C as it is, which happens outside the main thread too.
+        enabled: False leaves both as they are, which happens outside the main thread too.
 
     Returns:
-        A function that tells whether Ctrl-C was pressed.
+        A function that returns the exception to raise after the step, or None.
     """
     if not enabled or threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: None
         return
-    pressed = []
-    before = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+    asked: list[KeyboardInterrupt] = []
+    before = {signal.SIGINT: signal.getsignal(signal.SIGINT) or signal.default_int_handler,
+              signal.SIGTERM: signal.getsignal(signal.SIGTERM) or signal.SIG_DFL}
 
     def remember(number, frame) -> None:
-        pressed.append(number)
-        signal.signal(signal.SIGINT, before)
+        asked.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        signal.signal(number, before[number])
 
-    signal.signal(signal.SIGINT, remember)
+    for number in before:
+        signal.signal(number, remember)
     try:
-        yield lambda: bool(pressed)
+        yield lambda: asked[0] if asked else None
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

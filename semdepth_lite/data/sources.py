@@ -13,6 +13,7 @@ import torch
 
 from ..camera import invert_transform
 from ..common.contracts import InputError
+from ..common.runtime import seed_of
 from ..common.storage import fingerprint
 from ..street import RENDERER_VERSION, Frame, StreetSet, StreetSettings, corrupt_labels, load_street
 from .triplet import Triplet
@@ -126,11 +127,9 @@ class NoisyLabels(Wrapped):
     def triplet(self, indices: np.ndarray) -> Triplet:
         """Load the triplets at these positions as one batch, their labels corrupted."""
         triplet = self.source.triplet(indices)
-        if triplet.labels is None:
-            raise InputError(f"{self.source.name} has no labels to corrupt; use label noise 0.")
-        for index, labels in zip(map(int, indices), triplet.labels.numpy()):
+        for index, labels in zip(map(int, indices), triplet.require("labels", self.source.name).numpy()):
             if index not in self._made:
-                self._made[index] = corrupt_labels(labels, self.strength, self.seed * 1_000_003 + index)
+                self._made[index] = corrupt_labels(labels, self.strength, seed_of(self.seed, index))
         return replace(triplet, labels=torch.from_numpy(np.stack([self._made[int(i)] for i in indices])))
 
 

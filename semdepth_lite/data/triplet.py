@@ -7,6 +7,13 @@ import torch
 
 from ..common.contracts import InputError
 
+# what a field is called in messages, and what to do where it is missing
+MISSING = {
+    "depth": ("true depth", "name its depth, or take data that has it"),
+    "labels": ("semantic labels", "add label maps to the data, or train the baseline"),
+    "T_source_target": ("camera motion", "train with a learned pose, or take data that has it"),
+}
+
 
 @dataclass
 class Triplet:
@@ -46,6 +53,22 @@ class Triplet:
     def __len__(self) -> int:
         return self.target.shape[0]
 
+    def require(self, name: str, owner: str = "the data") -> torch.Tensor:
+        """Return a field that the source may lack.
+
+        Args:
+            name: Name of the field, such as labels or depth.
+            owner: Name of the source, for the message.
+
+        Raises:
+            InputError: If the batch does not have it.
+        """
+        value = getattr(self, name)
+        if value is None:
+            what, remedy = MISSING[name]
+            raise InputError(f"{owner} has no {what}, which this needs; {remedy}.")
+        return value
+
     def to(self, device: torch.device) -> Triplet:
         """Move every tensor to a device."""
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -55,9 +78,3 @@ class Triplet:
         for name, plain in (("target_aug", "target"), ("sources_aug", "sources")):
             moved[name] = moved[plain] if same[name] else getattr(self, name).to(device, non_blocking=True)
         return Triplet(**moved)
-
-
-def _labels(triplet: Triplet) -> torch.Tensor:
-    if triplet.labels is None:
-        raise InputError("the data has no semantic labels, and this needs them; choose data that has them.")
-    return triplet.labels.cpu()

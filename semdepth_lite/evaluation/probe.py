@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from ..classes import NUM_CLASSES
-from ..common.contracts import InputError
 from ..data.triplet import Triplet
 from ..metrics import class_iou, confusion_matrix
 
@@ -43,8 +42,7 @@ class LinearProbe:
     @torch.no_grad()
     def _samples(self, batch: Triplet) -> tuple[torch.Tensor, torch.Tensor]:
         """Return feature vectors ending in a 1 (B, h, w, C + 1), and the label at each cell's center (B, h, w)."""
-        if batch.labels is None:
-            raise InputError("the data has no semantic labels to probe for; choose data that has them.")
+        batch.require("labels")
         x = self.features(batch.target).double().movedim(1, -1)
         step = batch.labels.shape[-1] // x.shape[2]
         labels = batch.labels[:, step // 2::step, step // 2::step]

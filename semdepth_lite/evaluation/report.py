@@ -124,9 +124,7 @@ def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol 
     """
     parts: list[dict[str, np.ndarray]] = []
     for triplet in batches:
-        if triplet.depth is None:
-            raise InputError("the data has no true depth, so there is nothing to evaluate against; use the street or "
-                             "a KITTI split with ground truth.")
+        triplet.require("depth")
         with torch.no_grad():
             depth = predict(triplet)
             check_sizes(depth, "predicted depth", "B1HW", B=len(triplet))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import torch
 
 from ..classes import NAMES
-from ..data.triplet import Triplet, _labels
+from ..data.triplet import Triplet
 from ..metrics import border_f1, class_iou, confusion_matrix
 from ..semantics import targets
 
@@ -30,7 +30,7 @@ def evaluate_segmentation(predict: Callable[[Triplet], torch.Tensor], batches: I
     total = torch.zeros(len(names), len(names), dtype=torch.int64)
     borders: list[torch.Tensor] = []
     for triplet in batches:
-        true = targets(_labels(triplet), classes)
+        true = targets(triplet.require("labels").cpu(), classes)
         with torch.no_grad():
             pred = predict(triplet).cpu()
         total += confusion_matrix(pred, true, len(names)).sum(0)

@@ -6,6 +6,7 @@ import torch
 
 from ..camera import check_intrinsics
 from ..common.contracts import InputError, check_divisible
+from ..common.runtime import seed_of
 from ..data.augmentation import augment, draw_augmentation
 from ..data.sources import Source
 from ..data.triplet import Triplet
@@ -32,7 +33,7 @@ def as_trained(triplet: Triplet, settings: TrainSettings, step: int, device: tor
     triplet = triplet.to(device)
     if not settings.augmentation:
         return triplet
-    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    generator = torch.Generator().manual_seed(seed_of(settings.seed, step))
     return augment(triplet, draw_augmentation(settings.batch, generator).part(rank, world))
 
 
@@ -48,18 +49,16 @@ def check_source(source: Source, settings: TrainSettings) -> None:
     check_divisible(source.height, source.width)
     first = source.triplet(np.arange(1))
     check_intrinsics(first.K, source.height, source.width)
-    if settings.supervision == "depth" and first.depth is None:
-        raise InputError(f"{source.name} has no depth to learn from; name its depth, or train with supervision video.")
+    for name, wanted in (("depth", settings.supervision == "depth"), ("labels", settings.method.needs_labels)):
+        if wanted:
+            first.require(name, source.name)
     if settings.supervision == "video":
         _check_motion(source.name, first, settings.pose)
 
 
 def _check_motion(name: str, first: Triplet, pose: str) -> None:
     """Refuse a source whose motion is neither given nor can be learned."""
-    known = first.T_source_target
-    if pose == "given" and known is None:
-        raise InputError(f"{name} gives no camera motion; train with a learned pose.")
-    if pose == "given" and not bool(known.isfinite().all()):
+    if pose == "given" and not bool(first.require("T_source_target", name).isfinite().all()):
         raise InputError(f"{name} gives the motion of the second camera only; train with a learned pose, or with the "
                          "second camera alone.")
     if pose == "learned" and first.sources.shape[1] < 2:

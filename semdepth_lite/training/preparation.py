@@ -8,28 +8,15 @@ import numpy as np
 import torch
 
 from ..classes import IGNORE
-from ..common.contracts import InputError
 from ..data.sources import NoisyLabels, SegmentedSource, Source
-from ..data.triplet import Triplet, _labels
+from ..data.triplet import Triplet
 from ..model import Model
 from ..semantics import class_weights, output_count, prior_logits, targets
-from ..variants import Variant
 from .segmenter import pretrain_segmenter, segment_all
 
 COUNTED = 128  # images over which classes are counted
 AT_ONCE = 8    # images segmented together; always the same ones, so that a resumed run finds the same label maps
 LABEL_MAPS = "segmented.npy"
-
-
-def check_labels(source: Source, variant: Variant) -> None:
-    """Refuse data without the semantic labels that a variant needs.
-
-    Raises:
-        InputError: if they are missing.
-    """
-    if variant.needs_labels and not source.has_labels:
-        raise InputError(f"this variant learns from semantic labels and {source.name} has none; add label maps to the "
-                         "data, or train the baseline.")
 
 
 def with_noise(source: Source, strength: float, seed: int) -> Source:
@@ -99,6 +86,6 @@ def count_classes(batches: Iterable[Triplet], classes: str = "all") -> torch.Ten
     count = max(2, output_count(classes))
     total = torch.zeros(count, dtype=torch.float64)
     for triplet in batches:
-        found = targets(_labels(triplet), classes)
+        found = targets(triplet.require("labels").cpu(), classes)
         total += torch.bincount(found[found != IGNORE], minlength=count)
     return total

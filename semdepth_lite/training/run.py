@@ -19,16 +19,16 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from ..common.contracts import InputError, RunFailed
-from ..common.runtime import interrupt_between_steps, keep_freed_memory, peak_mib, pick_device
+from ..common.runtime import interrupt_between_steps, keep_freed_memory, peak_mib, pick_device, seed_of
 from ..common.storage import read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json
 from ..data.sources import Source, prefetch
 from ..data.triplet import Triplet
 from ..losses import LossTerms
-from ..model import Model, Prediction
+from ..model import Model, Prediction, Step
 from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
 from .checkpoint import load_checkpoint
-from .preparation import check_labels, clean_up, prepare, with_noise
+from .preparation import clean_up, prepare, with_noise
 from .settings import TrainSettings, learning_rate
 
 
@@ -98,7 +98,6 @@ class Run:
                  imagenet: str | None = None) -> None:
         self.settings, self.folder = settings, Path(folder)
         check_source(source, settings)
-        check_labels(source, settings.method)
         self.source = with_noise(source, settings.label_noise, settings.seed)
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if settings.batch % self.world:
@@ -180,15 +179,14 @@ class Run:
 
     def train_step(self, batch: Triplet, forward: torch.nn.Module | None = None) -> tuple[LossTerms, Prediction]:
         """Take one optimizer step. Nothing in here waits for a GPU."""
-        self.model.loss = self.settings.loss_at(self.step)
-        self.model.progress = self.step / self.settings.steps
-        self.model.seed = self.settings.seed * 1_000_003 + self.step
+        step = Step(self.step / self.settings.steps, seed_of(self.settings.seed, self.step),
+                    self.settings.loss_at(self.step))
         rate = learning_rate(self.settings, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            terms, prediction = (forward or self.model)(batch)
+            terms, prediction = (forward or self.model)(batch, step)
         terms.total.backward()
         update(self.optimizer, self.parameters, self.settings.clip)
         self.step += 1

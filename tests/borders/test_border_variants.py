@@ -14,7 +14,7 @@ from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.runtime import seed_everything
 from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.labels import dilate, label_borders
-from semdepth_lite.model import Model
+from semdepth_lite.model import Model, Step
 from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
@@ -66,8 +66,7 @@ def test_points_follow_from_the_seed_and_the_settings(batch):
     model = build("seem").train()
     first, again = (model.predict(batch.target, labels=batch.labels).points for _ in range(2))
     assert torch.equal(first, again)
-    model.seed = 1
-    assert not torch.equal(model.predict(batch.target, labels=batch.labels).points, first)
+    assert not torch.equal(model.predict(batch.target, labels=batch.labels, seed=1).points, first)
     uniform = build("seem", {"seem.points": 400, "seem.important": 0}).train()
     few = uniform.predict(batch.target, labels=batch.labels).points
     assert few.shape == (2, 60) and pixels_beside_borders(batch.labels, few) < 0.3
@@ -111,8 +110,7 @@ def test_seem_works_on_the_full_networks(batch):
 def test_ranking_begins_after_its_share_of_the_training(batch):
     model = build("ranking", {"ranking.start": 0.5, "ranking.weight": 0.3}).train()
     early, _ = model(batch)
-    model.progress = 0.5
-    late, prediction = model(batch)
+    late, prediction = model(batch, Step(progress=0.5))
     assert early.ranking is None and float(late.ranking.detach()) > 0
     torch.testing.assert_close(late.total, early.total + 0.3 * late.ranking)
     certainty = point_certainty(prediction.probabilities, batch.labels, "foreground", "product")
@@ -122,16 +120,17 @@ def test_ranking_begins_after_its_share_of_the_training(batch):
 
 
 @pytest.mark.slow
-def test_the_training_loop_tells_its_progress(tmp_path):
+def test_the_training_loop_passes_progress_and_a_seed_of_the_step(tmp_path):
     settings = TrainSettings(variant="ranking", width=8, steps=10, batch=2, seed=2)
     run = Run(LabeledSource(2), settings, tmp_path, "cpu")
-    seen = []
+    steps, absent = [], []
+    run.model.register_forward_pre_hook(lambda _, inputs: steps.append(inputs[1]))
     for _ in range(10):
         terms, _ = run.train_step(run.source.triplet(np.arange(2)))
-        seen.append((run.model.progress, run.model.seed, terms.ranking is None))
-    assert [progress for progress, _, _ in seen] == [i / 10 for i in range(10)]
-    assert len({number for _, number, _ in seen}) == 10
-    assert [absent for _, _, absent in seen] == [True] * 7 + [False] * 3
+        absent.append(terms.ranking is None)
+    assert [step.progress for step in steps] == [i / 10 for i in range(10)]
+    assert len({step.seed for step in steps}) == 10
+    assert absent == [True] * 7 + [False] * 3
 
 
 def test_ranking_without_classes_weighs_all_pairs_alike(batch):
@@ -142,7 +141,7 @@ def test_ranking_without_classes_weighs_all_pairs_alike(batch):
     expected = ranking_loss(prediction.depth, batch.labels, torch.Generator().manual_seed(0),
                             RankingSettings(certainty="none"))
     assert torch.equal(terms.ranking, expected)
-    with pytest.raises(InputError, match="no semantic labels to rank depth by"):
+    with pytest.raises(InputError, match="has no semantic labels"):
         model(replace(batch, labels=None))
 
 

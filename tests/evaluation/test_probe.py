@@ -68,7 +68,7 @@ def test_cells_take_the_label_at_their_center(batch):
 
 
 def test_data_without_labels_is_refused(batch):
-    with pytest.raises(InputError, match="no semantic labels to probe"):
+    with pytest.raises(InputError, match="no semantic labels"):
         LinearProbe(features).fit([batch_of(batch.target, None)])
 
 

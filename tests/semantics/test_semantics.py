@@ -510,5 +510,5 @@ def test_noisy_labels_err_alike_every_time(source):
     assert not torch.equal(labels.flip(0), exact)
     assert not torch.equal(other.triplet(np.array([0, 4])).labels, labels)
     assert torch.equal(NoisyLabels(source, 0.0).triplet(np.array([4, 0])).labels, exact)
-    with pytest.raises(InputError, match="no labels to corrupt"):
+    with pytest.raises(InputError, match="no semantic labels"):
         NoisyLabels(TinySource(2), 0.5).triplet(np.array([0]))

@@ -340,7 +340,7 @@ def test_impossible_settings_are_refused(change, reason):
 
 
 @pytest.mark.parametrize("change, reason", [
-    ({"variant": "multitask"}, "learns from semantic labels"), ({"encoder": "vgg"}, "encoder 'vgg'"),
+    ({"variant": "multitask"}, "made up has no semantic labels"), ({"encoder": "vgg"}, "encoder 'vgg'"),
     ({"width": 12}, "width 12")])
 def test_settings_that_do_not_fit_leave_no_folder(source, tmp_path, change, reason):
     with pytest.raises(InputError, match=reason):
@@ -636,7 +636,8 @@ def test_what_the_data_lacks_is_told_before_the_folder_is_made(tmp_path):
         def triplet(self, indices):
             return replace(super().triplet(indices), depth=None, T_source_target=None)
 
-    for changes, reason in (({"pose": "given"}, "gives no camera motion"), ({"supervision": "depth"}, "has no depth")):
+    for changes, reason in (({"pose": "given"}, "has no camera motion"),
+                            ({"supervision": "depth"}, "has no true depth")):
         with pytest.raises(InputError, match=reason):
             Run(Bare(3), replace(TINY, **changes), tmp_path / "run", "cpu")
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,67 @@
+"""Parts of your own: registered under a name, so that settings, run folders and the command line can name them.
+
+A run folder records name, module and hash of the source of each, so that other code is not taken for the one that
+trained.
+"""
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .contracts import InputError
+
+KINDS = ("fusion", "encoder", "loss", "source")
+_PARTS: dict[tuple[str, str], Callable[..., Any]] = {}
+
+
+def register(kind: str, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that makes a class or function known under a name.
+
+    Args:
+        kind: fusion: called with (depth_channels, semantic_channels, classes), returns a module that is called with
+            (level, depth feature, `semantics.Guidance`);
+            encoder: called without arguments, returns a module with `channels` of its five feature maps at strides 2
+            to 32, which it returns for images (B, 3, H, W) in [0, 1];
+            loss: called with (`Prediction`, `Triplet`, `LossSettings`), returns `LossTerms`;
+            source: called with the text after "NAME:", height and width, returns a `data.sources.Source`.
+        name: Name to register under; registering again replaces, as running a notebook cell twice does.
+
+    Raises:
+        InputError: If the kind is unknown.
+    """
+    if kind not in KINDS:
+        raise InputError(f"there is no kind of part {kind!r}; use one of {', '.join(KINDS)}.")
+
+    def remember(part: Callable[..., Any]) -> Callable[..., Any]:
+        _PARTS[kind, name] = part
+        return part
+
+    return remember
+
+
+def find_part(kind: str, name: str) -> Callable[..., Any] | None:
+    """Return the part of that name, or None if nothing is registered under it."""
+    return _PARTS.get((kind, name))
+
+
+def origin(part: Callable[..., Any]) -> dict[str, str | None]:
+    """Return where a class or function comes from: its name, its module, and the SHA-256 of its source text.
+
+    The hash is None where Python does not know the source, as in an interactive session.
+    """
+    try:
+        source = inspect.getsource(part)
+    except (OSError, TypeError):
+        source = _source_of_methods(part)
+    digest = hashlib.sha256(source.encode()).hexdigest() if source else None
+    return {"name": part.__qualname__, "module": part.__module__, "sha256": digest}
+
+
+def _source_of_methods(part: Callable[..., Any]) -> str:
+    """Return the source of a class's functions; a notebook knows that of functions, but not that of classes."""
+    try:
+        return "".join(inspect.getsource(function) for function in vars(part).values() if inspect.isfunction(function))
+    except (OSError, TypeError):
+        return ""
