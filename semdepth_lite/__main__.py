@@ -18,7 +18,7 @@ from .commands.render import add_rendering, run_render
 from .commands.reproduce import add_reproduction, run_reproduce
 from .commands.train import add_training, run_train
 from .common.contracts import InputError, RunFailed
-from .common.runtime import share_cores
+from .common.runtime import Terminated, share_cores
 
 COMMANDS = {
     "lessons": (run_lessons, add_lessons, "Copy the lessons into a new folder, to work in them."),
@@ -48,14 +48,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit status: 0, 1 if something broke, 2 on bad input, 130 on Ctrl-C."""
+    """Run a command and return the exit status.
+
+    Returns:
+        0; 1 if something broke, 2 on bad input, 130 on Ctrl-C, 143 on SIGTERM.
+    """
     args = build_parser().parse_args(arguments)
     share_cores()
     try:
         found = args.function(args)
-    except KeyboardInterrupt:
-        print("stopped by Ctrl-C; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        terminated = isinstance(stop, Terminated)
+        print(f"stopped by {'SIGTERM' if terminated else 'Ctrl-C'}; the same command goes on from the last checkpoint",
+              file=sys.stderr)
+        return 143 if terminated else 130
     except InputError as error:
         print(f"semdepth-lite {args.command}: {error}", file=sys.stderr)
         return 2

@@ -97,7 +97,7 @@ def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:
         segmenter_step = (prepared(21) - prepared(1)) / 20
         packed = [seconds_of(lambda: run.model.segmenter.packed(batch_of(0).target)) for _ in range(5)]
         per_image = statistics.median(packed) / run.settings.batch
-    run.source = prepare(run.model, source, batch_of, 1, folder, progress=False)
+    run.source, run.prepared = prepare(run.model, source, batch_of, 1, folder, progress=False), True
     run.model.train()
     return Timed(run, segmenter_step, per_image, ([], []))
 

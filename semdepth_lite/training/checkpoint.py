@@ -1,25 +1,47 @@
-"""Load a run folder or a checkpoint."""
+"""Checkpoints: one format for every training, and how a run's model is loaded from its own."""
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..common.contracts import InputError
+from ..common.registry import origin
 from ..common.runtime import pick_device
+from ..common.storage import write_atomically
 from ..model import Model
 from .settings import TrainSettings
 
+OURS = ("semdepth_lite", "torch", "torchvision")  # packages whose versions are recorded, so their code need not be
+
+
+def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, **about) -> None:
+    """Write a checkpoint atomically, so that at every moment the last good one is there.
+
+    Args:
+        path: File to write.
+        model: Module that is trained.
+        optimizer: Its optimizer.
+        step: Number of steps that are done.
+        about: What else is kept: numbers, words, lists and dictionaries of them.
+    """
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, **about}
+    whole = io.BytesIO()  # serialized first, because torch.save wraps the errors of a full disk
+    torch.save(state, whole)
+    write_atomically(path, lambda temporary: temporary.write_bytes(whole.getbuffer()))
+
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
-    """Read a checkpoint of ours; nothing in the file is executed.
+    """Read a checkpoint; nothing in the file is executed.
 
     Raises:
-        InputError: if the file is cut off or something else.
+        InputError: If the file is cut off or something else.
     """
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-        state["model"], state["settings"], state["step"]
+        state["model"], state["optimizer"], state["settings"], state["step"]
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; train a run into this folder first.") from None
     except Exception as error:
@@ -28,19 +50,108 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
     return state
 
 
-def load_run(folder: Path, device: str = "auto") -> Model:
-    """Load the trained model of a run folder, in evaluation mode.
+def own_parts(model: Model) -> dict[str, dict]:
+    """Return which parts of a model are a user's own: where in the model, and where their code comes from."""
+    own = {name or "model": type(module) for name, module in model.named_modules()
+           if type(module).__module__.partition(".")[0] not in OURS}
+    parts: dict = dict(zip(own.values(), own))  # one place for each class
+    found = {place: origin(part) for part, place in parts.items()}
+    if model.own_loss is not None:
+        found["loss"] = origin(model.own_loss)
+    return found
+
+
+def check_parts(recorded: dict[str, dict], found: dict[str, dict], folder: Path) -> None:
+    """Refuse code of a user's own that is not the code that trained.
+
+    Args:
+        recorded: Parts as the run folder keeps them, see `own_parts`.
+        found: Parts of the model at hand.
+        folder: Run folder, for the message.
 
     Raises:
-        InputError: if there is no readable checkpoint of this version.
+        InputError: Naming the first part that differs.
+    """
+    for place in sorted({*recorded, *found}):
+        before, now = recorded.get(place), found.get(place)
+        if before == now:
+            continue
+        if now is None:
+            raise InputError(f"{folder} was trained with the {place} {before['name']} of module {before['module']}, "
+                             "which is not here; register it, or pass the model or loss that uses it.")
+        if before is None:
+            raise InputError(f"{folder} was trained without the {place} {now['name']} of module {now['module']}; use "
+                             "another folder, or leave it out.")
+        raise InputError(f"the {place} {now['name']} of module {now['module']} is not the code that trained {folder}; "
+                         "bring that code back, or use another folder.")
+
+
+def load_run(folder: Path, device: str = "auto", model: Model | None = None, best: bool = False) -> Model:
+    """Load the trained model of a run folder, in evaluation mode.
+
+    Args:
+        folder: Run folder.
+        device: Device to load to, `auto` for CUDA where there is one.
+        model: Model to load the weights into, for a run that was given one of your own.
+        best: Whether to load the best checkpoint by validation, not the last.
+
+    Raises:
+        InputError: If there is no readable checkpoint of this version, or the code of a part of your own differs.
     """
     where = pick_device(device)
-    state = load_checkpoint(Path(folder) / "checkpoint.pt", where)
+    state = load_checkpoint(Path(folder) / ("best.pt" if best else "checkpoint.pt"), where)
+    parts = state.get("parts") or {}
     try:
-        model = TrainSettings(**state["settings"]).build()
+        model = TrainSettings(**state["settings"]).build() if model is None else model
+    except TypeError as error:
+        raise _of_another_version(folder, error) from error
+    except InputError as error:
+        if not parts:
+            raise _of_another_version(folder, error) from error
+        check_parts(parts, {}, folder)
+    check_parts({place: part for place, part in parts.items() if place != "loss"},  # a loss is not needed any more
+                {place: part for place, part in own_parts(model).items() if place != "loss"}, folder)
+    try:
         model.load_state_dict(state["model"])
-    except (TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".:")
-        raise InputError(f"{folder} holds a run of another version of semdepth_lite ({reason}); train it "
-                         "again.") from error
+    except RuntimeError as error:
+        raise _of_another_version(folder, error) from error
     return model.to(where).eval()
+
+
+def _of_another_version(folder: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0].rstrip(".:")
+    return InputError(f"{folder} holds a run of another version of semdepth_lite ({reason}); train it again.")
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read the weights of a run folder, a checkpoint, or a file of weights alone, in single precision.
+
+    Raises:
+        InputError: If there are none.
+    """
+    path = Path(path)
+    file = path / "checkpoint.pt" if path.is_dir() else path
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = state.get("model", state)
+        return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    except FileNotFoundError:
+        raise InputError(f"{file} does not exist; name a run folder, a file of weights, or pretrained "
+                         "weights.") from None
+    except Exception as error:
+        raise InputError(f"{file} holds no weights ({type(error).__name__}); name a run folder, or a checkpoint of "
+                         "one.") from error
+
+
+def start_from(model: Model, path: Path) -> int:
+    """Give a model the weights of another training wherever name and shape fit, and return how many tensors did.
+
+    Raises:
+        InputError: If none fits.
+    """
+    own, given = model.state_dict(), read_weights(path)
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    if not fitting:
+        raise InputError(f"no weights of {path} fit this model; name a run with the same encoder and width.")
+    model.load_state_dict({**own, **fitting})
+    return len(fitting)

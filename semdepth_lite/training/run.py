@@ -5,31 +5,35 @@ not been. A run folder holds settings.json, log.jsonl, checkpoint.pt and, when i
 """
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from ..common.contracts import InputError, RunFailed
-from ..common.runtime import interrupt_between_steps, keep_freed_memory, peak_mib, pick_device, seed_of
+from ..common.runtime import keep_freed_memory, peak_mib, pick_device, seed_of
+from ..common.stopwatch import Stopwatch
 from ..common.storage import read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json
 from ..data.sources import Source, prefetch
 from ..data.triplet import Triplet
 from ..losses import LossTerms
-from ..model import Model, Prediction, Step
+from ..model import Model, OwnLoss, Prediction, Step
 from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
-from .checkpoint import load_checkpoint
+from .checkpoint import check_parts, load_checkpoint, own_parts, save_checkpoint, start_from
+from .history import read_history
+from .loop import SAVE_SECONDS, paced
 from .preparation import clean_up, prepare, with_noise
 from .settings import TrainSettings, learning_rate
+
+Watch = Callable[[Model], dict[str, float]]
 
 
 class TrainingError(RunFailed):
@@ -83,33 +87,46 @@ class Run:
     """A training run in its folder.
 
     Args:
-        source: training triplets.
-        settings: what to compute.
-        folder: run folder; an unfinished run of the same settings in it is continued.
-        device: where to compute, `auto` for CUDA where there is one.
-        imagenet: file of torchvision's ImageNet weights to start the encoders from, or "download".
+        source: Training triplets.
+        settings: What to compute.
+        folder: Run folder; an unfinished run of the same settings in it is continued, and a finished one goes on if
+            the settings ask for more steps.
+        device: Device to compute on, `auto` for CUDA where there is one.
+        imagenet: File of torchvision's ImageNet weights to start the encoders from, or "download".
+        model: Model of your own to train, in place of the one that the settings build; of the same variant.
+        loss: Loss of your own, in place of the photometric or supervised one, see `model.OwnLoss`.
+        init: Run folder or file whose weights the model starts from, wherever name and shape fit.
+
+    Attributes:
+        step: Number of steps that are done.
+        extended: Numbers of steps after which the run was finished and then went on.
 
     Raises:
-        InputError: if the folder holds a run with other settings or a checkpoint that cannot be read, or the data
-            cannot be trained on.
+        InputError: If the folder holds a run with other settings, other code of your own, or a checkpoint that cannot
+            be read, or the data cannot be trained on.
     """
 
     def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto",
-                 imagenet: str | None = None) -> None:
-        self.settings, self.folder = settings, Path(folder)
+                 imagenet: str | None = None, *, model: Model | None = None, loss: OwnLoss | None = None,
+                 init: Path | str | None = None) -> None:
+        self.settings, self.folder, self.imagenet = settings, Path(folder), imagenet
+        self.init = None if init is None else str(init)
         check_source(source, settings)
         self.source = with_noise(source, settings.label_noise, settings.seed)
+        self.fingerprint = getattr(self.source, "fingerprint", None)  # of images, intrinsics and labels, if it has one
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if settings.batch % self.world:
             raise InputError(f"batch {settings.batch} cannot be shared by {self.world} processes; use a multiple.")
         self.device = pick_device(join_processes(device))
-        self.model, self.imagenet = settings.build(), imagenet
-        if imagenet is not None and not (self.folder / "checkpoint.pt").exists():
-            self._load_imagenet()
-        self.model.to(self.device)
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(self.parameters, settings.learning_rate)
+        self.model = settings.build() if model is None else checked_model(model, settings)
+        if loss is not None:
+            self.model.own_loss = loss
+        if not (self.folder / "checkpoint.pt").exists():
+            self._load_start()
         self.step, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
+        self.extended: list[int] = []
+        self.best, self.prepared = float("inf"), False
+        self._hold_parameters()
         with self._alone():
             self._open_folder()
 
@@ -117,50 +134,79 @@ class Run:
         """Keep other runs out of the folder; of several processes of a run the first one speaks for all."""
         return sole_use(self.folder) if self.rank == 0 else nullcontext()
 
-    def _load_imagenet(self) -> None:
-        """Start the encoders from ImageNet weights."""
-        file = None if self.imagenet == "download" else Path(self.imagenet)
-        for encoder in (self.model.encoder, self.model.pose_encoder):
-            if encoder is not None:
-                load_imagenet(encoder, self.settings.encoder, file)
+    def _load_start(self) -> None:
+        """Start from ImageNet's weights or another training's, as far as any were named."""
+        if self.imagenet is not None:
+            file = None if self.imagenet == "download" else Path(self.imagenet)
+            for encoder in (self.model.encoder, self.model.pose_encoder):
+                if encoder is not None:
+                    load_imagenet(encoder, self.settings.encoder, file)
+        if self.init is not None:
+            start_from(self.model, Path(self.init))
+
+    def _hold_parameters(self) -> None:
+        """Give the optimizer every parameter that the model holds now, except those of frozen parts."""
+        self.model.to(self.device)
+        parts = dict(self.model.named_children())
+        for name in self.settings.freeze:
+            if name not in parts:
+                raise InputError(f"there is no part {name!r} of this model to freeze; use {', '.join(parts)}.")
+            parts[name].requires_grad_(False)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise InputError("every part of the model is frozen, so there is nothing to train; freeze fewer.")
+        self.optimizer = make_optimizer(self.parameters, self.settings.learning_rate)
+
+    def _about(self) -> dict:
+        """Return what must agree for the run in a folder to be this one."""
+        return {"settings": asdict(self.settings), "data": self.source.name, "triplets": len(self.source),
+                "height": self.source.height, "width": self.source.width, "imagenet": self.imagenet,
+                "init": self.init, "parts": own_parts(self.model)}
 
     def _open_folder(self) -> None:
         """Continue the run in the folder, or start one."""
-        about = {"settings": asdict(self.settings), "data": self.source.name, "triplets": len(self.source),
-                 "height": self.source.height, "width": self.source.width, "imagenet": self.imagenet}
-        path = self.folder / "settings.json"
-        mine = getattr(self.source, "fingerprint", None)  # of images, intrinsics and labels; made-up sources have none
+        about, path = self._about(), self.folder / "settings.json"
+        checkpoint = self.folder / "checkpoint.pt"
         if not path.exists() and any((self.folder / name).exists() for name in ("checkpoint.pt", "log.jsonl")):
             raise InputError(f"{self.folder} holds a checkpoint or a log without its settings.json, so nobody knows "
                              "what was trained; restore that file, or use another folder.")
+        state = load_checkpoint(checkpoint, self.device) if checkpoint.exists() else None
         if path.exists():
             known = read_json(path)
-            if known.get("fingerprint", mine) != mine:
+            self.extended = list(known.get("extended", []))
+            if known.get("fingerprint", self.fingerprint) != self.fingerprint:
                 raise InputError(f"{self.folder} holds a run that was trained on other images, intrinsics or labels "
                                  f"than {self.source.name} has now; use another folder, or delete this one.")
-            for name, value in about.items():
-                if known.get(name) != value:
-                    raise InputError(f"{self.folder} holds a run with {name} {known.get(name)}, not {value}; "
-                                     "use another folder, or delete this one.")
-        elif self.rank == 0:
-            about |= {"fingerprint": mine, "python": platform.python_version(), "torch": torch.__version__,
-                      "device": str(self.device), "processes": self.world}
-            write_json(path, about)
+            check_parts(known.get("parts") or {}, about["parts"], self.folder)
+            check_same(known, about, self.folder, done=state["step"] if state else 0)
+        if state is not None:
+            self._resume(state)
         if self.rank == 0:
+            if not path.exists() or self.extended != read_json(path).get("extended", []):
+                self._write_about(about)
             remove_leftovers(self.folder)
-        if (self.folder / "checkpoint.pt").exists():
-            self._resume()
         self._trim_log()
 
-    def _resume(self) -> None:
-        """Load the checkpoint."""
-        state = load_checkpoint(self.folder / "checkpoint.pt", self.device)
-        if state["settings"] != asdict(self.settings):
-            raise InputError(f"{self.folder / 'checkpoint.pt'} is of a run with other settings; use another folder, or "
-                             "delete this one.")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+    def _write_about(self, about: dict) -> None:
+        """Write what the run is, and where it runs."""
+        write_json(self.folder / "settings.json", {
+            **about, **({"extended": self.extended} if self.extended else {}), "fingerprint": self.fingerprint,
+            "python": platform.python_version(), "torch": torch.__version__, "device": str(self.device), "processes": self.world})
+
+    def _resume(self, state: dict) -> None:
+        """Go on from a checkpoint."""
+        check_same(state, {"settings": asdict(self.settings)}, self.folder, done=state["step"])
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{self.folder / 'checkpoint.pt'} does not fit this model "
+                             f"({str(error).splitlines()[0].rstrip('.:')}); use another folder, or pass the model that "
+                             "it was trained with.") from error
         self.step, self.seconds, self.cpu_seconds = state["step"], state["seconds"], state["cpu_seconds"]
+        self.best = state.get("best", self.best)
+        if self.step == state["settings"]["steps"] < self.settings.steps and self.step not in self.extended:
+            self.extended.append(self.step)
 
     def _trim_log(self) -> None:
         """Drop log lines that were written after the checkpoint; their steps will be taken again."""
@@ -169,16 +215,48 @@ class Run:
             rows = [row for row in read_log(log) if row.get("step", 0) <= self.step]
             write_atomically(log, lambda p: p.write_text("".join(json.dumps(row) + "\n" for row in rows)))
 
-    def save(self) -> None:
-        """Write the checkpoint atomically, so that at every moment the last good one is there."""
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step,
-                 "seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "settings": asdict(self.settings)}
-        whole = io.BytesIO()  # torch would tell a full disk in its own words
-        torch.save(state, whole)
-        write_atomically(self.folder / "checkpoint.pt", lambda path: path.write_bytes(whole.getbuffer()))
+    def save(self, name: str = "checkpoint.pt") -> None:
+        """Write the checkpoint."""
+        parts = own_parts(self.model)
+        save_checkpoint(self.folder / name, self.model, self.optimizer, self.step, seconds=self.seconds,
+                        cpu_seconds=self.cpu_seconds, settings=asdict(self.settings),
+                        **({"parts": parts} if parts else {}), **({"best": self.best} if self.best < np.inf else {}))
+
+    def prepare(self, progress: bool = False) -> None:
+        """Do what the variant needs before its first step, once: class weights, and a segmenter of its own.
+
+        It takes part in the run's time. `train`, `batches` and `train_step` call it.
+        """
+        if self.prepared:
+            return
+
+        def batch_of(step: int) -> Triplet:
+            return load_batch(self.source, self.settings, step, self.device)
+
+        self.source = prepare(self.model, self.source, batch_of, self.settings.segmenter_steps,
+                              self.folder if self.world == 1 else None, fresh=self.step == 0,
+                              progress=progress and self.rank == 0)
+        self.prepared = True
+
+    def _check_parameters(self) -> None:
+        """Take up what was put into the model before the first step; later, refuse parameters that nothing trains."""
+        current = [p for p in self.model.parameters() if p.requires_grad]
+        if len(current) == len(self.parameters) and all(a is b for a, b in zip(current, self.parameters)):
+            return
+        if self.step:
+            raise InputError("the model holds other parameters than at the first step, and they would not be trained; "
+                             "change a model before its first step, or pass it as Run(..., model=...).")
+        self._hold_parameters()
+        if self.rank == 0:
+            self._write_about(self._about())
 
     def train_step(self, batch: Triplet, forward: torch.nn.Module | None = None) -> tuple[LossTerms, Prediction]:
-        """Take one optimizer step. Nothing in here waits for a GPU."""
+        """Take one optimizer step; before the first, do what the variant needs.
+
+        Nothing in here waits for a GPU.
+        """
+        self.prepare()
+        self._check_parameters()
         step = Step(self.step / self.settings.steps, seed_of(self.settings.seed, self.step),
                     self.settings.loss_at(self.step))
         rate = learning_rate(self.settings, self.step)
@@ -194,6 +272,7 @@ class Run:
 
     def batches(self, workers: int = 0) -> Iterator[Triplet]:
         """Yield the batches of the steps that are left, read ahead by threads; they are the same with any number."""
+        self.prepare()
         steps = range(self.step, self.settings.steps)
         indices = (batch_indices(len(self.source), self.settings.batch, step, self.settings.seed)[self.rank::self.world]
                    for step in steps)
@@ -201,81 +280,94 @@ class Run:
             for step, triplet in zip(steps, loaded):
                 yield as_trained(triplet, self.settings, step, self.device, self.rank, self.world)
 
-    def train(self, progress: bool = True, log_every: int = 10, save_every: int = 200,
-              watch: Callable[[Model], dict[str, float]] | None = None, watch_every: int = 0,
-              workers: int = 0) -> Model:
+    def train(self, progress: bool = True, log_every: int = 10, save_every: int = 200, watch: Watch | None = None,
+              watch_every: int = 0, workers: int = 0, keep_best: str = "",
+              report: Callable[[dict], None] | None = None, save_seconds: float = SAVE_SECONDS) -> Model:
         """Train to the end, and return the model.
 
         Args:
-            progress: show a bar with the remaining time.
-            log_every: steps between log lines.
-            save_every: steps between checkpoints; Ctrl-C lets the step end and writes one more.
-            watch: judges the model on the way; its numbers go to the log, its time is not counted.
-            watch_every: steps between such looks, 0 = none.
-            workers: threads that read ahead; with none, batches are read when they are needed.
+            progress: Whether to show a bar with the remaining time.
+            log_every: Number of steps between log lines.
+            save_every: Number of steps between checkpoints; Ctrl-C and SIGTERM let the step end and write one more.
+            watch: Function that judges the model on the way; its numbers go to the log, its time is not counted.
+            watch_every: Number of steps between such looks, 0 = none.
+            workers: Number of threads that read ahead; with none, batches are read when they are needed.
+            keep_best: Name of a number of `watch`; the checkpoint where it was lowest is kept as best.pt.
+            report: Function that gets every row of the log.
+            save_seconds: Longest time between checkpoints, s.
 
         Raises:
-            TrainingError: if the loss, the depth or the pose breaks down; the last good checkpoint stays.
-            InputError: if another run is at work in the folder.
+            TrainingError: If the loss, the depth or the pose breaks down; the last good checkpoint stays.
+            InputError: If another run is at work in the folder.
         """
         with self._alone():
-            self._train(progress, log_every, save_every, watch, watch_every, workers)
+            if self.step < self.settings.steps:
+                keep_freed_memory()
+                self.watch_clock = Stopwatch()
+                self.prepare(progress)
+                self._train_mode()
+                self._train(progress, log_every, save_every, watch, watch_every, workers, keep_best, report,
+                            save_seconds)
+            clean_up(self.folder)
         return self.model.eval()
 
-    def _train(self, progress: bool, log_every: int, save_every: int, watch: Callable[[Model], dict[str, float]] | None,
-               watch_every: int, workers: int) -> None:
+    def _train(self, progress, log_every, save_every, watch, watch_every, workers, keep_best, report,
+               save_seconds) -> None:
         """Take the steps that are left."""
-        from tqdm.auto import tqdm
-
-        keep_freed_memory()
-        clock = Clock(self)
-        if self.step < self.settings.steps:
-            self._prepare(progress)
-        self.model.train()
         forward = DistributedDataParallel(self.model) if self.world > 1 else self.model
-        bar = tqdm(total=self.settings.steps, initial=self.step, disable=not progress or self.rank > 0,
-                   desc=f"train {self.settings.variant}", unit="step")
-        with (bar, closing(self.batches(workers)) as batches,
-              interrupt_between_steps(enabled=self.world == 1) as stopped):
-            for batch in batches:
-                terms, prediction = self.train_step(batch, forward)
-                last, stop = self.step == self.settings.steps, stopped()
-                logged, saved = (self.step % every == 0 or last for every in (log_every, save_every))
-                if logged or saved or stop:
+        terms = prediction = None
+
+        def save() -> None:
+            self._check(terms, prediction)
+            self._count_time()
+            if self.rank == 0:
+                self.save()
+
+        steps = paced(self.step, self.settings.steps, save, f"train {self.settings.variant}", save_every,
+                      progress and self.rank == 0, self.world == 1, save_seconds)
+        with closing(self.batches(workers)) as batches, closing(steps):
+            for _, bar in steps:
+                terms, prediction = self.train_step(next(batches), forward)
+                last = self.step == self.settings.steps
+                if self.step % log_every == 0 or last:
                     self._check(terms, prediction)
-                if logged and self.rank == 0:
-                    self._log(terms, bar, clock)
+                    if self.rank == 0:
+                        row = self._log(terms, report)
+                        bar.set_postfix(loss=f"{row['loss']:.4f}")
                 if watch and watch_every and self.rank == 0 and (self.step % watch_every == 0 or last):
-                    self._watch(watch, clock)
-                if (saved or stop) and self.rank == 0:  # last: what a checkpoint has behind it is not done again
-                    clock.update()
-                    self.save()
-                bar.update()
-                if stop:
-                    raise KeyboardInterrupt
-        clean_up(self.folder)
+                    self._look(watch, keep_best, report)
 
-    def _prepare(self, progress: bool) -> None:
-        """Do what the variant needs first; its time is counted with the run's."""
-        def batch_of(step: int) -> Triplet:
-            return load_batch(self.source, self.settings, step, self.device)
-
-        alone = self.world == 1
-        self.source = prepare(self.model, self.source, batch_of, self.settings.segmenter_steps,
-                              self.folder if alone else None, fresh=self.step == 0,
-                              progress=progress and self.rank == 0)
-
-    def _watch(self, watch: Callable[[Model], dict[str, float]], clock: Clock) -> None:
-        """Judge the model as it is and log what was found."""
-        clock.update()
-        found = watch(self.model.eval())
+    def _train_mode(self) -> None:
+        """Let the model train, except for frozen parts, whose BatchNorm stays as it is too."""
         self.model.train()
-        self._write({"step": self.step, "cpu_seconds": round(self.cpu_seconds, 1), "watch": found})
-        clock.restart()
+        for name in self.settings.freeze:
+            self.model.get_submodule(name).eval()
 
-    def _write(self, row: dict) -> None:
+    def _count_time(self) -> None:
+        """Add the time since the last count to the run's account."""
+        lap = self.watch_clock.lap()
+        self.seconds, self.cpu_seconds = self.seconds + lap.wall, self.cpu_seconds + lap.cpu
+
+    def _look(self, watch: Watch, keep_best: str, report: Callable[[dict], None] | None) -> None:
+        """Judge the model as it is, log what was found, and keep the model if it is the best so far."""
+        self._count_time()
+        found = watch(self.model.eval())
+        self._train_mode()
+        self._write({"step": self.step, "cpu_seconds": round(self.cpu_seconds, 1), "watch": found}, report)
+        if keep_best:
+            if found.get(keep_best) is None:
+                raise InputError(f"the best checkpoint is to be kept by {keep_best!r}, which the watch does not "
+                                 f"return; use one of {', '.join(found)}.")
+            if found[keep_best] < self.best:
+                self.best = found[keep_best]
+                self.save("best.pt")
+        self.watch_clock.lap()
+
+    def _write(self, row: dict, report: Callable[[dict], None] | None) -> None:
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
+        if report is not None:
+            report(row)
 
     def _check(self, terms: LossTerms, prediction: Prediction) -> None:
         """Stop if something broke, before it gets into a checkpoint."""
@@ -283,19 +375,21 @@ class Run:
         if not trouble and not bool(torch.stack([p.isfinite().all() for p in self.parameters]).all()):
             trouble = "the weights are no numbers after the update: lower the learning rate, or clip the gradient"
         if trouble:
-            kept = (self.folder / "checkpoint.pt").exists()
-            raise TrainingError(f"step {self.step}: {trouble}{f'; {self.folder} holds a good checkpoint' * kept}.")
+            kept = f"; {self.folder} holds a good checkpoint" if (self.folder / "checkpoint.pt").exists() else ""
+            raise TrainingError(f"step {self.step}: {trouble}{kept}.")
 
-    def _log(self, terms: LossTerms, bar, clock: Clock) -> None:
-        """Append a line to the log."""
-        clock.update()
-        row = {"step": self.step, "loss": float(terms.total.detach()), "photometric": float(terms.photometric.detach()),
-               "smoothness": float(terms.smoothness.detach())}
-        for name in ("semantic", "ranking"):
+    def _log(self, terms: LossTerms, report: Callable[[dict], None] | None) -> dict:
+        """Append the losses of a step to the log."""
+        row = {"step": self.step, "loss": float(terms.total.detach())}
+        for name in ("photometric", "smoothness", "semantic", "ranking"):
             if (term := getattr(terms, name)) is not None:
                 row[name] = float(term.detach())
-        bar.set_postfix(loss=f"{row['loss']:.4f}")
-        self._write(row)
+        self._write(row, report)
+        return row
+
+    def history(self, watched: bool = False) -> dict[str, np.ndarray]:
+        """Return the log as arrays, see `history.read_history`."""
+        return read_history(self.folder, watched)
 
     def cost(self) -> dict[str, float]:
         """Return what the run has cost so far: wall and processor seconds of this process, and peak memory in MiB."""
@@ -303,19 +397,37 @@ class Run:
                 "peak_mib": round(peak_mib(self.device)), "parameters": sum(p.numel() for p in self.parameters)}
 
 
-class Clock:
-    """Adds the time since its last update to a run's account."""
+def checked_model(model: Model, settings: TrainSettings) -> Model:
+    """Return a model of a user's own, or refuse one that the settings do not describe."""
+    if not isinstance(model, Model):
+        raise InputError(f"model is {type(model).__name__}, expected a semdepth_lite Model; build one with "
+                         "settings.build() and change it, or subclass Model.")
+    if model.variant != settings.method:
+        raise InputError(f"the model is of another variant than the settings, {settings.variant}; build it with "
+                         "settings.build(), or change the settings.")
+    return model
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.restart()
 
-    def restart(self) -> None:
-        """Leave out what has passed since the last update."""
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
+def check_same(known: dict, about: dict, folder: Path, done: int) -> None:
+    """Refuse to go on with a run that differs, and name what does.
 
-    def update(self) -> None:
-        """Bring the account up to now."""
-        self.run.seconds += time.perf_counter() - self.wall
-        self.run.cpu_seconds += time.process_time() - self.cpu
-        self.restart()
+    A setting that was added since had its default then. Only more steps than a finished run took are no difference.
+
+    Args:
+        known: What the folder holds.
+        about: What is asked for now.
+        folder: Run folder.
+        done: Number of steps of its checkpoint.
+    """
+    if not isinstance(known.get("settings"), dict):
+        raise InputError(f"{folder} holds a run whose settings cannot be read; use another folder, or delete this one.")
+    settings = {**asdict(TrainSettings()), **known["settings"]}
+    longer = done == settings["steps"] < about["settings"]["steps"]
+    pairs = [(name, settings.get(name), value) for name, value in about["settings"].items()
+             if not (name == "steps" and longer)]
+    pairs += [(f"data of {name}" if name in ("height", "width") else name, known.get(name), value)
+              for name, value in about.items() if name not in ("settings", "parts")]
+    for name, then, now in pairs:
+        if then != now:
+            raise InputError(f"{folder} holds a run with {name} {then}, not {now}; use another folder, or delete this "
+                             "one.")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from ..common.contracts import InputError
 from ..common.storage import reserve, write_atomically
 from ..data.triplet import Triplet
 from ..semantics import Segmenter, class_weights, prior_logits, semantic_loss
+from .checkpoint import load_checkpoint, save_checkpoint
+from .loop import paced
 
 RATE = 2e-3  # AdamW's highest, lowered along a cosine; measured best for 60 seconds of training
 
@@ -37,27 +40,28 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
     Raises:
         InputError: if the checkpoint cannot be read, or is one of another number of steps.
     """
-    from tqdm.auto import tqdm
-
     device = next(segmenter.parameters()).device
     segmenter.thaw()
     optimizer = torch.optim.AdamW(segmenter.parameters(), RATE)
     weights = class_weights(counts).to(device)
     segmenter.head.bias.data.copy_(prior_logits(counts, class_weights(counts)).repeat(4))
     done = _resume(segmenter, optimizer, steps, checkpoint, device)
-    for step in tqdm(range(done, steps), initial=done, total=steps, disable=not progress, desc="train segmenter",
-                     unit="step"):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
-        batch = batch_of(step)
-        loss = semantic_loss(segmenter(batch.target_aug), batch.labels, weights=weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        if checkpoint is not None and ((step + 1) % save_every == 0 or step + 1 == steps):
-            state = {"model": segmenter.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1,
-                     "steps": steps}
-            write_atomically(checkpoint, lambda path, state=state: torch.save(state, path))
+    taken = done
+
+    def save() -> None:
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, segmenter, optimizer, taken, settings={"steps": steps})
+
+    with closing(paced(done, steps, save, "train segmenter", save_every, progress)) as left:
+        for step, _ in left:
+            for group in optimizer.param_groups:
+                group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
+            batch = batch_of(step)
+            loss = semantic_loss(segmenter(batch.target_aug), batch.labels, weights=weights)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            taken = step + 1
     return segmenter.freeze()
 
 
@@ -66,18 +70,17 @@ def _resume(segmenter: Segmenter, optimizer: torch.optim.Optimizer, steps: int, 
     """Load a checkpoint, if there is one, and return the number of steps it has behind it."""
     if checkpoint is None or not checkpoint.exists():
         return 0
+    state = load_checkpoint(checkpoint, device)
+    if state["settings"].get("steps") != steps:
+        raise InputError(f"{checkpoint} is of a training of {state['settings'].get('steps')} steps, not {steps}; use "
+                         "another folder, or delete it.")
     try:
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        planned, done = state["steps"], state["step"]
         segmenter.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-    except Exception as error:
-        raise InputError(f"{checkpoint} is not a whole segmenter checkpoint ({type(error).__name__}); delete it to "
-                         "train the segmenter again.") from error
-    if planned != steps:
-        raise InputError(f"{checkpoint} is of a training of {planned} steps, not {steps}; use another folder, or "
-                         "delete it.")
-    return done
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{checkpoint} does not fit this segmenter; delete it to train the segmenter "
+                         "again.") from error
+    return state["step"]
 
 
 def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, path: Path) -> np.ndarray:

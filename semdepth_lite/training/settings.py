@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..common.contracts import InputError, check_choices
+from ..common.registry import find_part
 from ..common.runtime import kept_randomness, seed_everything
 from ..losses import LOSSES, LossSettings
 from ..model import Model
@@ -39,6 +40,9 @@ class TrainSettings:
         augmentation: flips and color jitter.
         seed: of weights, order and augmentation.
         precision: fp32, or bf16 for automatic mixed precision in the networks.
+        fused: Whether the loss is the fast one of `fused.py`; False trains with `losses.self_supervised_loss`, so that
+            whoever changes a function of `losses.py` sees the training change.
+        freeze: Parts of the model that are not trained, such as encoder.
     """
 
     variant: str = "baseline"
@@ -60,13 +64,18 @@ class TrainSettings:
     augmentation: bool = True
     seed: int = 0
     precision: str = "fp32"
+    fused: bool = True
+    freeze: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "changes", spell_changes(self.method, self.changes))
+        object.__setattr__(self, "freeze", list(self.freeze))
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
+        if not find_part("loss", self.loss):
+            check_choices(self, {"loss": tuple(LOSSES)})
         check_choices(self, {
-            "loss": tuple(LOSSES), "pose": ("learned", "given"), "supervision": ("video", "depth"),
+            "pose": ("learned", "given"), "supervision": ("video", "depth"),
             "schedule": ("cosine", "step"), "precision": ("fp32", "bf16")})
         for name in ("steps", "batch", "learning_rate", "segmenter_steps"):
             if not 0 < getattr(self, name) < math.inf:
@@ -88,9 +97,14 @@ class TrainSettings:
         """The variant with its changes."""
         return find_variant(self.variant, self.changes)
 
+    @property
+    def loss_settings(self) -> LossSettings:
+        """Settings of the photometric loss; a loss of one's own gets those of the lessons."""
+        return LOSSES.get(self.loss, LOSSES["lesson"])
+
     def loss_at(self, step: int) -> LossSettings:
         """Return the photometric loss of a step."""
-        loss = LOSSES[self.loss]
+        loss = self.loss_settings
         return loss if step < self.margin_until * self.steps else replace(loss, automask_margin=0.0)
 
     def build(self) -> Model:
@@ -98,7 +112,8 @@ class TrainSettings:
         with kept_randomness():
             seed_everything(self.seed)
             return Model(NetworkSettings(self.encoder, self.width), self.method,
-                         LOSSES[self.loss], self.pose, self.supervision, self.alignment)
+                         self.loss_settings, self.pose, self.supervision, self.alignment, self.fused,
+                         find_part("loss", self.loss))
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:

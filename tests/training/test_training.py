@@ -385,9 +385,10 @@ def copy(folder: Path, to: Path) -> Path:
 
 
 @pytest.mark.parametrize("change, data, reason", [
-    ({"seed": 1}, {}, "holds a run with settings"), ({"loss": "monodepth2"}, {}, "holds a run with settings"),
+    ({"seed": 1}, {}, "holds a run with seed 0, not 1; use"),
+    ({"loss": "monodepth2"}, {}, "holds a run with loss lesson, not monodepth2"),
     ({}, {"length": 4}, "holds a run with triplets 5, not 4"),
-    ({}, {"width": 64}, "holds a run with width 96, not 64")])
+    ({}, {"width": 64}, "holds a run with data of width 96, not 64")])
 def test_a_folder_of_another_run_is_refused_and_kept(finished, tmp_path, change, data, reason):
     folder = copy(finished, tmp_path / "run")
     with pytest.raises(InputError, match=reason):
@@ -398,7 +399,7 @@ def test_a_folder_of_another_run_is_refused_and_kept(finished, tmp_path, change,
 def test_a_checkpoint_of_other_settings_is_refused_even_without_its_settings_file(source, finished, tmp_path):
     folder = copy(finished, tmp_path / "run")
     (folder / "settings.json").unlink()
-    with pytest.raises(InputError, match="of a run with other settings"):
+    with pytest.raises(InputError, match="holds a run with width 8, not 16"):
         Run(source, replace(TINY, steps=2, width=16), folder, "cpu")
 
 

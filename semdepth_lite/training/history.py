@@ -1,0 +1,41 @@
+"""What a run has logged: as arrays, and as a picture of its curves."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..common.storage import read_log
+
+
+def read_history(folder: Path, watched: bool = False) -> dict[str, np.ndarray]:
+    """Return the log of a run folder as arrays, one value for each row, nan where a row lacks it.
+
+    Args:
+        folder: Run folder.
+        watched: Whether to return what was found by looking on the way, not the losses.
+    """
+    path = Path(folder) / "log.jsonl"
+    rows = list(read_log(path)) if path.exists() else []
+    if watched:
+        rows = [{"step": row["step"], **row["watch"]} for row in rows if "watch" in row]
+    else:
+        rows = [row for row in rows if "loss" in row]
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: [np.nan if row.get(name) is None else row[name] for row in rows] for name in names}
+    return {name: np.array(column, dtype=int if name == "step" else float) for name, column in values.items()}
+
+
+def draw_history(folder: Path) -> Path | None:
+    """Draw the losses over the steps into curves.png of a run folder; None if nothing was logged."""
+    from ..figures import learning_curve
+
+    history = read_history(folder)
+    if not history:
+        return None
+    steps = history["step"].tolist()
+    figure = learning_curve({name: (steps, values.tolist()) for name, values in history.items() if name != "step"},
+                            xlabel="step", ylabel="loss")
+    path = Path(folder) / "curves.png"
+    figure.savefig(path, dpi=120)
+    return path
