@@ -476,7 +476,7 @@ def test_segmenter_learns_freezes_and_resumes_bit_for_bit(source, tmp_path):
     with pytest.raises(InputError, match="a training of 24 steps, not 12"):
         train(12, tmp_path / "cut.pt")
     (tmp_path / "cut.pt").write_bytes(b"half")
-    with pytest.raises(InputError, match="not a whole segmenter checkpoint"):
+    with pytest.raises(InputError, match="not a whole checkpoint"):
         train(24, tmp_path / "cut.pt")
 
     scores = evaluate_segmentation(lambda batch: predicted_labels(whole(batch.target)), everything(source))
