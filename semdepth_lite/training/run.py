@@ -189,9 +189,10 @@ class Run:
 
     def _write_about(self, about: dict) -> None:
         """Write what the run is, and where it runs."""
-        write_json(self.folder / "settings.json", {
-            **about, **({"extended": self.extended} if self.extended else {}), "fingerprint": self.fingerprint,
-            "python": platform.python_version(), "torch": torch.__version__, "device": str(self.device), "processes": self.world})
+        machine = {"python": platform.python_version(), "torch": torch.__version__, "device": str(self.device),
+                   "processes": self.world}
+        extended = {"extended": self.extended} if self.extended else {}
+        write_json(self.folder / "settings.json", {**about, **extended, "fingerprint": self.fingerprint, **machine})
 
     def _resume(self, state: dict) -> None:
         """Go on from a checkpoint."""

@@ -8,7 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from semdepth_lite import presets as presets_room
 from semdepth_lite.camera import disp_to_depth
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.runtime import keep_freed_memory
-from semdepth_lite.common.storage import read_json, read_log
+from semdepth_lite.common.storage import read_json, read_log, write_json
 from semdepth_lite.evaluation.prediction import depth_predictor, evaluate_model
 from semdepth_lite.evaluation.protocol import Protocol
 from semdepth_lite.experiments.runner import plan
@@ -396,11 +396,12 @@ def test_a_folder_of_another_run_is_refused_and_kept(finished, tmp_path, change,
     assert all((folder / path.name).read_bytes() == path.read_bytes() for path in finished.iterdir())
 
 
-def test_a_checkpoint_of_other_settings_is_refused_even_without_its_settings_file(source, finished, tmp_path):
+def test_a_checkpoint_of_other_settings_is_refused_even_where_the_settings_file_was_changed(source, finished, tmp_path):
     folder = copy(finished, tmp_path / "run")
-    (folder / "settings.json").unlink()
+    other = replace(TINY, steps=2, width=16)
+    write_json(folder / "settings.json", read_json(folder / "settings.json") | {"settings": asdict(other)})
     with pytest.raises(InputError, match="holds a run with width 8, not 16"):
-        Run(source, replace(TINY, steps=2, width=16), folder, "cpu")
+        Run(source, other, folder, "cpu")
 
 
 def cut_in_half(path: Path) -> None:
