@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from .camera import disp_to_depth, halve, resize_intrinsics
 from .common.contracts import InputError, check_sizes
+from .common.processes import mean_over_processes
 from .warp import warp
 
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # constants of SSIM [code: MD2]
@@ -301,7 +302,7 @@ def supervised_loss(disps: list[torch.Tensor], depth: torch.Tensor, settings: Lo
         settings: the depth range.
     """
     known = depth > 0
-    count = known.sum().clamp(min=1)
+    count = mean_over_processes(known.sum()).clamp(min=1)
     truth = torch.where(known, depth, 1).log()
     errors = []
     for disp in disps:

@@ -1,6 +1,6 @@
 """Where masks end: edge strength of a label map, and the points that are sampled along it.
 
-A point is a pixel, told by its flat index row * W + column. While training, points follow PointRend's pattern (Kirillov
+A point is a flat pixel index, row * W + column. While training, points follow PointRend's pattern (Kirillov
 et al. 2020), which is what SEEDepth's overview figure shows: a jittered band along the semantic edges plus a sparse
 scatter over the whole image [figure + measured: FIG1]. At test they are the strongest edges of the prediction, without
 chance [inferred].
@@ -10,17 +10,18 @@ from __future__ import annotations
 import torch
 
 from ..common.contracts import InputError, check_sizes
+from ..common.processes import draw
 from ..metrics import squared_distance_to
 
 POINTS = 2048       # of an image of 640x192 [inferred, from the density of the scatter in FIG1]
 IMPORTANT = 0.75    # share of points near edges [code: PREND]
 OVERSAMPLING = 3    # candidates for each important point [code: PREND]
-REACH = 10.0        # px, where closeness to an edge stops being told apart (ours)
+REACH = 10.0        # px from an edge; beyond, all pixels count as equally far (ours)
 
 
-def draw(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> torch.Tensor:
-    """Draw uniform numbers in [0, 1) on the CPU, alike for every device, and bring them there without waiting."""
-    return torch.rand(shape, generator=generator).to(device, non_blocking=True)
+def read_map(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Read a map (B, H, W) at flat indices (B, ...)."""
+    return image.flatten(1).gather(1, points.flatten(1)).view(points.shape)
 
 
 def point_count(count: int, height: int, width: int) -> int:
@@ -63,10 +64,10 @@ def training_points(edges: torch.Tensor, count: int, generator: torch.Generator,
 
     Args:
         edges: (B, H, W) bool.
-        count: N, points of an image.
-        generator: on the CPU; it alone decides what is drawn.
-        important: beta, share of the points that are near edges; the others are uniform over the image.
-        oversampling: k, candidates are k N uniform pixels, of which the beta N nearest to an edge stay [code: PREND].
+        count: Number N of points in an image.
+        generator: Generator on the CPU; it alone decides what is drawn.
+        important: Share beta of the points that are near edges; the others are uniform over the image.
+        oversampling: Factor k; of k N uniform candidates the beta N nearest to an edge stay [code: PREND].
 
     Returns:
         (B, N) flat indices; a pixel may occur twice. In an image without edges all are uniform.

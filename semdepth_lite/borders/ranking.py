@@ -27,8 +27,9 @@ import torch.nn.functional as F
 
 from ..classes import GROUPS, IGNORE
 from ..common.contracts import InputError, check_choices, check_sizes
+from ..common.processes import draw
 from ..labels import group_mask
-from .edges import draw
+from .edges import read_map
 
 # At 640 pixels of width, scaled with the width [inferred]; in parentheses what they do not fall below (ours).
 ANCHORS = 2000      # quadruplets of an image, J, and as many random pairs, K
@@ -43,17 +44,20 @@ class RankingSettings:
     """What is compared, and how.
 
     Attributes:
-        things: group of `labels.GROUPS` that stands in front; its borders are sampled. The papers' foreground leaves
+        things: Group of `labels.GROUPS` that stands in front; its borders are sampled. The papers' foreground leaves
             poles and signs out [measured: FIG2], the default includes them.
-        against: rest, and every border of a thing counts, two labels being alike if both are things or neither is (as
-            drawn); backdrop, and only borders to `labels.GROUPS["backdrop"]` count, because a car touches the road it
-            stands on at equal depth; alike are then pixels of one class, the ground left out, which is slanted.
-        variable: log (of depth), disp (divided by its mean over the image) or depth (as drawn, in the model's unit).
-        floor: difference below which unlike pairs are left alone, as its sign is unknown; 0 = none (as drawn).
-        cap: difference above which they are, as it is enough; 0 = none (as drawn).
-        certainty: how the predicted classes weigh a point: product (probability of the side its label says), margin
+        against: Neighbor that makes a border of a thing count. With rest every border counts, and two labels are alike
+            if both are things or neither is (as drawn). With backdrop only borders to `labels.GROUPS["backdrop"]`
+            count, because a car touches the road it stands on at equal depth; alike are then pixels of one class, but
+            not of the ground, which is slanted.
+        variable: Quantity that is compared: log (of depth), disp (divided by its mean over the image) or depth (as
+            drawn, in the model's unit).
+        floor: Difference below which unlike pairs are left alone, as its sign is unknown; 0 = none (as drawn).
+        cap: Difference above which unlike pairs are left alone, as it is enough; 0 = none (as drawn).
+        certainty: Weight of a point by its predicted classes: product (probability of the side of its label), margin
             |2 s - 1|, entropy 1 - H(s) / ln 2, or none. The paper's formula is unknown.
-        robust: keep a dead zone along the border, and drop a quadruplet whose labels do not agree on each side.
+        robust: Whether a dead zone is kept along the border, and a quadruplet is dropped whose labels do not agree on
+            each side.
     """
 
     things: str = "foreground_wide"
@@ -78,9 +82,10 @@ class Pairs:
     """Pairs of pixels to compare, (B, P) each.
 
     Attributes:
-        first, second: flat indices row * W + column.
-        push, pull: bool, the pair's depths shall differ, shall agree; neither = the pair was rejected.
-        share: the factor of the pair in its image's loss, 1 / (3 J) or 1 / K over the pairs that were not rejected.
+        first, second: Flat indices row * W + column.
+        push: Whether the depths of the pair shall differ, bool.
+        pull: Whether they shall agree, bool; a pair that is neither pushed nor pulled was rejected.
+        share: Factor of the pair in the loss of its image, 1 / (3 J) or 1 / K over the pairs that were not rejected.
     """
 
     first: torch.Tensor
@@ -89,15 +94,66 @@ class Pairs:
     pull: torch.Tensor
     share: torch.Tensor
 
+    def followed_by(self, others: Pairs) -> Pairs:
+        """Append the pairs of the same images."""
+        return Pairs(*(torch.cat(both, 1) for both in zip(vars(self).values(), vars(others).values())))
 
-THING, BEHIND = 1, 2  # sides of a border; 0 = neither, and only the product of the two is 2
+    def difference(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the value of a map (B, H, W) at the first point minus that at the second: (B, P)."""
+        return read_map(image, self.first) - read_map(image, self.second)
+
+
+@dataclass
+class Quadruplets:
+    """Four pixels a, b, c, d along the normal through each of J border pixels; the border runs between b and c.
+
+    Attributes:
+        points: (B, J, 4) flat indices of a, b, c, d.
+        valid: (B, J) bool, all four lie in the image, and there is a border pixel with a normal.
+    """
+
+    points: torch.Tensor
+    valid: torch.Tensor
+
+    def pairs(self, labels: torch.Tensor, sides: torch.Tensor, settings: RankingSettings) -> Pairs:
+        """Compare a with b, b with c and c with d: (B, 3 J) pairs, the three of a quadruplet side by side.
+
+        Args:
+            labels: (B, H, W) trainIds.
+            sides: (B, H, W) from `border_sides`.
+            settings: `against` decides which labels are alike, `robust` which quadruplets are kept.
+        """
+        first, second = self.points[..., :-1], self.points[..., 1:]
+        unlike = opposite(read_map(sides, first), read_map(sides, second))
+        if settings.against == "rest":
+            same = (read_map(sides, first) == read_map(sides, second)) & (read_map(sides, second) > 0)
+            alike = same
+        else:
+            same = (read_map(labels, first) == read_map(labels, second)) & (read_map(labels, second) != IGNORE)
+            alike = same & ~group_mask(read_map(labels, second), "ground")
+        kept = self.valid & (read_map(labels, self.points) != IGNORE).all(-1)
+        if settings.robust:
+            ab_same, bc_unlike, cd_same = same[..., 0], unlike[..., 1], same[..., 2]
+            kept = kept & ab_same & bc_unlike & cd_same
+        share = 1 / (3 * kept.sum(1, keepdim=True).clamp(min=1))
+        push, pull = unlike & kept[..., None], alike & kept[..., None]
+        return Pairs(first.flatten(1), second.flatten(1), push.flatten(1), pull.flatten(1),
+                     share.expand(-1, push[0].numel()))
+
+
+THING, BEHIND = 1, 2  # the two sides of a border; 0 = neither
 
 
 def border_sides(labels: torch.Tensor, settings: RankingSettings) -> torch.Tensor:
-    """Tell which pixels of a label map (B, H, W) stand in front (1) and which behind (2); the others are 0."""
+    """Mark which pixels of a label map (B, H, W) stand in front (1) and which behind (2); the others are 0."""
     thing = group_mask(labels, settings.things)
     behind = group_mask(labels, "backdrop") if settings.against == "backdrop" else labels != IGNORE
     return torch.where(thing, THING, torch.where(behind, BEHIND, 0))
+
+
+def opposite(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Mark where of two sides one is a thing and the other is behind: any shape."""
+    return one * other == THING * BEHIND
 
 
 def border_anchors(sides: torch.Tensor) -> torch.Tensor:
@@ -105,7 +161,7 @@ def border_anchors(sides: torch.Tensor) -> torch.Tensor:
     anchors = torch.zeros_like(sides, dtype=torch.bool)
     for dim in (1, 2):
         size = sides.shape[dim] - 1
-        meets = sides.narrow(dim, 0, size) * sides.narrow(dim, 1, size) == THING * BEHIND
+        meets = opposite(sides.narrow(dim, 0, size), sides.narrow(dim, 1, size))
         anchors.narrow(dim, 0, size).logical_or_(meets)
         anchors.narrow(dim, 1, size).logical_or_(meets)
     return anchors
@@ -119,7 +175,7 @@ def normals(things: torch.Tensor, points: torch.Tensor, smoothing: float) -> tor
     Args:
         things: (B, H, W) bool.
         points: (B, N) flat indices.
-        smoothing: px.
+        smoothing: Standard deviation of the Gaussian, px.
 
     Returns:
         (B, N, 2).
@@ -130,8 +186,8 @@ def normals(things: torch.Tensor, points: torch.Tensor, smoothing: float) -> tor
     bell = bell / bell.sum()
     x = F.pad(things[:, None].float(), (reach + 1,) * 4, mode="replicate")
     x = F.conv2d(F.conv2d(x, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))[:, 0]
-    right = _at(x[:, 1:-1, 2:] - x[:, 1:-1, :-2], points)
-    down = _at(x[:, 2:, 1:-1] - x[:, :-2, 1:-1], points)
+    right = read_map(x[:, 1:-1, 2:] - x[:, 1:-1, :-2], points)
+    down = read_map(x[:, 2:, 1:-1] - x[:, :-2, 1:-1], points)
     length = torch.hypot(right, down)[..., None]
     return torch.where(length > 1e-3, torch.stack((right, down), -1) / length.clamp(min=1e-3), 0)
 
@@ -148,92 +204,106 @@ def sample_pairs(labels: torch.Tensor, settings: RankingSettings, generator: tor
 
     Args:
         labels: (B, H, W) trainIds, 255 = none.
-        settings: what counts as a border.
-        generator: on the CPU; it alone decides what is drawn.
+        settings: Settings of what counts as a border.
+        generator: Generator on the CPU; it alone decides what is drawn.
 
     Returns:
         (B, 3 J + K) pairs, those of the quadruplets first.
     """
-    batch, height, width = labels.shape
-    count = max(1, round(ANCHORS * width / 640))
+    batch, _, width = labels.shape
+    labels = labels.long()
     sides = border_sides(labels, settings)
-    drawn = draw((batch, 2 * count, 5), generator, labels.device)
-    anchors, there = _pick(border_anchors(sides), drawn[..., 0], FEWEST * width / 640)
-    place = torch.stack((anchors % width, anchors // width), -1)[:, :, None]                  # (B, 2 J, 1, 2)
-    points, inside = _around(place[:, :count], anchors[:, :count], drawn[:, :count, 1:], sides == THING, settings)
-    first, second, unlike, alike, kept = _quadruplets(points, inside & there[:, :count, None], sides, labels, settings)
-    other, within = _scattered(place[:, count:], drawn[:, count:, 1:], sides)
-    o_first, o_second = other.unbind(-1)
-    straddles = within & there[:, count:] & (_at(sides, o_first) * _at(sides, o_second) == THING * BEHIND)
-    quads, others = kept.sum(1, keepdim=True).clamp(min=1), straddles.sum(1, keepdim=True).clamp(min=1)
-    share = torch.cat(((1 / (3 * quads)).expand(batch, 3 * count), (1 / others).expand(batch, count)), 1)
-    return Pairs(torch.cat((first, o_first), 1), torch.cat((second, o_second), 1), torch.cat((unlike, straddles), 1),
-                 torch.cat((alike, torch.zeros_like(straddles)), 1), share)
+    count = max(1, round(ANCHORS * width / 640))
+    chance = draw((batch, 2 * count, 5), generator, labels.device)  # for each anchor: one number to pick it, four more
+    anchors, there = pick_anchors(border_anchors(sides), chance[..., 0], FEWEST * width / 640)
+    quadruplets = lay_quadruplets(anchors[:, :count], chance[:, :count, 1:], sides == THING, settings)
+    quadruplets.valid &= there[:, :count]
+    scattered = scatter_pairs(anchors[:, count:], chance[:, count:, 1:], sides, there[:, count:])
+    return quadruplets.pairs(labels, sides, settings).followed_by(scattered)
 
 
-def _pick(mask: torch.Tensor, random: torch.Tensor, fewest: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw pixels of a mask (B, H, W) by random numbers (B, 2 J): flat indices, and whether they count."""
-    order = mask.flatten(1).long().cumsum(1)
-    total = order[:, -1:]
-    wanted = torch.minimum((random * total).long() + 1, total.clamp(min=1))
-    picked = torch.searchsorted(order, wanted).clamp(max=order.shape[1] - 1)
-    rank = torch.arange(random.shape[1], device=mask.device) % (random.shape[1] // 2)
-    return picked, (rank < total) & (total >= fewest)
+def pick_anchors(mask: torch.Tensor, chance: torch.Tensor, fewest: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pick border pixels at random: J for quadruplets, then J for scattered pairs.
+
+    Args:
+        mask: (B, H, W) bool, the border pixels.
+        chance: (B, 2 J) random numbers in [0, 1).
+        fewest: Number of border pixels below which an image is left out.
+
+    Returns:
+        anchors (B, 2 J), flat indices; there (B, 2 J) bool, False beyond the number of border pixels.
+    """
+    rank = mask.flatten(1).long().cumsum(1)                   # the k-th border pixel is the first of rank k
+    total = rank[:, -1:]
+    wanted = (chance * total).long() + 1
+    wanted = torch.minimum(wanted, total.clamp(min=1))
+    anchors = torch.searchsorted(rank, wanted).clamp(max=rank.shape[1] - 1)
+    half = chance.shape[1] // 2
+    number = torch.arange(chance.shape[1], device=mask.device) % half
+    return anchors, (number < total) & (total >= fewest)
 
 
-def _around(place: torch.Tensor, anchors: torch.Tensor, random: torch.Tensor, things: torch.Tensor,
-            settings: RankingSettings) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay a, b, c, d through each anchor: flat indices (B, J, 4), and whether they lie in the image."""
+def lay_quadruplets(anchors: torch.Tensor, chance: torch.Tensor, things: torch.Tensor, settings: RankingSettings
+                    ) -> Quadruplets:
+    """Lay a, b, c, d along the normal through each anchor, a and b behind, c and d on the thing.
+
+    Args:
+        anchors: (B, J) flat indices.
+        chance: (B, J, 4) random numbers in [0, 1): where a, b, c and d lie between their bounds.
+        things: (B, H, W) bool.
+        settings: `robust` decides whether b and c keep away from the border.
+    """
     _, height, width = things.shape
     scale = width / 640
     nearest = max(1.0, NEAR[0] * scale) if settings.robust else 0.0
     farthest, end = max(2.0, NEAR[1] * scale), max(4.0, FAR * scale)
-    inner = nearest + (farthest - nearest) * random[..., 1:3]
-    outer = inner + 1 + (end - inner - 1) * random[..., 0::3]
-    distance = torch.stack((-outer[..., 0], -inner[..., 0], inner[..., 1], outer[..., 1]), -1)
-    direction = normals(things, anchors, max(1.0, SMOOTHING * scale))[:, :, None]             # (B, J, 1, 2)
-    points, inside = _flat(place + direction * distance[..., None], height, width)
-    return points, inside & (direction != 0).any(-1)
+    for_a, for_b, for_c, for_d = chance.unbind(-1)
+    b = nearest + (farthest - nearest) * for_b                # distances from the anchor, px
+    c = nearest + (farthest - nearest) * for_c
+    a = b + 1 + (end - b - 1) * for_a
+    d = c + 1 + (end - c - 1) * for_d
+    distance = torch.stack((-a, -b, c, d), -1)                                                # (B, J, 4)
+    normal = normals(things, anchors, max(1.0, SMOOTHING * scale))                            # (B, J, 2)
+    points, inside = pixels_beside(anchors, distance[..., None] * normal[:, :, None], height, width)
+    return Quadruplets(points, inside.all(-1) & (normal != 0).any(-1))
 
 
-def _scattered(place: torch.Tensor, random: torch.Tensor, sides: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay two random points around each anchor, in a disc: flat indices (B, J, 2), and whether both are inside."""
+def scatter_pairs(anchors: torch.Tensor, chance: torch.Tensor, sides: torch.Tensor, there: torch.Tensor) -> Pairs:
+    """Lay two random points in a disc around each anchor; the pair counts if they lie on unlike sides.
+
+    Args:
+        anchors: (B, K) flat indices.
+        chance: (B, K, 4) random numbers in [0, 1): two for the radius, two for the angle.
+        sides: (B, H, W) from `border_sides`.
+        there: (B, K) bool, which anchors count.
+    """
     _, height, width = sides.shape
-    radius = max(4.0, FAR * width / 640) * random[..., :2].sqrt()
-    angle = 2 * math.pi * random[..., 2:]
-    offset = torch.stack((radius * angle.cos(), radius * angle.sin()), -1)
-    points, inside = _flat(place + offset, height, width)
-    return points, inside.all(-1)
+    radius = max(4.0, FAR * width / 640) * chance[..., :2].sqrt()
+    angle = 2 * math.pi * chance[..., 2:]
+    offset = torch.stack((radius * angle.cos(), radius * angle.sin()), -1)                    # (B, K, 2, 2)
+    points, inside = pixels_beside(anchors, offset, height, width)
+    first, second = points.unbind(-1)
+    push = inside.all(-1) & there & opposite(read_map(sides, first), read_map(sides, second))
+    share = 1 / push.sum(1, keepdim=True).clamp(min=1)
+    return Pairs(first, second, push, torch.zeros_like(push), share.expand(push.shape))
 
 
-def _flat(xy: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn positions (..., 2) into flat indices of the nearest pixels, and tell which lie in the image."""
-    x, y = xy.round().long().unbind(-1)
+def pixels_beside(anchors: torch.Tensor, offset: torch.Tensor, height: int, width: int
+                  ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find the pixels that lie at some offsets from anchors.
+
+    Args:
+        anchors: (B, J) flat indices.
+        offset: (B, J, N, 2) steps along x and y, px.
+        height, width: Size of the image, pixels.
+
+    Returns:
+        points (B, J, N), flat indices of the nearest pixels, and (B, J, N) bool, which of them lie in the image.
+    """
+    x = (anchors[..., None] % width + offset[..., 0]).round().long()
+    y = (anchors[..., None] // width + offset[..., 1]).round().long()
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return y.clamp(0, height - 1) * width + x.clamp(0, width - 1), inside
-
-
-def _at(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """Read a map (B, H, W) at flat indices (B, ...)."""
-    return image.flatten(1).gather(1, points.flatten(1)).view(points.shape)
-
-
-def _quadruplets(points: torch.Tensor, valid: torch.Tensor, sides: torch.Tensor, labels: torch.Tensor,
-                 settings: RankingSettings) -> tuple[torch.Tensor, ...]:
-    """Turn quadruplets (B, J, 4) into their pairs (B, 3 J): first, second, unlike, alike; and (B, J) which count."""
-    side, label = _at(sides, points), _at(labels.long(), points)
-    unlike = side[..., :-1] * side[..., 1:] == THING * BEHIND
-    if settings.against == "rest":
-        same = (side[..., :-1] == side[..., 1:]) & (side[..., 1:] > 0)
-        alike = same
-    else:
-        same = (label[..., :-1] == label[..., 1:]) & (label[..., 1:] != IGNORE)
-        alike = same & ~group_mask(label[..., 1:], "ground")
-    kept = valid.all(-1) & (label != IGNORE).all(-1)
-    if settings.robust:
-        kept = kept & same[..., 0] & unlike[..., 1] & same[..., 2]
-    pairs = (points[..., :-1], points[..., 1:], unlike & kept[..., None], alike & kept[..., None])
-    return *(part.flatten(1) for part in pairs), kept
 
 
 def point_certainty(probabilities: torch.Tensor, labels: torch.Tensor, group: str, kind: str) -> torch.Tensor:
@@ -246,8 +316,8 @@ def point_certainty(probabilities: torch.Tensor, labels: torch.Tensor, group: st
     Args:
         probabilities: (B, 19, H, W), or (B, 1, H, W) of the group.
         labels: (B, H, W) trainIds.
-        group: key of `labels.GROUPS`.
-        kind: product, margin or entropy.
+        group: Key of `labels.GROUPS`.
+        kind: Formula: product, margin or entropy.
 
     Returns:
         (B, H, W) in [0, 1], without gradient.
@@ -279,7 +349,7 @@ def ranking_variable(depth: torch.Tensor, variable: str) -> torch.Tensor:
 
 
 def pair_costs(difference: torch.Tensor, settings: RankingSettings) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what pairs of a difference d0 - d1 cost if they are unlike, and what they cost if they are alike.
+    """Return what pairs with a difference d0 - d1 cost if they are unlike, and what they cost if they are alike.
 
     Unlike pairs cost log(1 + e^{-x}) - log(1 + e^{-cap}) with x = |d0 - d1| clamped to [floor, cap], which is the
     printed case [figure: FIG2] where floor is 0 and there is no cap; like pairs cost (d0 - d1)^2.
@@ -295,10 +365,10 @@ def ranking_loss(depth: torch.Tensor, labels: torch.Tensor, generator: torch.Gen
     See `pair_costs` for what a pair costs, the head of this file for the sum, and for what is inferred.
 
     Args:
-        depth: (B, 1, H, W) predicted.
+        depth: (B, 1, H, W) predicted depth.
         labels: (B, H, W) trainIds, 255 = none.
-        generator: on the CPU; it alone decides which pairs are drawn.
-        settings: what is compared, and how.
+        generator: Generator on the CPU; it alone decides which pairs are drawn.
+        settings: Settings of what is compared, and how.
         certainty: (B, H, W) weights of the points, see `point_certainty`; None = 1.
 
     Returns:
@@ -311,9 +381,9 @@ def ranking_loss(depth: torch.Tensor, labels: torch.Tensor, generator: torch.Gen
     check_sizes(labels, "labels", "BHW", **sizes)
     pairs = sample_pairs(labels, settings, generator)
     values = ranking_variable(depth, settings.variable)
-    pushed, pulled = pair_costs(_at(values[:, 0], pairs.first) - _at(values[:, 0], pairs.second), settings)
+    pushed, pulled = pair_costs(pairs.difference(values[:, 0]), settings)
     cost = pairs.push * pushed + pairs.pull * pulled
     weight = pairs.share
     if certainty is not None:
-        weight = weight * _at(certainty, pairs.first) * _at(certainty, pairs.second)
+        weight = weight * read_map(certainty, pairs.first) * read_map(certainty, pairs.second)
     return (weight * cost).sum() / len(depth)

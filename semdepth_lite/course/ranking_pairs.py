@@ -9,7 +9,8 @@ import math
 import torch
 
 from ..borders import RankingSettings, ranking_loss, sample_pairs
-from ..borders.ranking import ANCHORS, FEWEST, Pairs, _at, border_anchors, border_sides
+from ..borders.edges import read_map
+from ..borders.ranking import ANCHORS, FEWEST, Pairs, border_anchors, border_sides
 from ..common.contracts import check_sizes
 
 RIGHT = math.log(1.1)  # pairs should be pushed if their true depths differ by more than this ratio, pulled if by less
@@ -58,12 +59,12 @@ def judge_pairs(labels: torch.Tensor, depth: torch.Tensor, settings: RankingSett
     pairs = sample_pairs(labels, settings, generator)
     _, used = quadruplets(pairs, labels.shape[2])
     log_depth = torch.where(depth > 0, depth, 1e4)[:, 0].log()
-    differs = (_at(log_depth, pairs.first) - _at(log_depth, pairs.second)).abs() > RIGHT
+    differs = pairs.difference(log_depth).abs() > RIGHT
     total = border_anchors(border_sides(labels, settings)).flatten(1).sum(1)
     scale = labels.shape[2] / 640
     drawn = torch.where(total >= FEWEST * scale, total.clamp(max=max(1, round(ANCHORS * scale))), 0)
     weight = torch.ones_like(log_depth) if certainty is None else certainty
-    weight = _at(weight, pairs.first) * _at(weight, pairs.second)
+    weight = read_map(weight, pairs.first) * read_map(weight, pairs.second)
     right = {name: float((weight * agree * acts).sum() / (weight * acts).sum())
              for name, agree, acts in (("push_right", differs, pairs.push), ("pull_right", ~differs, pairs.pull))}
     return {"drawn": float(drawn.sum()), "used": float(used.sum()), "push": float(pairs.push.sum()),

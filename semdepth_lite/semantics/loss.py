@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from ..classes import GROUPS, IGNORE, NUM_CLASSES
 from ..common.contracts import InputError, check_sizes
+from ..common.processes import mean_over_processes
 from ..labels import group_mask
 
 
@@ -87,10 +88,10 @@ def semantic_loss(logits: torch.Tensor, labels: torch.Tensor, classes: str = "al
         weight = known.to(logits.dtype) if weights is None else known * weights[target * known]
         inside = (target == 1).to(logits.dtype)
         total = F.binary_cross_entropy_with_logits(logits[:, 0], inside, weight, reduction="sum")
-        return total / weight.sum().clamp(min=1e-12)
+        return total / mean_over_processes(weight.sum()).clamp(min=1e-12)
     # classes last: a row of logits lies together in memory, as the networks leave it
     total = F.cross_entropy(logits.movedim(1, -1).reshape(-1, count), target.flatten(), weights, ignore_index=IGNORE,
                             reduction="sum")
     known = target != IGNORE
     mass = known.sum() if weights is None else (weights[target * known] * known).sum()
-    return total / mass.clamp(min=1e-12)
+    return total / mean_over_processes(mass).clamp(min=1e-12)

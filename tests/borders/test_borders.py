@@ -392,8 +392,8 @@ def test_certainty_equals_its_formula(kind):
     torch.testing.assert_close(point_certainty(spread, labels, "foreground_wide", kind), binary)
 
 
-def test_wrong_settings_are_told():
-    with pytest.raises(InputError, match="ranking_variable 'log2' is unknown; use one of log, disp, depth"):
+def test_wrong_settings_are_refused():
+    with pytest.raises(InputError, match="variable 'log2' is unknown; use one of log, disp, depth"):
         RankingSettings(variable="log2")
-    with pytest.raises(InputError, match="ranking_floor 0.7 is not between 0 and ranking_cap 0.6"):
+    with pytest.raises(InputError, match="floor 0.7 is not between 0 and cap 0.6"):
         RankingSettings(floor=0.7)
