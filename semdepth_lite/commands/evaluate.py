@@ -22,34 +22,101 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
                          "the street, 5 on real data)")
     command.add_argument("--flip", action="store_true", help="blend each prediction with the mirrored image's")
     command.add_argument("--poses", action="store_true", help="judge the camera's path instead of depth")
+    command.add_argument("--align", action="store_true", help="poses: improve the motion by the alignment that "
+                         "training used")
+    command.add_argument("--predictions", type=Path, metavar="PLACE", help="judge another program's depth instead of a "
+                         "model: a folder with a 16-bit PNG, .npy or .npz for each image, or one array file of all")
+    command.add_argument("--disparity", action="store_true", help="the predictions are disparity, not depth")
+    command.add_argument("--depth-unit", default="1/256", help="what one step of the truth's PNGs is: 1/256, mm, cm or "
+                         "1/5000 (of a meter), or meters as a number")
+    command.add_argument("--export", type=Path, metavar="FOLDER", help="write the judged depth as KITTI's 16-bit PNGs, "
+                         "or with --poses the paths as KITTI and TUM files")
     command.add_argument("--output", type=Path, help="JSON file of the report (default: in the run folder)")
     add_data(command)
     add_device(command)
 
 
 def run_evaluate(args: argparse.Namespace) -> dict:
-    """Judge a model on a split of the street, or on real data with ground truth: its depth, or its camera's path."""
-    model, height, width, factor = open_model(args)
-    if args.poses:
-        return judge_paths(args, model, height, width, factor)
-    from ..data.by_name import open_data, truth_batches
-    from ..data.sources import batches
-    from ..evaluation.prediction import depth_predictor
+    """Judge depth or a camera path on a split of the street, or on real data with ground truth."""
     from ..evaluation.report import evaluate
 
-    protocol, predict = protocol_of(args, factor), depth_predictor(model, args.flip)
+    check_evaluation(args)
+    if args.predictions is not None:
+        model, height, width, factor = None, *OUTSIDE_SIZE, 1.0
+    else:
+        model, height, width, factor = open_model(args)
+    if args.poses:
+        return judge_paths(args, model, height, width, factor)
+    about, truth, names, size = open_truth(args, height, width)
+    predict, how = predictor_of(args, model, names)
+    report = evaluate(predict, truth, protocol_of(args, factor), depth_writer(args.export, names))
+    where = args.run or Path()
+    output = args.output or where / f"evaluation_{args.split if args.data == 'street' else 'data'}.json"
+    report.save(output)
+    remarks = truth.remarks()
+    text = "\n".join([f"{about}; {how or f'network at {size[1]}x{size[0]}'}", report.table(), *remarks,
+                      f"per-image values are in {output}"])
+    return {"report": str(output), **report.summary(), "remarks": remarks, "text": text}
+
+
+# at which the images of real data are read where no network sees them
+OUTSIDE_SIZE = (64, 192)
+
+
+def check_evaluation(args: argparse.Namespace) -> None:
+    """Refuse arguments that have no use together."""
+    if args.predictions is not None and (args.run or args.weights or args.pretrained or args.poses or args.flip):
+        raise InputError("--predictions judges files of depth, so --run, --weights, --pretrained, --poses and --flip "
+                         "have no use beside it; leave them out.")
+    if args.disparity and args.predictions is None:
+        raise InputError("--disparity tells what --predictions holds; name them, or leave it out.")
+    if args.align and not args.poses:
+        raise InputError("--align improves the motion of --poses; add it, or leave --align out.")
+
+
+def open_truth(args: argparse.Namespace, height: int, width: int):
+    """Open what is judged by: a sentence about it, its batches in meters, each image's name, and the images' size."""
+    from ..data.by_name import open_data, truth_batches
+    from ..data.sources import batches
+    from ..evaluation.truth import TruthInUnit, parse_depth_unit
+
+    unit = parse_depth_unit(args.depth_unit)
     if args.data == "street":
         split = open_street(args, args.split)
-        about, truth = f"street {args.split} of preset {args.preset}: {len(split)} images", batches(split)
-        height, width = split.height, split.width
-    else:
-        source = open_data(args.data, height, width, data_options(args, neighbors=False))
-        about, truth = f"{source.name}: {len(source)} images, truth {args.depth or 'measured'}", truth_batches(source)
-    report = evaluate(predict, truth, protocol)
-    output = args.output or (args.run or Path()) / f"evaluation_{args.split if args.data == 'street' else 'data'}.json"
-    report.save(output)
-    return {"report": str(output), **report.summary(),
-            "text": f"{about}; network at {width}x{height}\n{report.table()}\nper-image values are in {output}"}
+        about, names = f"street {args.split} of preset {args.preset}: {len(split)} images", range(len(split))
+        return about, TruthInUnit(batches(split)), [f"{index:06d}" for index in names], (split.height, split.width)
+    source = open_data(args.data, height, width, data_options(args, neighbors=False))
+    about = f"{source.name}: {len(source)} images, truth {args.depth or 'measured'}"
+    names = [source.target_file(index).stem for index in range(len(source))]
+    return about, TruthInUnit(truth_batches(source), unit), names, (height, width)
+
+
+def predictor_of(args: argparse.Namespace, model, names: list[str]):
+    """Return what predicts depth, a model or files, and a sentence about the files."""
+    from ..evaluation.outside import OutsidePredictions
+    from ..evaluation.prediction import depth_predictor
+
+    if args.predictions is None:
+        return depth_predictor(model, args.flip), ""
+    outside = OutsidePredictions(args.predictions, names, args.disparity)
+    return outside, f"predictions of {outside.about}"
+
+
+def depth_writer(folder: Path | None, names: list[str]):
+    """Return the function that writes judged depth as KITTI's PNGs; None where nothing is exported."""
+    from ..data.image_files import write_depth_png
+
+    if folder is None:
+        return None
+    unique = len(set(names)) == len(names)
+
+    def write(batch, depth) -> None:
+        for index, judged in zip(batch.index.tolist(), depth):
+            if not judged.isfinite().all():  # its truth gave no scale
+                continue
+            write_depth_png(folder / f"{names[index] if unique else f'{index:010d}'}.png", judged[0].cpu().numpy())
+
+    return write
 
 
 def protocol_of(args: argparse.Namespace, factor: float):
@@ -78,8 +145,8 @@ def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor
         source = open_street(args, args.split)
     else:
         source = open_data(args.data, height, width, data_options(args, poses=True))
-    reports = evaluate_paths(model, source, factor)
+    reports = evaluate_paths(model, source, factor, args.align, args.export)
     output = args.output or (args.run or Path()) / f"paths_{args.split if args.data == 'street' else 'data'}.json"
     found = paths_json(reports)
     write_json(output, found)
-    return {"report": str(output), **found, "text": f"{source.name}: {paths_table(reports)}\nwritten to {output}"}
+    return {"report": str(output), **found, "text": f"{source.name}: {paths_table(reports, align=args.align)}\nwritten to {output}"}

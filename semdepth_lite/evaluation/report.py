@@ -106,21 +106,24 @@ def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol = Protocol()) -> Report:
+def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol = Protocol(),
+             keep: Callable[[Triplet, torch.Tensor], None] | None = None) -> Report:
     """Judge a predictor on every image of some batches.
 
     A prediction of another size than the truth is resized as Monodepth2 does: its disparity, bilinearly [code: MD2].
 
     Args:
-        predict: takes a Triplet, returns depth (B, 1, h, w).
+        predict: Function of a Triplet that returns depth (B, 1, h, w).
         batches: Triplets with true depth; labels and moving masks are used where they are there.
-        protocol: how to judge.
+        protocol: How to judge.
+        keep: Function that is given each batch with its depth as it was judged (B, 1, H, W), scaled and at the size
+            of the truth.
 
     Returns:
         The report, images in the order of the batches.
 
     Raises:
-        InputError: if there is no batch or a batch has no depth.
+        InputError: If there is no batch, a batch has no depth, or no image has a pixel to judge.
     """
     parts: list[dict[str, np.ndarray]] = []
     for triplet in batches:
@@ -133,6 +136,12 @@ def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol 
                 depth = 1 / disparity
         judged = evaluate_batch(depth, triplet.depth, triplet.labels, triplet.moving, protocol)
         parts.append({name: value.cpu().double().numpy() for name, value in judged.items()})
+        if keep is not None:
+            keep(triplet, depth * judged["scale"][:, None, None, None])
     if not parts:
         raise InputError("there is no image to evaluate; check the split and the folder.")
+    if not any(part["pixels"].sum() for part in parts):
+        raise InputError(f"no image has a pixel of true depth between {protocol.min_depth:g} and "
+                         f"{protocol.max_depth:g} m (crop {protocol.crop}); check the depth files, their unit, the cap "
+                         "and the crop.")
     return Report.of({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, protocol)

@@ -1,4 +1,4 @@
-"""The camera path that a model's pose network says, beside the true one.
+"""The camera path that a model's pose network predicts, beside the true one and beside trivial ones.
 
 Motions between neighboring frames are chained to a path; what breaks a clip (a gap, the end of a scene or of a drive)
 begins a new one. A monocular path has no unit of length: the snippet error fits a scale to every five frames, the
@@ -6,8 +6,10 @@ begins a new one. A monocular path has no unit of length: the snippet error fits
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from ..data.sources import Source
 from ..data.triplet import Triplet
 from ..metrics import align_trajectory, kitti_segment_errors, pair_errors, snippet_ate, trajectory_ate
 from ..model import Model
+from .path_files import write_path
 from .prediction import to_scale
 
 SNIPPET = 5  # frames, as SfMLearner has it
@@ -89,55 +92,108 @@ def chain(motions: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def predicted_and_true(model: Model, source: Source, path: list[int], batch: int = 8
+def predicted_and_true(model: Model, source: Source, path: list[int], align: bool = False, batch: int = 8
                        ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return predicted and true poses along a path, (N + 2, 4, 4) each.
 
+    Args:
+        model: Model with a pose network.
+        source: Source with true poses.
+        path: Indices of the path's targets.
+        align: Whether the motion is improved by the direct alignment that the model was trained with.
+        batch: Number of targets read at a time.
+
     Raises:
-        InputError: if the model has no pose network or the source no poses.
+        InputError: If the model has no pose network, the source no poses, or the model was trained without alignment.
     """
+    if align and not model.alignment:
+        raise InputError("this model was trained without alignment, so its motion cannot be aligned the same way; "
+                         "leave --align out.")
     device = next(model.parameters()).device
     model.eval()
-    said, true = [], []
+    predicted, true = [], []
     for start in range(0, len(path), batch):
         triplet = source.triplet(np.array(path[start:start + batch]))
         if triplet.T_source_target is None:
             raise InputError(f"{source.name} has no true poses, so there is no path to judge by; use KITTI odometry, "
                              "KITTI raw with oxts, or the street.")
-        there = triplet.to(device)
-        said.append(model.motion(there.target, there.sources).cpu())
+        here = triplet.to(device)
+        motion = model.motion(here.target, here.sources)
+        if align:
+            motion = model.aligned(motion, here, model.predict(here.target, model.semantics_of(here)).depth)
+        predicted.append(motion.cpu())
         true.append(triplet.T_source_target)
-    return chain(torch.cat(said)), chain(torch.cat(true))
+    return chain(torch.cat(predicted)), chain(torch.cat(true))
 
 
-def judge_path(pred: torch.Tensor, true: torch.Tensor, first: int = 0) -> PathReport:
-    """Compare two paths (N, 4, 4), camera-to-world, by every metric of `PathReport`."""
+def frame_number(source: Source, index: int) -> int:
+    """Return the number of the first frame of a path in its sequence, which its file's name ends with; 0 if unknown."""
+    neighbors, frames = getattr(source, "neighbors", None), getattr(source, "frames", None)
+    if neighbors is None or frames is None:
+        return 0
+    digits = re.findall(r"\d+", frames.files[int(neighbors[index][0])].stem)
+    return int(digits[-1]) if digits else 0
+
+
+def trivial_paths(true: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the paths that need no network: a camera that stands still, and one that drives straight ahead.
+
+    The second has the true path's mean speed along the first camera's axis.
+
+    Args:
+        true: (N, 4, 4) true poses, m.
+    """
+    still = torch.eye(4, dtype=true.dtype).repeat(len(true), 1, 1)
+    ahead = still.clone()
+    ahead[:, 2, 3] = torch.arange(len(true), dtype=true.dtype) * (true[1:, :3, 3] - true[:-1, :3, 3]).norm(dim=1).mean()
+    return {"standing still": still, "straight ahead": ahead}
+
+
+def judge_path(pred: torch.Tensor, true: torch.Tensor, first: int = 0, number: int = 0) -> PathReport:
+    """Compare two paths by every metric of `PathReport`.
+
+    Args:
+        pred: (N, 4, 4) predicted poses, camera-to-world.
+        true: (N, 4, 4) true poses, m.
+        first: Index of the path's first target in its source.
+        number: Number of the path's first frame in its sequence, from which segments are counted.
+    """
     snippets = snippet_ate(pred, true, SNIPPET)
-    t_err, r_err = kitti_segment_errors(align_trajectory(pred, true, 7), true)
+    t_err, r_err = kitti_segment_errors(align_trajectory(pred, true, 7), true, first=number)
     spread = float(snippets.std()) if len(snippets) > 1 else 0.0
     length = float((true[1:, :3, 3] - true[:-1, :3, 3]).norm(dim=1).sum())
     return PathReport(first, len(true), length, float(snippets.mean()), spread, float(trajectory_ate(pred, true, 7)),
                       float(trajectory_ate(pred, true, 6)), t_err, r_err)
 
 
-def evaluate_paths(model: Model, source: Source, factor: float = 1.0) -> list[PathReport]:
-    """Judge the camera path of a model on every unbroken path of at least five frames.
+def evaluate_paths(model: Model, source: Source, factor: float = 1.0, align: bool = False,
+                   export: Path | None = None) -> dict[str, list[PathReport]]:
+    """Judge the camera path of a model on every unbroken path of at least five frames, beside trivial paths.
 
     Args:
-        model: with a pose network.
-        source: with true poses.
-        factor: meters per unit of the model, where it is known; it matters to the 6-DoF error alone.
+        model: Model with a pose network.
+        source: Source with true poses.
+        factor: Meters per unit of the model, where it is known; it matters to the 6-DoF error alone.
+        align: Whether the motion is improved by the direct alignment that the model was trained with.
+        export: Folder for the predicted paths as KITTI and TUM files; None writes none.
+
+    Returns:
+        "network", "standing still" and "straight ahead", each with one report a path.
 
     Raises:
-        InputError: if there is no such path, or poses are missing on either side.
+        InputError: If there is no such path, or poses are missing on either side.
     """
-    reports = []
+    reports: dict[str, list[PathReport]] = {}
     for path in find_paths(source):
         if len(path) + 2 < SNIPPET:
             continue
-        pred, true = predicted_and_true(model, source, path)
+        pred, true = predicted_and_true(model, source, path, align)
         pred[:, :3, 3] *= factor
-        reports.append(judge_path(pred, true, path[0]))
+        number = frame_number(source, path[0])
+        for name, poses in {"network": pred, **trivial_paths(true)}.items():
+            reports.setdefault(name, []).append(judge_path(poses, true, path[0], number))
+        if export is not None:
+            write_path(export, f"path_{path[0]:06d}", pred, number)
     if not reports:
         raise InputError(f"{source.name} has no path of {SNIPPET} frames in a row; a path needs that many.")
     return reports
@@ -149,26 +205,31 @@ def mean_of(reports: list[PathReport], name: str) -> float:
     return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
 
 
-def paths_json(reports: list[PathReport]) -> dict:
-    """Return the mean over paths and every path as JSON wants them, null where there is no number."""
+def paths_json(reports: dict[str, list[PathReport]]) -> dict:
+    """Return the means over paths and every path of the network as JSON wants them, null where there is no number."""
     def plain(value: float) -> float | None:
         return value if np.isfinite(value) else None
 
     names = [field.name for field in fields(PathReport) if field.name != "first"]
-    return {"mean": {name: plain(mean_of(reports, name)) for name in names},
-            "paths": [{name: plain(value) for name, value in asdict(report).items()} for report in reports]}
+    means = {kind: {name: plain(mean_of(rows, name)) for name in names} for kind, rows in reports.items()}
+    return {"mean": means.pop("network"), "trivial": means,
+            "paths": [{name: plain(value) for name, value in asdict(row).items()} for row in reports["network"]]}
 
 
-def paths_table(reports: list[PathReport], most: int = 12) -> str:
-    """Return a text table: one row a path (the first `most`), and their mean."""
+def paths_table(reports: dict[str, list[PathReport]], most: int = 12, align: bool = False) -> str:
+    """Return a text table: one row a path of the network (the first `most`), their mean, and that of trivial paths."""
     names = ("length", "ate5", "ate5_std", "ate7", "ate6", "t_err", "r_err")
-    rows = [(str(report.first), report.frames, [getattr(report, name) for name in names]) for report in reports[:most]]
-    rows.append(("mean", sum(report.frames for report in reports), [mean_of(reports, name) for name in names]))
-    card = (f"{len(reports)} paths, motion of the pose network alone, frame to frame; ate5: {SNIPPET}-frame error, a "
-            "scale fitted to each snippet (m)\nate7, ate6: whole path aligned with and without a scale (m); t_err (%), "
-            "r_err (deg / 100 m) over 100 to 800 m after the 7-DoF alignment, - for shorter paths")
-    head = f"{'first target':<14}{'frames':>8}" + "".join(f"{name:>10}" for name in names)
-    lines = [f"{first:<14}{frames:>8}" + "".join(f"{value:>10.4f}" if np.isfinite(value) else f"{'-':>10}"
+    network = reports["network"]
+    rows = [(str(row.first), row.frames, [getattr(row, name) for name in names]) for row in network[:most]]
+    rows += [("mean" if kind == "network" else kind, sum(row.frames for row in some),
+              [mean_of(some, name) for name in names]) for kind, some in reports.items()]
+    motion = "improved by the alignment of the training" if align else "alone"
+    card = (f"{len(network)} paths, motion of the pose network {motion}, frame to frame; ate5: {SNIPPET}-frame error, "
+            "a scale fitted to each snippet (m)\nate7, ate6: whole path aligned with and without a scale (m); "
+            "t_err (%), r_err (deg / 100 m) over 100 to 800 m from every tenth frame of the sequence, after the 7-DoF alignment, "
+            "- for shorter paths")
+    head = f"{'first target':<16}{'frames':>8}" + "".join(f"{name:>10}" for name in names)
+    lines = [f"{first:<16}{frames:>8}" + "".join(f"{value:>10.4f}" if np.isfinite(value) else f"{'-':>10}"
                                                  for value in values) for first, frames, values in rows]
     return "\n".join([card, head, *lines])
 

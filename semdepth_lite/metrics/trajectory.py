@@ -86,7 +86,7 @@ def trajectory_ate(pred: torch.Tensor, true: torch.Tensor, dof: int = 7) -> torc
 
 
 def kitti_segment_errors(pred: torch.Tensor, true: torch.Tensor, lengths: tuple[float, ...] = KITTI_LENGTHS,
-                         step: int = 10) -> tuple[float, float]:
+                         step: int = 10, first: int = 0) -> tuple[float, float]:
     """Compute KITTI's drift: translation and rotation error of segments of 100 to 800 m.
 
     From every `step`-th frame and for each length, the segment ends at the first frame whose true path length from
@@ -98,6 +98,8 @@ def kitti_segment_errors(pred: torch.Tensor, true: torch.Tensor, lengths: tuple[
         true: (N, 4, 4) true poses, m.
         lengths: Lengths of the segments, m.
         step: Number of frames between starts.
+        first: Number of the first pose in its sequence; segments start where this number is a multiple of `step`,
+            as in the development kit.
 
     Returns:
         t_err in percent and r_err in degrees per 100 m; nan both for a path shorter than every length.
@@ -109,14 +111,14 @@ def kitti_segment_errors(pred: torch.Tensor, true: torch.Tensor, lengths: tuple[
     pred, true = _checked(pred, true, 2)
     strides = (true[1:, :3, 3] - true[:-1, :3, 3]).norm(dim=1)
     path = torch.cat([strides.new_zeros(1), strides.cumsum(0)])
-    starts = torch.arange(0, len(true), step, device=true.device)
+    starts = torch.arange(-first % step, max(len(true), -first % step), step, device=true.device)
     length = torch.tensor(lengths, dtype=path.dtype, device=path.device)
-    first = starts[:, None].expand(-1, len(length)).flatten()
+    begin = starts[:, None].expand(-1, len(length)).flatten()
     length = length.expand(len(starts), -1).flatten()
-    last = torch.searchsorted(path, path[first] + length, right=True)
+    last = torch.searchsorted(path, path[begin] + length, right=True)
     whole = last < len(true)
-    first, last, length = first[whole], last[whole], length[whole]
-    error = _motion(pred[last], pred[first]) @ _motion(true[first], true[last])
+    begin, last, length = begin[whole], last[whole], length[whole]
+    error = _motion(pred[last], pred[begin]) @ _motion(true[begin], true[last])
     t_err = error[:, :3, 3].norm(dim=1) / length
     r_err = rotation_angle(error[:, :3, :3]) / length
     return 100 * float(t_err.mean()), 100 * float(torch.rad2deg(r_err).mean())

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from semdepth_lite.camera import rigid_transform
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.kitti.poses import read_odometry_poses
 from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.evaluation.trajectories import (
     chain,
@@ -19,8 +21,9 @@ from semdepth_lite.evaluation.trajectories import (
     paths_json,
     paths_table,
     predicted_and_true,
+    trivial_paths,
 )
-from semdepth_lite.metrics import KITTI_LENGTHS
+from semdepth_lite.metrics import KITTI_LENGTHS, align_trajectory, kitti_segment_errors
 
 
 def walk(frames: int, stride: float = 1.0, turn: float = 0.02) -> torch.Tensor:
@@ -93,13 +96,13 @@ def test_a_step_of_two_gives_two_interleaved_paths():
 
 def test_the_truth_has_no_error_in_any_unit():
     drive = Drive(walk(300), [260, 40])
-    reports = evaluate_paths(Seer(drive, unit=7.0), drive)
+    reports = evaluate_paths(Seer(drive, unit=7.0), drive)["network"]
     assert [(r.first, r.frames) for r in reports] == [(0, 260), (258, 40)]
     assert all(r.ate5 < 1e-5 and r.ate7 < 1e-4 for r in reports) and reports[0].length == pytest.approx(259, rel=1e-4)
     assert reports[0].ate6 > 10  # without a scale, a path a seventh as long is far off
     assert reports[0].t_err < 1e-3 and reports[0].r_err < 1e-3
     assert math.isnan(reports[1].t_err) and reports[1].length < KITTI_LENGTHS[0]
-    metric = evaluate_paths(Seer(drive, unit=7.0), drive, factor=7.0)
+    metric = evaluate_paths(Seer(drive, unit=7.0), drive, factor=7.0)["network"]
     assert metric[0].ate6 < 1e-3
 
 
@@ -120,10 +123,64 @@ def test_the_table_and_the_json_hold_every_path_and_no_nan():
     reports = evaluate_paths(Seer(drive, unit=2.0), drive)
     found = json.loads(json.dumps(paths_json(reports), allow_nan=False))
     assert len(found["paths"]) == 2 and found["paths"][1]["t_err"] is None and found["mean"]["t_err"] >= 0
+    assert found["trivial"]["standing still"]["ate5"] > found["trivial"]["straight ahead"]["ate5"] > 0
     lines = paths_table(reports).splitlines()
-    assert lines[-1].startswith("mean") and "300" in lines[-1] and lines[-2].split()[-2:] == ["-", "-"]
+    assert [line[:14].strip() for line in lines[-3:]] == ["mean", "standing still", "straight ahead"]
+    assert "300" in lines[-3] and lines[-4].split()[-2:] == ["-", "-"]
     assert "5-frame" in lines[0] and "7-DoF" in lines[1]
     assert len(paths_table(reports, most=1).splitlines()) == len(lines) - 1
+
+
+def test_trivial_paths_are_judged_by_hand():
+    poses = walk(9, stride=2.0, turn=0.0)
+    trivial = trivial_paths(poses)
+    still, ahead = (judge_path(trivial[name], poses) for name in ("standing still", "straight ahead"))
+    assert ahead.ate5 == pytest.approx(0, abs=1e-12) and ahead.ate6 == pytest.approx(0, abs=1e-12)
+    assert still.ate5 == pytest.approx(math.sqrt(sum((2.0 * i) ** 2 for i in range(5))) / 5)
+
+
+def test_segments_start_at_every_tenth_frame_of_the_sequence():
+    true = walk(260)
+    pred = true.clone()
+    pred[:, 0, 3] += 0.01 * torch.arange(260, dtype=torch.float64) ** 1.5  # drifts more and more: starts matter
+    whole, later = judge_path(pred, true), judge_path(pred[3:], true[3:], number=3)
+    aligned = align_trajectory(pred[3:], true[3:], 7)
+    expected = kitti_segment_errors(aligned[7:], true[10:])  # its first start is frame 10 of the sequence
+    assert (later.t_err, later.r_err) == pytest.approx(expected) and later.t_err != pytest.approx(whole.t_err, rel=1e-3)
+    assert later.t_err != pytest.approx(kitti_segment_errors(aligned, true[3:])[0], rel=1e-6)
+
+
+def test_the_alignment_of_the_training_is_used_or_refused():
+    drive = Drive(walk(8), [8])
+    seer = Seer(drive)
+    seer.alignment = 0
+    with pytest.raises(InputError, match="trained without alignment"):
+        evaluate_paths(seer, drive, align=True)
+    calls = []
+    seer.alignment, seer.semantics_of = 2, lambda batch: None
+    seer.predict = lambda images, semantics: SimpleNamespace(depth=torch.ones(len(images), 1, 2, 2))
+
+    def aligned(motion, batch, depth):
+        calls.append(depth.shape)
+        return drive.motions(batch.target[:, 0, 0, 0].long().numpy())
+
+    seer.aligned, seer.motion = aligned, lambda target, sources: torch.eye(4).expand(len(target), 2, 4, 4)
+    assert evaluate_paths(seer, drive, align=True)["network"][0].ate7 < 1e-6 and calls == [(6, 1, 2, 2)]
+
+
+def test_paths_are_written_for_other_tools(tmp_path):
+    drive = Drive(walk(20), [12, 8])
+    evaluate_paths(Seer(drive, unit=2.0), drive, factor=2.0, export=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "path_000000.tum", "path_000000.txt", "path_000010.tum", "path_000010.txt"]
+    true = torch.linalg.inv(drive.poses[0]) @ drive.poses[:12]
+    read = read_odometry_poses(tmp_path / "path_000000.txt")
+    assert np.abs(read - true.numpy()).max() < 1e-6
+    rows = np.loadtxt(tmp_path / "path_000000.tum")
+    assert rows[:, 0].tolist() == list(range(12)) and np.abs(rows[:, 1:4] - true[:, :3, 3].numpy()).max() < 1e-6
+    x, y, z, w = rows[-1, 4:]  # back to a rotation by the formula
+    column = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)])
+    assert np.abs(column - true[-1, :3, 0].numpy()).max() < 1e-6
 
 
 def test_what_cannot_be_judged_is_refused():
