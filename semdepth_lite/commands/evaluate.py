@@ -149,4 +149,5 @@ def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor
     output = args.output or (args.run or Path()) / f"paths_{args.split if args.data == 'street' else 'data'}.json"
     found = paths_json(reports)
     write_json(output, found)
-    return {"report": str(output), **found, "text": f"{source.name}: {paths_table(reports, align=args.align)}\nwritten to {output}"}
+    text = f"{source.name}: {paths_table(reports, align=args.align)}\nwritten to {output}"
+    return {"report": str(output), **found, "text": text}

@@ -226,8 +226,8 @@ def paths_table(reports: dict[str, list[PathReport]], most: int = 12, align: boo
     motion = "improved by the alignment of the training" if align else "alone"
     card = (f"{len(network)} paths, motion of the pose network {motion}, frame to frame; ate5: {SNIPPET}-frame error, "
             "a scale fitted to each snippet (m)\nate7, ate6: whole path aligned with and without a scale (m); "
-            "t_err (%), r_err (deg / 100 m) over 100 to 800 m from every tenth frame of the sequence, after the 7-DoF alignment, "
-            "- for shorter paths")
+            "t_err (%), r_err (deg / 100 m) over 100 to 800 m from every tenth frame of the sequence, after the 7-DoF "
+            "alignment, - for shorter paths")
     head = f"{'first target':<16}{'frames':>8}" + "".join(f"{name:>10}" for name in names)
     lines = [f"{first:<16}{frames:>8}" + "".join(f"{value:>10.4f}" if np.isfinite(value) else f"{'-':>10}"
                                                  for value in values) for first, frames, values in rows]
