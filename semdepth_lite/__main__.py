@@ -10,6 +10,7 @@ from .commands.benchmark import add_benchmark, run_benchmark
 from .commands.doctor import add_doctor, run_doctor
 from .commands.download import add_download, run_download
 from .commands.evaluate import add_evaluation, run_evaluate
+from .commands.export import add_export, run_export
 from .commands.label import add_labeling, run_label
 from .commands.lessons import add_lessons, run_lessons
 from .commands.options import HelpFormatter, Parser
@@ -26,6 +27,7 @@ COMMANDS = {
     "train": (run_train, add_training, "Train a model; an unfinished run in the folder is continued."),
     "evaluate": (run_evaluate, add_evaluation, "Judge a model by every metric."),
     "predict": (run_predict, add_prediction, "Write depth (16-bit PNG), a colored picture and a point cloud."),
+    "export": (run_export, add_export, "Write a trained network as ONNX or as a program of torch.export."),
     "render": (run_render, add_rendering, "Write a street video in the folder layout of KITTI raw, with previews."),
     "benchmark": (run_benchmark, add_benchmark, "Time a training step beside its networks alone."),
     "doctor": (run_doctor, add_doctor, "Look at a clip before training: intrinsics, parallax, movers, blur."),

@@ -29,7 +29,7 @@ def point_count(count: int, height: int, width: int) -> int:
 
     Scaled with the number of pixels instead, the points of a small image reach a third as much of its borders.
     """
-    return min(height * width, max(4, round(count * width / 640)))
+    return min(int(height * width), max(4, round(count * int(width) / 640)))  # int: tracing gives tensors
 
 
 def edge_strength(probabilities: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,38 @@
+"""`export`: write a trained network as ONNX or as a program of torch.export."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..common.contracts import InputError
+from .options import open_model
+
+
+def add_export(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `export`."""
+    command.add_argument("source", help="run folder, or the name of weights that come with the package")
+    command.add_argument("file", type=Path, help="file to write, .onnx or .pt2: images (B, 3, H, W) in [0, 1] to depth "
+                         "(B, 1, H, W)")
+    command.add_argument("--height", type=int, help="image height, pixels (default: the training's)")
+    command.add_argument("--width", type=int, help="image width, pixels (default: the training's)")
+    command.add_argument("--batch", type=int, help="number of images in a batch (default: any)")
+    command.set_defaults(weights=None, device="cpu")
+
+
+def run_export(args: argparse.Namespace) -> dict:
+    """Export a model, and tell how far the file's depth is from the model's."""
+    from ..evaluation.export import export_model
+    from ..pretrained import PRETRAINED
+
+    folder = Path(args.source)
+    if not folder.is_dir() and args.source not in PRETRAINED:
+        raise InputError(f"{args.source} is neither a run folder nor one of {', '.join(PRETRAINED)}; name one of them.")
+    args.run, args.pretrained = (folder, None) if folder.is_dir() else (None, args.source)
+    model, height, width, _ = open_model(args)
+    height, width = args.height or height, args.width or width
+    difference = export_model(model, args.file, height, width, args.batch)
+    checked = "not checked, because onnxruntime is not installed" if difference is None else \
+        f"its depth differs from the model's by {difference:.1e} at most (relative)"
+    batch = "any" if args.batch is None else args.batch
+    return {"file": str(args.file), "height": height, "width": width, "batch": args.batch, "difference": difference,
+            "text": f"{args.file}: images of {width}x{height}, batch {batch}; {checked}"}
