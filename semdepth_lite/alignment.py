@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import axis_angle_to_matrix, backproject
+from .common.precision import at_least_float32
 
 
 def with_gradient(image: torch.Tensor) -> torch.Tensor:
@@ -32,9 +33,9 @@ def equations(g: torch.Tensor, Y: torch.Tensor, residual: torch.Tensor) -> torch
     which is g, Y x g and 1, and below it the residual itself.
 
     Args:
-        g: (N, 3, P) by the point, see the head of this file.
-        Y: (N, 3, P) the points in the source camera.
-        residual: (N, P).
+        g: (N, 3, P) derivative by the point, see the head of this file.
+        Y: (N, 3, P) points in the source camera.
+        residual: (N, P) differences of gray values.
     """
     rows = g.new_empty(len(g), 8, g.shape[2])
     rows[:, :3], rows[:, 6], rows[:, 7] = g, 1, residual
@@ -50,15 +51,15 @@ def twist_step(T: torch.Tensor, points: torch.Tensor, target: torch.Tensor, sour
 
     Args:
         T: (N, 4, 4) T_source_target to improve.
-        points: (N, 3, P) of some pixels of the target view.
-        target: (N, P) their gray values.
+        points: (N, 3, P) points of some pixels of the target view.
+        target: (N, P) gray values of these pixels.
         source: (N, 3, H, W) gray image and its gradient.
-        K: (N, 3, 3), pixels.
-        damping: share of the diagonal added to it (Levenberg-Marquardt).
-        reach: largest rotation of a step, radians.
+        K: (N, 3, 3) intrinsics, pixels.
+        damping: Share of the diagonal that is added to it (Levenberg-Marquardt).
+        reach: Largest rotation of a step, radians.
 
     Returns:
-        (N, 4, 4).
+        (N, 4, 4) improved motion.
     """
     height, width = source.shape[-2:]
     Y = torch.baddbmm(T[:, :3, 3:], T[:, :3, :3], points)
@@ -66,7 +67,7 @@ def twist_step(T: torch.Tensor, points: torch.Tensor, target: torch.Tensor, sour
     to_grid = torch.stack((2 / (width - 1) * x - one, 2 / (height - 1) * y - one, one), 1)  # -1 to 1 over the image
     image = to_grid @ Y
     grid = image[:, :2].div_(image[:, 2:].clamp_(min=1e-7))                                     # (N, 2, P)
-    # where depth is no number, the step is none either, whatever is read there
+    # where depth is nan, so is the step, whatever is read there
     read = F.grid_sample(source, grid.movedim(1, -1)[:, None], mode="bilinear", padding_mode="border",
                          align_corners=True)[:, :, 0]
     residual = read[:, 0] - target
@@ -100,17 +101,18 @@ def align_motion(T_source_target: torch.Tensor, depth: torch.Tensor, target: tor
     half the rotation error of an image reduced by two, at the same cost.
 
     Args:
-        T_source_target: (B, S, 4, 4) a first estimate.
-        depth: (B, 1, H, W).
-        target: (B, 1, H, W) gray.
-        sources: (B, S, 1, H, W) gray.
-        K: (B, 3, 3), pixels.
-        steps: Gauss-Newton steps.
-        every: which pixels are used, along rows and columns.
+        T_source_target: (B, S, 4, 4) motions, a first estimate.
+        depth: (B, 1, H, W) z of the target view, meters.
+        target: (B, 1, H, W) gray image.
+        sources: (B, S, 1, H, W) gray images.
+        K: (B, 3, 3) intrinsics, pixels.
+        steps: Number of Gauss-Newton steps.
+        every: Distance of the pixels that are used, along rows and columns.
 
     Returns:
-        (B, S, 4, 4), without gradient. Where a step gives no finite motion, the first estimate stays.
+        (B, S, 4, 4) motions, without gradient. Where a step gives no finite motion, the first estimate stays.
     """
+    T_source_target, depth, target, sources, K = at_least_float32(T_source_target, depth, target, sources, K)
     count = sources.shape[1]
     T = T_source_target.flatten(0, 1)
     chosen = (..., slice(every // 2, None, every), slice(every // 2, None, every))

@@ -8,14 +8,11 @@ T_a_c = T_a_b @ T_b_c.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 
 from .common.contracts import InputError, check_sizes
-
-if TYPE_CHECKING:
-    import torch
+from .common.precision import at_least_float32
 
 
 def intrinsics(fx: float, fy: float, cx: float, cy: float) -> torch.Tensor:
@@ -28,11 +25,11 @@ def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
 
     Args:
         K: (3, 3) or (B, 3, 3) intrinsics, pixels.
-        height, width: image size, pixels.
+        height, width: Size of the image, pixels.
 
     Raises:
-        InputError: if K is not 3x3, looks normalized, or puts the principal point outside the image, or so close to its
-            left rim that it can be none.
+        InputError: if K is not 3x3, holds a focal length that is not positive or a number that is not finite, looks
+            normalized, or has its principal point outside the image or less than 2 px from its left rim.
     """
     if K.shape[-2:] != (3, 3):
         raise InputError(f"K has shape {tuple(K.shape)}, expected (3, 3) or (B, 3, 3).")
@@ -57,7 +54,8 @@ def resize_intrinsics(K: torch.Tensor, scale_x: float, scale_y: float) -> torch.
 
 
 def invert_intrinsics(K: torch.Tensor) -> torch.Tensor:
-    """Return K^-1 (..., 3, 3). Whether K has one is not asked, because a GPU would be waited for to learn it."""
+    """Return K^-1 (..., 3, 3), in float32 at least; that K has one is not checked, as it would make a GPU wait."""
+    K, = at_least_float32(K)
     return torch.linalg.inv_ex(K).inverse
 
 
@@ -111,6 +109,7 @@ def backproject(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     check_sizes(K, "K", "B33", B=sizes["B"])
+    depth, K = at_least_float32(depth, K)
     u, v = pixel_grid(sizes["H"], sizes["W"], depth)
     pixels = torch.stack(torch.broadcast_tensors(u, v, torch.ones_like(u)))
     rays = torch.einsum("bij,jhw->bihw", invert_intrinsics(K), pixels)
@@ -119,6 +118,7 @@ def backproject(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
 
 def transform_points(T: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Apply rigid motions T (B, 4, 4) to points (B, 3, H, W)."""
+    T, points = at_least_float32(T, points)
     return torch.einsum("bij,bjhw->bihw", T[:, :3, :3], points) + T[:, :3, 3, None, None]
 
 
@@ -129,7 +129,7 @@ def project(points: torch.Tensor, K: torch.Tensor) -> tuple[torch.Tensor, torch.
     and the returned z tells them apart.
 
     Args:
-        points: (B, 3, H, W) meters.
+        points: (B, 3, H, W) points of the camera, meters.
         K: (B, 3, 3) intrinsics, pixels.
 
     Returns:
@@ -140,6 +140,7 @@ def project(points: torch.Tensor, K: torch.Tensor) -> tuple[torch.Tensor, torch.
     """
     sizes = check_sizes(points, "points", "B3HW")
     check_sizes(K, "K", "B33", B=sizes["B"])
+    points, K = at_least_float32(points, K)
     image = torch.einsum("bij,bjhw->bihw", K, points)
     z = image[:, 2:]
     return image[:, :2] / z.clamp(min=1e-7), z
@@ -163,7 +164,7 @@ def axis_angle_to_matrix(axis_angle: torch.Tensor) -> torch.Tensor:
         axis_angle: (..., 3) axis times angle, radians.
 
     Returns:
-        (..., 3, 3) rotations.
+        (..., 3, 3) rotation matrices.
     """
     squared = (axis_angle * axis_angle).sum(-1)[..., None, None]
     small = squared < 1e-6
@@ -179,12 +180,12 @@ def rigid_transform(axis_angle: torch.Tensor, translation: torch.Tensor, invert:
     """Build T = [R | t], or its inverse [R^T | -R^T t].
 
     Args:
-        axis_angle: (B, 3) radians.
-        translation: (B, 3) meters, up to the scale of monocular depth.
-        invert: whether to return the inverse motion.
+        axis_angle: (B, 3) axis times angle, radians.
+        translation: (B, 3) translation, meters, up to the scale of monocular depth.
+        invert: Whether to return the inverse motion.
 
     Returns:
-        (B, 4, 4).
+        (B, 4, 4) motions.
     """
     T = axis_angle.new_zeros(axis_angle.shape[0], 4, 4)
     T[:, :3, :3] = axis_angle_to_matrix(axis_angle)
@@ -207,11 +208,11 @@ def disp_to_depth(disp: torch.Tensor, min_depth: float = 0.1, max_depth: float =
     """Turn the network's sigmoid output into depth: 1 / depth = 1/max + (1/min - 1/max) disp [code: MD2].
 
     Args:
-        disp: any shape, in (0, 1).
-        min_depth, max_depth: the range of depth, up to scale.
+        disp: Disparity in (0, 1), any shape.
+        min_depth, max_depth: Range of depth, up to scale.
 
     Returns:
-        depth of the same shape.
+        Depth of the same shape.
     """
     return 1 / (1 / max_depth + (1 / min_depth - 1 / max_depth) * disp)
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from .camera import disp_to_depth, invert_intrinsics, pixel_grid, resize_intrinsics
 from .common.contracts import InputError
+from .common.precision import at_least_float32
 from .losses import SSIM_C1, SSIM_C2, LossSettings, LossTerms, check_loss_inputs, pyramid, resized_disp
 
 BEHIND = 1e-7  # the least z; what lies behind the camera is held there
@@ -391,6 +392,7 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
     if torch.is_grad_enabled() and (target.requires_grad or sources.requires_grad):
         raise InputError("the fused loss has no gradient by the images; take losses.self_supervised_loss, which has.")
     # Geometry and SSIM need the precision of the images, also where the networks run in bfloat16.
+    target, sources = at_least_float32(target, sources)
     K, T_source_target, *disps = (x.to(target.dtype) for x in (K, T_source_target, *disps))
     with torch.autocast(target.device.type, enabled=False):
         if settings.gray:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from .camera import disp_to_depth, halve, resize_intrinsics
 from .common.contracts import InputError, check_sizes
+from .common.precision import at_least_float32
 from .common.processes import mean_over_processes
 from .warp import warp
 
@@ -24,20 +25,21 @@ class LossSettings:
     """The photometric loss and its switches.
 
     Attributes:
-        full_resolution: bring every scale's disparity to full size before comparing (Monodepth2); otherwise compare
-            scale s with images reduced by 2^s, which is cheap.
-        gray: look at the mean of the color channels instead of each.
-        ssim: share of SSIM beside L1, 0.85 [code: MD2].
-        minimum: per pixel, the better of the sources counts; otherwise their mean.
-        automask: a pixel that the unmoved source explains at least as well teaches nothing (Godard et al. 2019).
-        automask_margin: by how much the unmoved source must be better before the pixel is left out; 0 in Monodepth2.
+        full_resolution: Whether every scale's disparity is brought to full size before comparing (Monodepth2);
+            otherwise scale s is compared with images reduced by 2^s, which is cheap.
+        gray: Whether the mean of the color channels is compared instead of each.
+        ssim: Share of SSIM beside L1, 0.85 [code: MD2].
+        minimum: Whether the better of the sources counts for each pixel; otherwise their mean.
+        automask: Whether a pixel that the unmoved source explains at least as well teaches nothing (Godard et al.
+            2019).
+        automask_margin: Lead that the unmoved source must have before the pixel is left out; 0 in Monodepth2.
             Beyond some 30 m even the true motion moves a pixel by a fraction of its size, so while depth is still
             too near there, standing still looks better and a strict mask keeps the pixel from ever learning. Training
             drops the margin after a while, see `TrainSettings.margin_until`.
-        smoothness: weight of the edge-aware smoothness at scale 0, halved from scale to scale [code: MD2].
-        mask_outside: a source counts only where its sample lies inside its frame and in front of the camera; otherwise
-            the rim's color stands in (Monodepth2).
-        min_depth, max_depth: the range of depth, up to scale.
+        smoothness: Weight of the edge-aware smoothness at scale 0, halved from scale to scale [code: MD2].
+        mask_outside: Whether a source counts only where its sample lies inside its frame and in front of the camera;
+            otherwise the color of the rim stands in (Monodepth2).
+        min_depth, max_depth: Range of depth, up to scale.
     """
 
     full_resolution: bool = True
@@ -60,14 +62,14 @@ LOSSES = {
 
 @dataclass
 class LossTerms:
-    """What the loss is made of; scalars that carry gradients.
+    """The loss and its parts; scalars that carry gradients.
 
     Attributes:
-        total: mean over the scales of photometric + weighted smoothness, plus the weighted semantic and ranking terms
+        total: Mean over the scales of photometric + weighted smoothness, plus the weighted semantic and ranking terms
             where there are any; under supervision by depth, its error in the place of the first two.
-        photometric, smoothness: their plain means over the scales.
-        semantic: cross-entropy of the semantic branch, unweighted; None without a branch.
-        ranking: the semantic-guided ranking loss, unweighted; None without it, and before it begins.
+        photometric, smoothness: Plain means over the scales.
+        semantic: Cross-entropy of the semantic branch, unweighted; None without a branch.
+        ranking: Semantic-guided ranking loss, unweighted; None without it, and before it begins.
     """
 
     total: torch.Tensor
@@ -86,6 +88,8 @@ def ssim_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     Returns:
         (B, C, H, W); 0 where the windows agree (Wang et al. 2004, eq. 13; constants and windows [code: MD2]).
     """
+    x, y = at_least_float32(x, y)
+
     def mean(image: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, 1)
 
@@ -102,17 +106,18 @@ def photometric_error(prediction: torch.Tensor, target: torch.Tensor, ssim: floa
     """Compare a synthesized view with the target: ssim (1 - SSIM)/2 + (1 - ssim) |difference|, averaged over colors.
 
     Args:
-        prediction, target: (B, C, H, W) in [0, 1].
-        ssim: share of the SSIM term.
+        prediction, target: (B, C, H, W) images in [0, 1]; the range is not checked.
+        ssim: Share of the SSIM term.
 
     Returns:
-        (B, 1, H, W) error.
+        (B, 1, H, W) error, in float32 at least.
 
     Raises:
         InputError: if the shapes differ.
     """
     sizes = check_sizes(prediction, "prediction", "BCHW")
     check_sizes(target, "target", "BCHW", **sizes)
+    prediction, target = at_least_float32(prediction, target)
     error = (1 - ssim) * (prediction - target).abs().mean(1, keepdim=True)
     if ssim:
         error = error + ssim * ssim_distance(prediction, target).mean(1, keepdim=True)
@@ -139,16 +144,24 @@ def identity_error(target: torch.Tensor, sources: torch.Tensor, settings: LossSe
 
 def reprojection_error(depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor, target: torch.Tensor,
                        sources: torch.Tensor, settings: LossSettings) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the error (B, H, W) of the warped sources, joined, and the mask (B, H, W) of pixels that have any source.
+    """Return the error of the warped sources, joined, and where it may be used.
 
     Args:
-        depth: (B, 1, H, W).
-        T_source_target: (B, S, 4, 4).
-        K: (B, 3, 3), pixels.
-        target: (B, C, H, W).
-        sources: (B, S, C, H, W).
-        settings: `ssim`, `minimum` and `mask_outside` are used.
+        depth: (B, 1, H, W) z of the target view, meters.
+        T_source_target: (B, S, 4, 4) motions.
+        K: (B, 3, 3) intrinsics, pixels.
+        target: (B, C, H, W) image in [0, 1].
+        sources: (B, S, C, H, W) images in [0, 1].
+        settings: Switches; `ssim`, `minimum` and `mask_outside` are used.
+
+    Returns:
+        error (B, H, W), and usable (B, H, W) bool: some source shows the pixel; True everywhere unless `mask_outside`.
+
+    Raises:
+        InputError: if a shape differs.
     """
+    sizes = check_sizes(sources, "sources", "BSCHW", **check_sizes(target, "target", "BCHW"))
+    check_sizes(T_source_target, "T_source_target", "BS44", B=sizes["B"], S=sizes["S"])
     views, valid = zip(*(warp(source, depth, T, K)
                          for source, T in zip(sources.unbind(1), T_source_target.unbind(1))))
     errors = source_errors(torch.stack(views, 1), target, settings.ssim)
@@ -196,8 +209,8 @@ def smoothness_loss(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """Penalize disparity steps where the image has none: mean |dx d| e^-|dx I| + mean |dy d| e^-|dy I|.
 
     Args:
-        disp: (B, 1, H, W), usually divided by its mean, so that shrinking it does not pay.
-        image: (B, C, H, W) at the same size.
+        disp: (B, 1, H, W) disparity, usually divided by its mean, so that shrinking it does not pay.
+        image: (B, C, H, W) image of the same size.
 
     Returns:
         Scalar (Godard et al. 2019, eq. 3).
@@ -207,6 +220,7 @@ def smoothness_loss(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """
     sizes = check_sizes(disp, "disp", "B1HW")
     check_sizes(image, "image", "BCHW", **sizes)
+    disp, image = at_least_float32(disp, image)
     weight_x, weight_y = edge_weights(image)
     dx = (disp[..., 1:] - disp[..., :-1]).abs()
     dy = (disp[..., 1:, :] - disp[..., :-1, :]).abs()
@@ -255,7 +269,7 @@ def check_loss_inputs(disps: list[torch.Tensor], target: torch.Tensor, sources: 
 
 def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
                          T_source_target: torch.Tensor, settings: LossSettings = LossSettings()) -> LossTerms:
-    """Return the loss that teaches depth and motion without labels.
+    """Compute the loss that teaches depth and motion without labels.
 
     Args:
         disps: Sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
@@ -273,6 +287,7 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
     """
     check_loss_inputs(disps, target, sources, K, T_source_target)
     # Geometry and SSIM need the precision of the images, also where the networks run in bfloat16.
+    target, sources = at_least_float32(target, sources)
     K, T_source_target, *disps = (x.to(target.dtype) for x in (K, T_source_target, *disps))
     with torch.autocast(target.device.type, enabled=False):
         if settings.gray:
@@ -297,10 +312,14 @@ def supervised_loss(disps: list[torch.Tensor], depth: torch.Tensor, settings: Lo
     Every scale is brought to full size first. Depth learned this way has the truth's scale.
 
     Args:
-        disps: sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
+        disps: Sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
         depth: (B, 1, H, W) truth, meters, 0 = none.
-        settings: the depth range.
+        settings: Settings, of which the range of depth is used.
+
+    Returns:
+        LossTerms; the smoothness is 0.
     """
+    depth, *disps = at_least_float32(depth, *disps)
     known = depth > 0
     count = mean_over_processes(known.sum()).clamp(min=1)
     truth = torch.where(known, depth, 1).log()

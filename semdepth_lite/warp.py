@@ -1,4 +1,4 @@
-"""View synthesis: paint the target view with the pixels of a source view, and say where that is possible.
+"""View synthesis: paint the target view with the pixels of a source view, and mark where that is possible.
 
 One sampling convention: pixel centers at integers, grids normalized by W-1 and H-1 and read with
 `align_corners=True`, so that the identity motion returns the image.
@@ -10,20 +10,20 @@ import torch.nn.functional as F
 
 from .camera import backproject, project, transform_points
 from .common.contracts import check_sizes
+from .common.precision import at_least_float32
 
 
 def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-    """Read an image at real-valued pixel positions, bilinearly; outside, the nearest rim pixel answers.
+    """Read an image at real-valued pixel positions, bilinearly; outside, the nearest pixel of the rim is read.
 
-    A position that is no number reads no number. (torch would read some pixel, and end the process in its backward
-    pass on a CPU.)
+    Positions that are nan give nan. (torch would read some pixel, and crash in its backward pass on a CPU.)
 
     Args:
-        image: (B, C, H, W).
-        pixels: (B, 2, h, w) as (u, v).
+        image: (B, C, H, W) image, or any map.
+        pixels: (B, 2, h, w) positions as (u, v).
 
     Returns:
-        (B, C, h, w).
+        (B, C, h, w) colors.
     """
     height, width = image.shape[-2:]
     size = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=pixels.dtype, device=pixels.device)
@@ -66,23 +66,24 @@ def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tenso
 
     Args:
         source: (B, C, H, W) image of the source view.
-        depth: (B, 1, H, W) z of the target view, meters.
-        T_source_target: (B, 4, 4).
-        K: (B, 3, 3), pixels.
+        depth: (B, 1, H, W) z of the target view, meters; 0 = none.
+        T_source_target: (B, 4, 4) motion from the target to the source camera.
+        K: (B, 3, 3) intrinsics, pixels.
 
     Returns:
-        warped (B, C, H, W), and valid (B, 1, H, W) bool: the point lies in front of the source camera and inside its
-        frame. Where it is False the color is the rim's, and no evidence.
+        warped (B, C, H, W), in float32 at least, and valid (B, 1, H, W) bool: there is a depth, and its point lies in
+        front of the source camera and inside its frame, half-pixel rims included. Where valid is False the color is no
+        evidence.
 
     Raises:
         InputError: if a shape differs.
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     check_sizes(source, "source", "BCHW", **sizes)
-    # `camera.intrinsics` gives float32, and images may be float64
+    source, = at_least_float32(source)
     depth, T_source_target, K = (given.to(source.dtype) for given in (depth, T_source_target, K))
     pixels, z = source_pixels(depth, T_source_target, K)
-    valid = inside(pixels, sizes["H"], sizes["W"]) & (z > 1e-7)
+    valid = (depth > 0) & (z > 1e-7) & inside(pixels, sizes["H"], sizes["W"])
     return sample(source, pixels), valid
 
 
@@ -92,17 +93,18 @@ def occluded(depth: torch.Tensor, source_depth: torch.Tensor, T_source_target: t
 
     Args:
         depth, source_depth: (B, 1, H, W) z, meters; 0 = none (never hides anything).
-        T_source_target: (B, 4, 4).
-        K: (B, 3, 3), pixels.
-        tolerance: relative depth difference that still counts as the same surface.
+        T_source_target: (B, 4, 4) motion from the target to the source camera.
+        K: (B, 3, 3) intrinsics, pixels.
+        tolerance: Relative depth difference that still counts as the same surface.
 
     Returns:
-        (B, 1, H, W) bool; False where the point falls outside the source view, or the depth is no number.
+        (B, 1, H, W) bool; False where the point falls outside the source view, or the depth is nan.
 
     Raises:
         InputError: if a shape differs.
     """
     check_sizes(source_depth, "source_depth", "B1HW", **check_sizes(depth, "depth", "B1HW"))
+    depth, source_depth, T_source_target, K = at_least_float32(depth, source_depth, T_source_target, K)
     pixels, z = source_pixels(depth, T_source_target, K)
     height, width = depth.shape[-2:]
     column, row = pixels.round().nan_to_num(0).unbind(1)

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from .common.contracts import InputError, check_divisible
-from .common.storage import write_atomically
 from .networks import RESNETS, DepthDecoder, Encoder, NetworkSettings, build_pose_network
 
 # name of the network, which is also the model's attribute, to its file
@@ -23,10 +22,10 @@ class PublishedWeights:
     """Weights of Monodepth2's networks, and the size they were trained at.
 
     Attributes:
-        networks: the networks they belong to.
-        height, width: of the training images, pixels.
-        stereo: trained with stereo pairs, so that depth is in meters after a factor of `STEREO_SCALE`.
-        states: network name to its state_dict; depth always with encoder, pose only where its files are there.
+        networks: Networks they belong to.
+        height, width: Size of the training images, pixels.
+        stereo: Whether they were trained with stereo pairs, so that depth is in meters after a factor of `STEREO_SCALE`.
+        states: Name of each network and its state_dict; depth always with encoder, pose only where its files are there.
     """
 
     networks: NetworkSettings
@@ -76,12 +75,12 @@ def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.
     """Refuse weights whose names or shapes differ, naming the first key that does.
 
     Args:
-        state: what was read.
-        expected: the network's own state_dict.
-        where: the file, for the message.
+        state: Weights that were read.
+        expected: State_dict of the network itself.
+        where: Name of the file, for the message.
 
     Raises:
-        InputError: as said.
+        InputError: if a name or a shape differs, or a number is not finite.
     """
     for key, tensor in expected.items():
         if key not in state:
@@ -117,7 +116,7 @@ def read_monodepth2(folder: Path) -> PublishedWeights:
     pose_encoder.pth and pose.pth. Other files, such as adam.pth, are left alone.
 
     Args:
-        folder: such as mono_640x192.
+        folder: Folder such as mono_640x192.
 
     Raises:
         InputError: if a file is missing, is no plain weights file, or differs from the network; the first differing
@@ -157,31 +156,12 @@ def _networks(settings: NetworkSettings, states: Mapping[str, object]) -> dict[s
     return built
 
 
-def write_monodepth2(folder: Path, model: nn.Module, height: int, width: int, stereo: bool = False) -> None:
-    """Write a model's networks as Monodepth2's files, so that other programs can read them.
-
-    Args:
-        folder: to write to.
-        model: has the networks as attributes encoder, depth, and pose_encoder and pose or None.
-        height, width: size it was trained at, pixels.
-        stereo: whether it was trained with stereo pairs.
-    """
-    for name, file in NETWORK_FILES.items():
-        network = getattr(model, name, None)
-        if network is None:
-            continue
-        state = {key: value.detach().cpu() for key, value in network.state_dict().items()}
-        if name == "encoder":
-            state |= {"height": height, "width": width, "use_stereo": stereo}
-        write_atomically(Path(folder) / file, lambda path, state=state: torch.save(state, path))
-
-
 def imagenet_state(name: str, path: Path | None = None) -> dict[str, torch.Tensor]:
     """Return torchvision's ImageNet weights of a ResNet, from the network or from a file.
 
     Args:
-        name: resnet18, resnet34 or resnet50.
-        path: file as torchvision publishes it; None fetches it into torch's cache, checked by its hash.
+        name: Name of the encoder: resnet18, resnet34 or resnet50.
+        path: File as torchvision publishes it; None fetches it into torch's cache, checked by its hash.
 
     Raises:
         InputError: if the encoder has no such weights, or they cannot be fetched or read.
@@ -206,9 +186,9 @@ def load_imagenet(encoder: Encoder, name: str, path: Path | None = None) -> None
     their number [code: MD2].
 
     Args:
-        encoder: with a ResNet of 64 channels.
-        name: resnet18, resnet34 or resnet50.
-        path: file of weights, or None to fetch them.
+        encoder: Encoder with a ResNet of 64 channels.
+        name: Name of the encoder: resnet18, resnet34 or resnet50.
+        path: File of weights, or None to fetch them.
 
     Raises:
         InputError: if the weights cannot be had or differ; the first differing key is named.

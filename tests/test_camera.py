@@ -221,3 +221,16 @@ def test_flipped_motion_moves_mirrored_points():
     moved = transform_points(flip_transform(T), mirror * points)
     assert torch.allclose(moved, mirror * transform_points(T, points), atol=1e-12)
     assert torch.equal(flip_transform(flip_transform(T)), T)
+
+
+def test_points_and_intrinsics_of_different_number_types_meet():
+    """Against double precision: integer and half-precision depth, K in double, and both ways round."""
+    depth, K = torch.randint(1, 9, (1, 1, 4, 6)), intrinsics(6.0, 6.0, 2.5, 1.5)[None]
+    exact = backproject(depth.double(), K.double())
+    for meters, matrix in ((depth, K), (depth.half(), K), (depth.float(), K.double()),
+                           (depth.bfloat16(), K.bfloat16())):
+        points = backproject(meters, matrix)
+        assert points.dtype in (torch.float32, torch.float64) and torch.allclose(points.double(), exact, atol=1e-6)
+        pixels, z = project(transform_points(torch.eye(4, dtype=torch.float64)[None], points), matrix)
+        assert torch.allclose(z[:, 0].double(), depth[:, 0].double(), atol=1e-5)
+        assert torch.allclose(pixels[0, 0].double(), torch.arange(6.0).double().expand(4, 6), atol=1e-4)

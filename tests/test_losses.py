@@ -586,3 +586,31 @@ def test_the_supervised_loss_knows_the_truth_and_survives_its_absence():
 
 def test_poses_of_the_made_up_scene_are_proper():
     assert torch.allclose(poses(3)[0], torch.eye(4).double())
+
+
+@BOTH
+@pytest.mark.parametrize("images, K_type", [(torch.float16, torch.float32), (torch.bfloat16, torch.float32),
+                                            (torch.float32, torch.float64)], ids=str)
+def test_the_loss_of_few_digits_is_computed_in_many(form, images, K_type):
+    """Windows of half-precision images have no variance left; float64 is the oracle, on the very same numbers."""
+    target, views, K, disps, axis_angle, translation = random_problem(1, 2)
+    T = rigid_transform(axis_angle, translation).view(1, 2, 4, 4)
+    target, views, disps = target.to(images), views.to(images), [disp.to(images) for disp in disps]
+    found = form.self_supervised_loss(disps, target, views, K.to(K_type), T.float())
+    exact = form.self_supervised_loss([disp.double() for disp in disps], target.double(), views.double(), K, T)
+    assert found.total.dtype == torch.float32
+    assert found.total.item() == pytest.approx(exact.total.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int32, torch.float64], ids=str)
+def test_supervision_takes_truth_of_every_number_type(dtype):
+    truth = torch.randint(1, 60, (1, 1, 16, 16), generator=torch.Generator().manual_seed(0)).to(dtype)
+    loss = supervised_loss([disp_of_depth(1.1 * truth.double())], truth)
+    assert loss.total.item() == pytest.approx(torch.tensor(1.1).log().item(), rel=1e-5)
+
+
+def test_as_many_motions_as_sources_are_wanted():
+    scene = scene_triplet()
+    with pytest.raises(InputError, match="T_source_target has shape"):
+        reprojection_error(scene.depth, scene.T_source_target[:, :1], scene.K, scene.target, scene.sources,
+                           LossSettings())

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from factories import camera, golden, pole_scene, poses, scene_triplet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,3 +260,34 @@ def test_wrong_shapes_are_refused(change):
               "K": camera(8, 12, torch.float32), **change}
     with pytest.raises(InputError, match="has shape"):
         warp(*given_.values())
+
+
+# Number types, and depth that is none
+
+def test_depth_that_is_none_is_no_evidence():
+    """0 stands for no depth; its point is the camera itself, which a camera farther back sees at the epipole."""
+    depth = torch.full((1, 1, 8, 12), 5.0)
+    depth[0, 0, 0, :4] = torch.tensor([0.0, -5.0, torch.nan, torch.inf])
+    T = torch.eye(4)[None].clone()
+    T[0, 2, 3] = 1.0
+    _, valid = warp(torch.rand(1, 3, 8, 12), depth, T, camera(8, 12, torch.float32))
+    assert valid[0, 0, 0, :3].tolist() == [False] * 3 and valid[0, 0, 1:].all()
+
+
+@pytest.mark.parametrize("image, depth, matrices", [
+    (torch.bfloat16, torch.float32, torch.float32), (torch.float16, torch.float16, torch.float32),
+    (torch.float32, torch.float64, torch.float64), (torch.float32, torch.int32, torch.float64),
+    (torch.float64, torch.float32, torch.float32)], ids=str)
+def test_the_warp_takes_every_number_type(image, depth, matrices):
+    """Against double precision, from the very numbers that the types hold."""
+    generator = torch.Generator().manual_seed(1)
+    source = F.interpolate(torch.rand(1, 3, 2, 3, generator=generator), (16, 24), mode="bilinear").to(image)
+    z = torch.randint(4, 9, (1, 1, 16, 24), generator=generator).to(depth)
+    T, K = poses(2, 3)[1:].to(matrices), camera(16, 24, matrices)
+    warped, valid = warp(source, z, T, K)
+    exact, exactly_valid = warp(source.double(), z.double(), T.double(), K.double())
+    assert warped.dtype == (torch.float64 if image == torch.float64 else torch.float32)
+    assert (valid != exactly_valid).float().mean() < 0.01 and valid.any()
+    assert (warped - exact).abs().max() < 1e-4
+    hidden = occluded(z, z * 1, T, K)
+    assert (hidden != occluded(z.double(), z.double(), T.double(), K.double())).float().mean() < 0.01

@@ -20,7 +20,6 @@ from semdepth_lite.weights import (
     load_imagenet,
     load_tensors,
     read_monodepth2,
-    write_monodepth2,
 )
 
 GOLDEN = Path(__file__).parent / "golden" / "monodepth2.npz"
@@ -41,6 +40,15 @@ def build(name: str = "resnet18", pose: bool = True, seed: int = 0) -> SimpleNam
             low, high = (-0.03, 0.03) if tensor.dim() > 1 else (0.5, 1.5)
             tensor.uniform_(low, high, generator=generator) if tensor.is_floating_point() else tensor.zero_()
     return model
+
+
+def write_monodepth2(folder: Path, model, height: int, width: int) -> None:
+    """Write a model's networks as Monodepth2's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in NETWORK_FILES.items():
+        if (network := getattr(model, name, None)) is not None:
+            size = {"height": height, "width": width, "use_stereo": False} if name == "encoder" else {}
+            torch.save(network.state_dict() | size, folder / file)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 
 from ..classes import GROUPS, IGNORE
 from ..common.contracts import InputError, check_choices, check_sizes
+from ..common.precision import at_least_float32
 from ..common.processes import draw
 from ..labels import group_mask
 from .edges import read_map
@@ -338,8 +339,8 @@ def point_certainty(probabilities: torch.Tensor, labels: torch.Tensor, group: st
 
 
 def ranking_variable(depth: torch.Tensor, variable: str) -> torch.Tensor:
-    """Return what is compared, from depth (B, 1, H, W): its logarithm, disparity over its mean, or itself; float32."""
-    depth = depth if depth.dtype == torch.float64 else depth.float()
+    """Return what is compared, from depth (B, 1, H, W): its logarithm, disparity over its mean, or itself."""
+    depth, = at_least_float32(depth)
     if variable == "log":
         return depth.log()
     if variable == "disp":

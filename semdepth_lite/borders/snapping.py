@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from ..classes import IGNORE
 from ..common.contracts import InputError, check_sizes
+from ..common.precision import at_least_float32
 from ..labels import label_borders
 from ..metrics import squared_distance_to
 
@@ -28,13 +29,13 @@ def snap_depth(depth: torch.Tensor, mask: torch.Tensor, image: torch.Tensor | No
     such q, as on thin objects, where its label is unsure, and wherever it is far from borders.
 
     Args:
-        depth: (B, 1, H, W), 0 = none.
+        depth: (B, 1, H, W) depth, any unit, 0 = none.
         mask: (B, H, W) labels, 255 = none; or (B, N, H, W) class probabilities, of the foreground if N is 1.
         image: (B, 3, H, W) in [0, 1]; without it w is 1.
-        confidence: probability of the likeliest class below which p is left alone and q is not asked.
-        reach: px from the nearest border pixel (either pixel of a 4-neighbor pair whose labels differ).
-        radius: px; a larger window trades thin objects for edges (measured in the prototype).
-        color: standard deviation of the color difference.
+        confidence: Probability of the likeliest class below which p is left alone and q is not used.
+        reach: Distance from the nearest border pixel (either pixel of a 4-neighbor pair whose labels differ), px.
+        radius: Radius of the window, px; a larger one trades thin objects for edges (measured in the prototype).
+        color: Standard deviation of the color difference.
 
     Returns:
         (B, 1, H, W); pixels that are not snapped are the very same numbers.
@@ -48,19 +49,20 @@ def snap_depth(depth: torch.Tensor, mask: torch.Tensor, image: torch.Tensor | No
     if not (0 <= confidence <= 1 and reach >= 0 and radius >= 1 and color > 0):
         raise InputError(f"confidence {confidence}, reach {reach}, radius {radius}, color {color} do not fit; use a "
                          "probability, and positive numbers such as 1.5, 2, 0.1.")
+    depth, = at_least_float32(depth)
     labels, sure = _labels_of(mask, confidence, sizes)
     known = sure & (labels != IGNORE) & (depth[:, 0] > 0)
     near = squared_distance_to(label_borders(labels), reach + 1).float() <= reach**2
     inner = known & ~near
     log_depth = torch.where(inner, depth[:, 0], 1).log()
     total, weight = torch.zeros_like(log_depth), torch.zeros_like(log_depth)
-    for there in _window(radius, *labels.shape[1:]):
-        agrees = there(inner, False) & (there(labels, IGNORE) == labels)
+    for neighbor in _window(radius, *labels.shape[1:]):
+        agrees = neighbor(inner, False) & (neighbor(labels, IGNORE) == labels)
         share = agrees.to(log_depth.dtype)
         if image is not None:
-            difference = (there(image, 0) - image).abs().mean(1)
+            difference = (neighbor(image, 0) - image).abs().mean(1)
             share = share * torch.exp(-0.5 * (difference / color) ** 2).to(share.dtype)
-        total += share * there(log_depth, 0)
+        total += share * neighbor(log_depth, 0)
         weight += share
     snapped = known & near & (weight > 0)
     value = (total / torch.where(snapped, weight, 1)).exp()
@@ -83,8 +85,8 @@ def _window(radius: int, height: int, width: int) -> Iterator:
     """Yield functions that bring, for every pixel, the value at one offset of the window; outside the image `fill`."""
     for down in range(2 * radius + 1):
         for right in range(2 * radius + 1):
-            def there(x: torch.Tensor, fill: float, down: int = down, right: int = right) -> torch.Tensor:
+            def neighbor(x: torch.Tensor, fill: float, down: int = down, right: int = right) -> torch.Tensor:
                 padded = F.pad(x, (radius,) * 4, value=fill)
                 return padded[..., down:down + height, right:right + width]
 
-            yield there
+            yield neighbor

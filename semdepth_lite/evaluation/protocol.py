@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from ..common.contracts import InputError, check_sizes
+from ..common.precision import at_least_float32
 from ..metrics import (
     CROPS,
-    at_least_float32,
     border_band,
     check_match_radius,
     class_errors,

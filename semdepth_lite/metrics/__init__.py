@@ -28,7 +28,7 @@ from .depth import (
     median_scale,
     scale_spread,
 )
-from .primitives import at_least_float32, squared_distance_to
+from .primitives import squared_distance_to
 from .segmentation import border_f1, class_iou, confusion_matrix
 from .trajectory import (
     KITTI_LENGTHS,
@@ -41,7 +41,7 @@ from .trajectory import (
 )
 
 __all__ = [
-    "CROPS", "DEPTH_METRICS", "ErrorMaps", "KITTI_LENGTHS", "Sides", "align_trajectory", "at_least_float32",
+    "CROPS", "DEPTH_METRICS", "ErrorMaps", "KITTI_LENGTHS", "Sides", "align_trajectory",
     "border_band", "border_f1", "check_match_radius", "class_errors", "class_iou", "confusion_matrix", "count",
     "crop_mask", "depth_edges", "depth_errors", "discontinuity_sides", "edge_agreement", "error_maps",
     "evaluation_mask", "fattening", "kitti_segment_errors", "masked_mean", "masked_median", "masked_share",

@@ -18,9 +18,10 @@ import torch
 
 from ..classes import IGNORE, NAMES
 from ..common.contracts import InputError, check_sizes
+from ..common.precision import at_least_float32
 from ..labels import group_mask, label_borders
 from .depth import ErrorMaps, masked_share
-from .primitives import at_least_float32, squared_distance_to, to_float, true_places, window_max
+from .primitives import squared_distance_to, to_float, true_places, window_max
 
 
 def border_band(labels: torch.Tensor, radius: float = 1.5, inner_radius: float = 4.0

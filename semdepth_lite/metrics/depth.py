@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ..common.contracts import InputError
-from .primitives import at_least_float32, image_dot, ranked, to_float
+from ..common.precision import at_least_float32
+from .primitives import image_dot, ranked, to_float
 
 DEPTH_METRICS: tuple[str, ...] = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 

@@ -13,17 +13,6 @@ import torch.nn.functional as F
 from ..common.contracts import InputError, check_sizes
 
 
-def at_least_float32(*maps: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Bring maps of any number type to one floating-point type that has at least the digits of float32.
-
-    float16 and bfloat16 lose an error of a few percent, and overflow where errors are summed.
-    """
-    dtype = torch.float32
-    for values in maps:
-        dtype = torch.promote_types(dtype, values.dtype)
-    return tuple(values.to(dtype) for values in maps)
-
-
 def to_float(mask: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Turn a bool mask into 0.0 and 1.0: `mask.to(dtype)`, by way of bytes, which is many times as fast on a CPU."""
     return mask.view(torch.uint8).to(dtype)

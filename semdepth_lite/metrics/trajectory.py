@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from ..common.contracts import InputError, check_sizes
-from .primitives import at_least_float32
+from ..common.precision import at_least_float32
 
 KITTI_LENGTHS: tuple[float, ...] = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)  # m
 
