@@ -20,7 +20,7 @@ from .common.contracts import InputError
 from .common.precision import at_least_float32
 from .losses import SSIM_C1, SSIM_C2, LossSettings, LossTerms, check_loss_inputs, pyramid, resized_disp
 
-BEHIND = 1e-7  # the least z; what lies behind the camera is held there
+BEHIND = 1e-7  # the smallest z; points behind the camera are set to it
 
 
 def box_sum(image: torch.Tensor) -> torch.Tensor:
@@ -129,11 +129,11 @@ def view_gradient(weight: torch.Tensor, view: torch.Tensor, target: TargetStatis
     dS/dm = 2 (B (my + c) - A my) / (C D) - 2 S ((m + c) / C - m / D),  dS/dq = -S / D,  dS/dr = 2 A / (C D).
 
     Args:
-        weight: (N, S, H, W).
-        view: (N, S, C, H, W).
-        target: its statistics, each (N, 1, C, H, W).
-        parts: from `view_errors`.
-        ssim: share of the SSIM term.
+        weight: (N, S, H, W) weights of the errors.
+        view: (N, S, C, H, W) shifted views.
+        target: Statistics of the targets, each (N, 1, C, H, W).
+        parts: Parts of SSIM, from `view_errors`.
+        ssim: Share of the SSIM term.
     """
     channels = view.shape[-3]
     weight = weight[:, :, None]
@@ -169,7 +169,7 @@ def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, sizes: Seque
 
     Args:
         T_source_target: (B, S, 4, 4).
-        K: (L, B, 3, 3) of every size, pixels.
+        K: (L, B, 3, 3) intrinsics of every size, pixels.
         sizes: L heights and widths.
 
     Returns:
@@ -300,9 +300,9 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, se
     Args:
         depth: (N, H, W).
         camera: (N, S, 3, 4), see `camera_matrices`.
-        images: what was prepared for them.
-        settings: `ssim`, `minimum`, `automask_margin` and `mask_outside` are used.
-        gradients: whether gradients are wanted.
+        images: Prepared images and statistics.
+        settings: Switches; `ssim`, `minimum`, `automask_margin` and `mask_outside` are used.
+        gradients: Whether gradients are wanted.
     """
     lifted = lift(depth)
     places, z = locate(camera, lifted, depth.shape[-2:])
@@ -312,12 +312,11 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, se
     view = view.view_as(images.sources)
     errors, parts = view_errors(view, images.target, settings.ssim)
     error, share = join_sources(errors, inside_source(grid, z) if settings.mask_outside else None, settings.minimum)
-    floor = images.identity if images.identity is not None else torch.zeros_like(error)
-    lost = torch.isinf(error) if images.identity is None else error >= floor + settings.automask_margin
-    # A position that is no number reads some pixel, so that nothing would show; and torch's backward pass over it ends
-    # the process on a CPU.
+    unmoved = images.identity if images.identity is not None else torch.zeros_like(error)
+    lost = torch.isinf(error) if images.identity is None else error >= unmoved + settings.automask_margin
+    # At a nan position torch reads some pixel, so that nothing would show, and its backward pass crashes on a CPU.
     trace = places.sum()
-    total = torch.where(lost, floor, error).sum() + 0 * trace
+    total = torch.where(lost, unmoved, error).sum() + 0 * trace
     if gradients and depth.device.type == "cpu" and not math.isfinite(trace):
         return total, torch.full_like(depth, torch.nan), torch.full_like(camera, torch.nan)
     if not gradients:
@@ -356,7 +355,7 @@ class FusedReprojection:
     Args:
         target: (B, C, H, W).
         sources: (B, S, C, H, W).
-        settings: `ssim`, `minimum`, `automask`, `automask_margin` and `mask_outside` are used.
+        settings: Switches; `ssim`, `minimum`, `automask`, `automask_margin` and `mask_outside` are used.
     """
 
     CHUNK = 500_000  # numbers in one (N, S, C, H, W) buffer on a CPU

@@ -16,7 +16,7 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
 
     Args:
         labels: (...) trainIds, any integer dtype.
-        group: a key of `GROUPS`.
+        group: Key of `GROUPS`.
 
     Returns:
         (...) bool.
@@ -28,8 +28,8 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
         raise InputError(f"label group {group!r} is unknown; use one of {', '.join(GROUPS)}.")
     lookup = torch.zeros(256, dtype=torch.bool)
     lookup[list(GROUPS[group])] = True
-    lookup = lookup.to(labels.device, non_blocking=True)  # a GPU is not waited for
-    return lookup.index_select(0, labels.flatten().int()).view_as(labels)  # five times as fast as lookup[labels]
+    lookup = lookup.to(labels.device, non_blocking=True)  # without waiting for a GPU
+    return lookup.index_select(0, labels.flatten().int()).view_as(labels)  # lookup[labels], but faster
 
 
 def palette() -> torch.Tensor:
@@ -64,7 +64,7 @@ def label_borders(labels: torch.Tensor) -> torch.Tensor:
 
 
 def dilate(mask: torch.Tensor, radius: float) -> torch.Tensor:
-    """Grow a (B, H, W) bool mask by a disc of `radius` pixels (pixel centres at distance <= radius)."""
+    """Grow a (B, H, W) bool mask by a disc of `radius` pixels (pixel centers at distance <= radius)."""
     reach = int(radius)
     if reach == 0:
         return mask.clone()

@@ -24,7 +24,7 @@ class PublishedWeights:
     Attributes:
         networks: Networks they belong to.
         height, width: Size of the training images, pixels.
-        stereo: Whether they were trained with stereo pairs, so that depth is in meters after a factor of `STEREO_SCALE`.
+        stereo: Whether they were trained with stereo pairs, so that depth times `STEREO_SCALE` is in meters.
         states: Name of each network and its state_dict; depth always with encoder, pose only where its files are there.
     """
 

@@ -54,10 +54,10 @@ def photometric_curve(depths, errors: Mapping[str, object], *, truth: float | No
 
     Args:
         depths: (N,) depths tried, meters, increasing.
-        errors: name to (N,) photometric error; NaN where the pixel leaves the source frame.
-        truth: the pixel's true depth, meters.
-        prediction: the network's depth for the pixel, meters.
-        image: the target image, drawn above the curves with the pixel ringed.
+        errors: Name to (N,) photometric error; NaN where the pixel leaves the source frame.
+        truth: True depth of the pixel, meters.
+        prediction: Depth of the pixel by the network, meters.
+        image: Target image, drawn above the curves with the pixel ringed.
         pixel: (u, v) of the pixel in the image.
     """
     depths = as_array(depths).astype(np.float64)
@@ -98,10 +98,10 @@ def learning_curve(histories: Mapping[str, tuple[object, object]], *, xlabel: st
     """Draw a quantity over training, several seeds as mean and range, fixed references as thin lines.
 
     Args:
-        histories: name to (positions (N,), values (N,) or (S, N) for S seeds).
-        xlabel: what the positions are, with unit.
-        ylabel: what the values are, with unit.
-        references: name to a value to compare with.
+        histories: Name to (positions (N,), values (N,) or (S, N) for S seeds).
+        xlabel: Quantity of the positions, with unit.
+        ylabel: Quantity of the values, with unit.
+        references: Names and values to compare with.
     """
     figure = new_figure(WIDTH, 3.7)
     axis = figure.subplots()
@@ -126,9 +126,9 @@ def metric_dots(rows: Mapping[str, Mapping[str, Sequence[float]]], *, better: Ma
     """Draw metrics over seeds: a small ring for each seed, a dot at the mean, mean and standard deviation in words.
 
     Args:
-        rows: row name to metric name to the values of its seeds.
-        better: metric name to "lower" or "higher", said above its column.
-        digits: decimals of the words.
+        rows: Row name to metric name to the values of its seeds.
+        better: Metric name to "lower" or "higher", written above its column.
+        digits: Decimals of the words.
     """
     metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
     if not metrics:
@@ -166,10 +166,10 @@ def border_profile(positions, profiles: Mapping[str, object], *, truth: str | No
 
     Args:
         positions: (N,) pixel positions along the line.
-        profiles: name to (N,) depth, meters; 0 (no depth) leaves a gap.
-        truth: the name of the profile that is the truth, drawn as steps in black.
-        borders: positions of label borders, drawn as thin upright lines.
-        names: what lies left and right of the first border.
+        profiles: Name to (N,) depth, meters; 0 (no depth) leaves a gap.
+        truth: Name of the profile that is the truth, drawn as steps in black.
+        borders: Positions of label borders, drawn as thin upright lines.
+        names: Names of what lies left and right of the first border.
     """
     figure = new_figure(WIDTH, 3.7)
     axis = figure.subplots()
@@ -203,8 +203,8 @@ def birds_eye(points: Mapping[str, tuple[object, object]], *, reach: tuple[float
     """Draw points from above, the camera at the left looking right.
 
     Args:
-        points: title to (points (N, 3) in camera axes, meters; colors (N, 3) uint8 or labels (N,) trainIds).
-        reach: meters shown to each side and ahead.
+        points: Title to (points (N, 3) in camera axes, meters; colors (N, 3) uint8 or labels (N,) trainIds).
+        reach: Meters that are shown to each side and ahead.
     """
     from matplotlib.patheffects import withStroke
 

@@ -22,10 +22,10 @@ def difference_bars(rows: Mapping[str, Mapping[str, tuple[float, float, float] |
     An open diamond is neither.
 
     Args:
-        rows: name of a method to metric to (difference, low, high) in percent; None leaves the place empty.
-        higher_is_better: metrics for which a positive difference is better.
-        base: what is compared with, in words.
-        columns: panels in a row of the figure.
+        rows: Name of a method, then metric, to (difference, low, high) in percent; None leaves the place empty.
+        higher_is_better: Metrics for which a positive difference is better.
+        base: Words for what is compared with.
+        columns: Panels in a row of the figure.
     """
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
     if not metrics:

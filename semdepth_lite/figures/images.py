@@ -29,7 +29,7 @@ def image_grid(rows: Sequence[Sequence[tuple[object, str]]]) -> Figure:
     """Draw rows of titled images; bool masks are black and white.
 
     Args:
-        rows: rows of (image, title); all images have one aspect, shorter rows end early.
+        rows: Rows of (image, title); all images have one aspect, shorter rows end early.
     """
     columns = max((len(row) for row in rows), default=0)
     cells = [cell for row in rows for cell in [*row, *[None] * (columns - len(row))]]
@@ -48,9 +48,9 @@ def contact_sheet(frames: Sequence[object], titles: Sequence[str] = (), columns:
     """Draw many frames close together, as a photographer's contact sheet.
 
     Args:
-        frames: images of one aspect.
-        titles: one for each frame, or for the first ones only, such as the names of the columns.
-        columns: frames in a row.
+        frames: Images of one aspect.
+        titles: One for each frame, or for the first ones only, such as the names of the columns.
+        columns: Frames in a row.
     """
     figure, axes = image_axes(len(frames), columns, as_image(frames[0]).shape if len(frames) else (1, 1))
     for axis, frame, title in zip(axes, frames, [*titles, *[""] * len(frames)]):
@@ -77,7 +77,7 @@ def colorize_depth(depth, depth_range: tuple[float, float] = DEPTH_RANGE) -> np.
 
     Args:
         depth: (H, W) or (1, H, W) depth, meters; 0 where there is none.
-        depth_range: nearest and farthest depth of the scale, meters.
+        depth_range: Nearest and farthest depth of the scale, meters.
 
     Returns:
         (H, W, 3) uint8.
@@ -112,9 +112,9 @@ def depth_panel(image, depths: Mapping[str, object], *, depth_range: tuple[float
     """Draw an image and depth maps with one color scale in meters.
 
     Args:
-        image: the image the depth belongs to, or None to leave it out.
-        depths: title to (H, W) depth, meters; 0 where there is none (sky) is drawn gray.
-        depth_range: nearest and farthest depth of the scale, meters; by default the nearest percent of the first
+        image: Image the depth belongs to, or None to leave it out.
+        depths: Title to (H, W) depth, meters; 0 where there is none (sky) is drawn gray.
+        depth_range: Nearest and farthest depth of the scale, meters; by default the nearest percent of the first
             map, which should be the truth where there is one, and 80 m.
     """
     if depth_range is None:
@@ -135,10 +135,10 @@ def map_panel(maps: Mapping[str, object], *, label: str, limits: tuple[float, fl
     """Draw maps of an error or a weight with one scale from dark (small) to bright (large); NaN is gray.
 
     Args:
-        maps: title to (H, W) map.
-        label: what the scale measures, with its unit.
-        limits: ends of the scale; default 0 and the 98th percentile of all maps.
-        image: an image to draw first.
+        maps: Title to (H, W) map.
+        label: Quantity of the scale, with its unit.
+        limits: Ends of the scale; default 0 and the 98th percentile of all maps.
+        image: Image to draw first.
     """
     arrays = {title: as_map(values, title).astype(np.float64) for title, values in maps.items()}
     known = np.concatenate([array[np.isfinite(array)] for array in arrays.values()] or [np.zeros(0)])
@@ -166,10 +166,10 @@ def overlay(image, mask, color: tuple[float, float, float] = (1.0, 0.55, 0.0), s
     """Tint the masked pixels of an image.
 
     Args:
-        image: any image of this file.
+        image: Any image of this file.
         mask: (H, W) bool.
         color: RGB in [0, 1].
-        strength: share of the color, 0 to 1.
+        strength: Share of the color, 0 to 1.
 
     Returns:
         (H, W, 3) uint8.
@@ -186,9 +186,9 @@ def _name_areas(axis: Axes, labels: np.ndarray, inches: float) -> None:
     """Write each class's name where its area is widest, if the word fits there and touches no other word.
 
     Args:
-        axis: axes of the label map.
+        axis: Axes of the label map.
         labels: (H, W) trainIds.
-        inches: drawn width of the map.
+        inches: Drawn width of the map.
     """
     from matplotlib.patheffects import withStroke
     from scipy.ndimage import distance_transform_edt
@@ -226,9 +226,9 @@ def label_panel(image, labels: Mapping[str, object], *, columns: int = 2) -> Fig
     """Draw an image and label maps in the Cityscapes palette, areas named, with a legend of the classes present.
 
     Args:
-        image: the image the labels belong to, or None to leave it out.
-        labels: title to (H, W) trainIds; 255 (ignored) is black.
-        columns: pictures in a row.
+        image: Image the labels belong to, or None to leave it out.
+        labels: Title to (H, W) trainIds; 255 (ignored) is black.
+        columns: Pictures in a row.
     """
     maps = {title: as_map(values, title).astype(int) for title, values in labels.items()}
     present = sorted(set().union(*(np.unique(array) for array in maps.values())) if maps else [])

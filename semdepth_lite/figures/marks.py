@@ -18,9 +18,9 @@ def point_panel(panels: Mapping[str, tuple[object, Mapping[str, object]]], *, co
     """Draw images with sets of points on them; each set has a color and a marker of its own and is named below.
 
     Args:
-        panels: title to (image, name of a set to its (N, 2) places (u, v)).
-        columns: pictures in a row.
-        size: of the markers, typographic points.
+        panels: Title to (image, name of a set to its (N, 2) places (u, v)).
+        columns: Pictures in a row.
+        size: Size of the markers, typographic points.
     """
     images = {title: as_image(image) for title, (image, _) in panels.items()}
     shape = next(iter(images.values())).shape if images else (1, 1)
@@ -44,9 +44,9 @@ def quadruplet_picture(image, quadruplets, *, rows: tuple[int, int], columns: tu
     """Draw quadruplets a, b, c, d over a cut-out of an image, one of them lettered.
 
     Args:
-        image: the whole image.
+        image: Whole image.
         quadruplets: (N, 4, 2) places (u, v); the first one that lies inside is lettered.
-        rows, columns: first and last pixel of the cut-out.
+        rows, columns: First and last pixel of the cut-out.
     """
     picture = as_image(image)
     top, bottom = rows

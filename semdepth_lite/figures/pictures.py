@@ -1,4 +1,4 @@
-"""A picture with its words: the one door through which figures reach notebooks, files and the README.
+"""A picture with its words: the one way in which figures reach notebooks, files and the README.
 
 Notable: notebook viewers drop the alternative text of PNG outputs, so a picture is shown as an HTML figure whose
 image carries it; the PNG beside it serves viewers that strip HTML, the plain text those that show no pictures.
@@ -52,9 +52,9 @@ def picture(figure: Figure, *, alt: str, caption: str) -> Picture:
     """Render a figure and join it with its words; the figure is empty afterwards.
 
     Args:
-        figure: a matplotlib figure, as the functions of `figures` return it.
-        alt: what the figure shows, for a reader who does not see it; one to three sentences.
-        caption: what a reader should take from it.
+        figure: A matplotlib figure, as the functions of `figures` return it.
+        alt: What the figure shows, for a reader who does not see it; one to three sentences.
+        caption: Sentence that a reader should take from it.
 
     Raises:
         InputError: if a text is missing, too short to say anything, or both are the same.

@@ -64,7 +64,7 @@ def as_map(values, name: str) -> np.ndarray:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make a figure of a size in inches that finds room for its words, without pyplot."""
+    """Make a figure of a size in inches that makes space for its words, without pyplot."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

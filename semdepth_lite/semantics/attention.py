@@ -31,7 +31,7 @@ class SemanticGuidedAttention(nn.Module):
     residual: F_D' = out(X + gamma ...), gamma 0 in the beginning; A keeps its F_D, and gamma stands before `out`.
 
     Args:
-        depth_channels, semantic_channels: of the features F_D and F_S.
+        depth_channels, semantic_channels: Channels of the features F_D and F_S.
         form: A or B [both inferred; README, "What is stated, what is inferred"].
         pool: keys and values are averaged over cells of pool x pool pixels, which bounds the memory; 1 = all pixels.
         residual: False takes the form as drawn.
@@ -81,8 +81,8 @@ class SemanticGuidedAttention(nn.Module):
         """Return where one pixel looks: its row of A as a picture.
 
         Args:
-            depth, semantic: the features that `forward` gets.
-            row, column: the pixel at this level, counted from the top left.
+            depth, semantic: Features, as `forward` gets them.
+            row, column: Pixel at this level, counted from the top left.
 
         Returns:
             (B, h / pool, w / pool), each image sums to 1.
@@ -124,10 +124,10 @@ class MultiLevelAttention(nn.Module):
     """SEEDepth's fusion at every level of the depth decoder: attention at 4, 3, 2, concatenation at 1 and 0.
 
     Args:
-        depth_channels, semantic_channels: of the two decoders' levels 0 to 4.
-        levels: where to fuse.
+        depth_channels, semantic_channels: Channels of the two decoders' levels 0 to 4.
+        levels: Levels that are fused.
         form: A or B, see `SemanticGuidedAttention`.
-        pool_keys: average keys and values as `KEY_POOLING` says; False correlates all pixels with all.
+        pool_keys: Whether keys and values are averaged, see `KEY_POOLING`; False correlates all pixels with all.
         residual: False takes the form as drawn.
     """
 

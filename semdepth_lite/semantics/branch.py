@@ -27,10 +27,10 @@ class SemanticDecoder(nn.Module):
     each cell, at a fraction of the cost of convolutions at full resolution (ours).
 
     Args:
-        encoder_channels: of the encoder's five feature maps.
-        channels: of the decoder's levels 0 to 4.
-        outputs: logits a pixel.
-        lite: take the cheap level 0.
+        encoder_channels: Channels of the encoder's five feature maps.
+        channels: Channels of the decoder's levels 0 to 4.
+        outputs: Number of logits of a pixel.
+        lite: Whether level 0 is the cheap one.
 
     Attributes:
         channels: of the levels 0 to 4 that `forward` returns.
@@ -61,7 +61,7 @@ class SemanticDecoder(nn.Module):
         """Return the features of levels 0 to 4 and the logits (B, outputs, H, W).
 
         Args:
-            features: the encoder's five, (B, C_i, H / 2^(i+1), W / 2^(i+1)).
+            features: Five feature maps of the encoder, (B, C_i, H / 2^(i+1), W / 2^(i+1)).
         """
         x = features[-1]
         levels = []

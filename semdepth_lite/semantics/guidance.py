@@ -12,7 +12,7 @@ class Guidance:
     """What is known of the classes of a batch of images when its depth is decoded; None = not known.
 
     Attributes:
-        levels: features of the semantic decoder at levels 0 to 4, (B, C_i, H / 2^i, W / 2^i).
+        levels: Features of the semantic decoder at levels 0 to 4, (B, C_i, H / 2^i, W / 2^i).
         logits: (B, N, H, W) of the semantic branch; one channel where it is binary.
         probabilities: (B, N, H, W) of the classes, without gradient; the label map that modulation reads.
     """

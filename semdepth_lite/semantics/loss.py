@@ -43,11 +43,11 @@ def class_weights(counts: torch.Tensor) -> torch.Tensor:
 
 
 def prior_logits(counts: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-    """Return the logits that say how frequent classes are: where a head's bias should start, so that it need not crawl.
+    """Return the logits of the class frequencies: the start of a head's bias, which would take long to get there.
 
     Args:
         counts: (N,) pixels of each class, or (2,) of background and foreground.
-        weights: of the classes in the loss.
+        weights: Weights of the classes in the loss.
 
     Returns:
         (N,) logits, or (1,) for two classes; no share below 1e-4 (ours).
@@ -65,10 +65,10 @@ def semantic_loss(logits: torch.Tensor, labels: torch.Tensor, classes: str = "al
     cross-entropy at full resolution is inferred for both papers.
 
     Args:
-        logits: (B, N, H, W).
+        logits: (B, N, H, W) scores of the classes.
         labels: (B, H, W) trainIds, 255 = ignore.
-        classes: all, or the group that is foreground.
-        weights: (N,), or (2,) for background and foreground; None = 1.
+        classes: Name of the classes: all, or the group that is foreground.
+        weights: (N,) weights of the classes, or (2,) for background and foreground; None = 1.
 
     Returns:
         Scalar; 0 where no pixel has a label.

@@ -45,11 +45,11 @@ class SSFA(nn.Module):
     semantic decoder there is no F_S, and X is F_D itself.
 
     Args:
-        depth_channels: of F_D.
+        depth_channels: Channels of F_D.
         semantic_channels: of F_S, 0 = there is none.
-        classes: channels of the label map S.
+        classes: Channels of the label map S.
         hidden: channels of h (SPADE has 128 [code: SPADE]); 0 = as many as F_D has.
-        norm: group, instance or none.
+        norm: Normalization: group, instance or none.
         residual: False leaves out the F_D that is added.
     """
 
@@ -108,11 +108,11 @@ class MultiscaleSSFA(nn.Module):
     help in a short training.
 
     Args:
-        depth_channels: of the depth decoder's levels 0 to 4.
-        semantic_channels: of the semantic decoder's; None = there is none.
-        classes: channels of the label map.
-        levels: where to modulate.
-        hidden, norm, residual: see `SSFA`.
+        depth_channels: Channels of the depth decoder's levels 0 to 4.
+        semantic_channels: Channels of the semantic decoder's; None = there is none.
+        classes: Channels of the label map.
+        levels: Levels that are modulated.
+        hidden, norm, residual: As in `SSFA`.
     """
 
     def __init__(self, depth_channels: tuple[int, ...], semantic_channels: tuple[int, ...] | None, classes: int,

@@ -19,8 +19,8 @@ class Segmenter(nn.Module):
     """Predict the 19 classes of an image.
 
     Args:
-        networks: the encoder, as for depth.
-        width: channels of the pyramid.
+        networks: Settings of the encoder, as for depth.
+        width: Channels of the pyramid.
     """
 
     def __init__(self, networks: NetworkSettings, width: int = 24) -> None:
