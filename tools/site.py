@@ -36,7 +36,7 @@ def lesson_files() -> list[Path]:
 
 def place_of(number: int, path: Path) -> str:
     """Return the line under a lesson's title: its place in the sequence, and how to get or run it."""
-    line = f"*Lesson {number} of {len(lesson_files())}.* {{download}}`Download this notebook <{path.name}>`."
+    line = f"*Lesson {number} of {len(lesson_files())}.* {{download}}`Download this notebook <originals/{path.name}>`."
     if REPOSITORY:
         place = f"{REPOSITORY}/blob/main/notebooks/{path.name}"
         line += f" [Open in Colab](https://colab.research.google.com/github/{place})."
@@ -47,18 +47,18 @@ def place_of(number: int, path: Path) -> str:
 def copy_lessons(source: Path) -> None:
     """Copy lessons, solutions and the pages beside them, each lesson with its place in the sequence."""
     shutil.copytree(ROOT / "notebooks", source / "notebooks", ignore=shutil.ignore_patterns(".*", "runs", "cache"))
+    (source / "notebooks" / "originals").mkdir()
     for number, path in enumerate(lesson_files(), 1):
         notebook = nbformat.read(path, as_version=4)
         title, newline, rest = notebook.cells[0].source.partition("\n")
         notebook.cells[0].source = f"{title}\n\n{place_of(number, path)}\n{newline}{rest}"
         nbformat.write(notebook, source / "notebooks" / path.name)
-        shutil.copyfile(path, source / "notebooks" / f"{path.stem}.download")
+        shutil.copyfile(path, source / "notebooks" / "originals" / path.name)
 
 
 def start_page() -> str:
     """Return the first page: the README up to the lessons, and the contents of the site."""
     start = (ROOT / "README.md").read_text(encoding="utf-8").split("## Read the lessons")[0]
-    solutions = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
     contents = {
         "Lessons": [f"notebooks/{path.stem}" for path in lesson_files()],
         "Beside the lessons": ["notebooks/glossary", "notebooks/for_instructors", "notebooks/solutions/index"],
@@ -66,7 +66,6 @@ def start_page() -> str:
         "Reference": [f"reference/{name}" for name in FOLDERS],
         "Project": ["CONTRIBUTING", "CHANGELOG"],
     }
-    assert solutions, "the solutions are missing"
     return start + "".join(toctree(caption, entries) for caption, entries in contents.items())
 
 
@@ -86,7 +85,8 @@ def reference_page(folder: str) -> str:
     parts = [f"# {FOLDERS[folder]}\n"]
     for module in modules_of(folder):
         name = module.removeprefix("semdepth_lite.")
-        parts.append(f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n   :ignore-module-all:\n```\n")
+        parts.append(f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n   :ignore-module-all:\n"
+                     "```\n")
     return "\n".join(parts)
 
 
@@ -99,8 +99,8 @@ def write_sources(source: Path) -> None:
         shutil.copyfile(ROOT / name, source / name)
     (source / "index.md").write_text(start_page(), encoding="utf-8")
     solutions = [path.stem for path in sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))]
-    (source / "notebooks" / "solutions" / "index.md").write_text(
-        "# Solutions\n\nThe lessons with their exercises solved.\n" + toctree("Solutions", solutions, ""), encoding="utf-8")
+    listed = "# Solutions\n\nThe lessons with their exercises solved.\n" + toctree("Solutions", solutions, "")
+    (source / "notebooks" / "solutions" / "index.md").write_text(listed, encoding="utf-8")
     (source / "reference").mkdir()
     for folder in FOLDERS:
         (source / "reference" / f"{folder}.md").write_text(reference_page(folder), encoding="utf-8")

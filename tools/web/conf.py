@@ -18,6 +18,7 @@ version = release = semdepth_lite.__version__
 html_title = project
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_codeautolink"]
 
+exclude_patterns = ["notebooks/originals"]
 nb_execution_mode = "off"  # stored outputs are shown
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 4
