@@ -62,7 +62,8 @@ SHIFT = 0.5
 
 class TargetStatistics(NamedTuple):
     """What SSIM needs of the target: the shifted image and its window mean, the plain window mean, its square plus
-    the first constant, and the window variance plus the second constant."""
+    the first constant, and the window variance plus the second constant.
+    """
 
     image: torch.Tensor
     shifted_mean: torch.Tensor
@@ -286,7 +287,8 @@ fused_smoothness = _Smoothness.apply  # (B, 1, H, W) disparities, (B, C, H, W) i
 
 class Prepared(NamedTuple):
     """What does not depend on depth: shifted sources (N, S, C, H, W), target statistics, and the error (N, H, W) of
-    the unmoved sources where they may win, or None."""
+    the unmoved sources where they may win, or None.
+    """
 
     sources: torch.Tensor
     target: TargetStatistics

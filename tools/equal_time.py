@@ -1,6 +1,7 @@
 """Measure how many steps each variant can take in the time of the baseline's.
 
-`python -m tools.equal_time` writes figures/results/equal_time.json."""
+`python -m tools.equal_time` writes figures/results/equal_time.json.
+"""
 from __future__ import annotations
 
 import statistics

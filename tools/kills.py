@@ -47,11 +47,13 @@ STEPS = 24
 # The jobs: each does resumable work under a folder, and says what of it counts
 
 def train(folder: Path) -> None:
+    """Train a tiny run."""
     run = Run(TinySource(4), TrainSettings(width=8, steps=STEPS, batch=1), folder / "run", "cpu")
     run.train(progress=False, log_every=1, save_every=2, workers=1, watch=lambda model: {"seen": 1.0}, watch_every=5)
 
 
 def trained(folder: Path) -> dict[str, str]:
+    """Return what counts of a training: its log, and the weights and the optimizer's state."""
     state = load_checkpoint(folder / "run" / "checkpoint.pt")
     tensors = {**state["model"], **{f"{i} {name}": value for i, slots in state["optimizer"]["state"].items()
                                     for name, value in slots.items()}}
@@ -63,10 +65,12 @@ def trained(folder: Path) -> dict[str, str]:
 
 
 def street(folder: Path) -> None:
+    """Render a street."""
     load_street(STREET, folder, workers=1, progress=False)
 
 
 def predict(folder: Path) -> None:
+    """Predict depth for some images."""
     common.remove_leftovers(folder / "in")  # a life may end while it makes its input
     for i in range(6):
         if not (folder / "in" / f"{i}.png").exists():
@@ -76,7 +80,8 @@ def predict(folder: Path) -> None:
 
 
 def notebooks(folder: Path) -> None:
-    reproduce_room.find_notebooks = lambda only=None: [Path(f"{i}.ipynb") for i in range(4)]
+    """Run notebooks, which are only played."""
+    reproduce_room.find_notebooks = lambda only=None, folder=None: [Path(f"{i}.ipynb") for i in range(4)]
     reproduce_room.notebook_hash = lambda path: path.stem
     reproduce_room.load, reproduce_room.parameter_literals = lambda path: path, lambda notebook: {}
 
@@ -92,6 +97,7 @@ def notebooks(folder: Path) -> None:
 
 
 def every_file(folder: Path) -> dict[str, str]:
+    """Return what counts of a folder: each file."""
     return {str(path.relative_to(folder)): digest(path.read_bytes()) for path in sorted(folder.rglob("*"))
             if path.is_file() and path.name != "ran.txt"}
 
@@ -99,6 +105,7 @@ def every_file(folder: Path) -> dict[str, str]:
 # What must hold after every death
 
 def check_training(folder: Path, before: dict) -> None:
+    """Check that the checkpoint never goes back."""
     path = folder / "run" / "checkpoint.pt"
     if path.exists():
         step = load_checkpoint(path)["step"]
@@ -107,16 +114,19 @@ def check_training(folder: Path, before: dict) -> None:
 
 
 def check_street(folder: Path, before: dict) -> None:
+    """Check that a street in its place is whole."""
     for path in folder.glob("street_*"):
         assert (path / "manifest.json").is_file(), f"{path.name} is in its place and not whole"
 
 
 def check_prediction(folder: Path, before: dict) -> None:
+    """Check that every picture can be read."""
     for path in (folder / "out").glob("*.png"):
         (read_depth_png if path.stem.endswith("_depth") else read_image)(path)
 
 
 def check_notebooks(folder: Path, before: dict) -> None:
+    """Check that a finished notebook is not run again."""
     record = folder / "reproduced" / reproduce_room.RECORD
     finished = set(common.read_json(record)) if record.exists() else set()
     ran = (folder / "ran.txt").read_text().split() if (folder / "ran.txt").exists() else []
@@ -141,6 +151,7 @@ JOBS = {"train": Job(train, trained, check_training), "street": Job(street, ever
 
 
 def digest(content: bytes) -> str:
+    """Return a short hash."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -148,7 +159,8 @@ def digest(content: bytes) -> str:
 
 def die_in_write(number: int, share: float | None) -> None:
     """Arrange this process's death in its `number`-th write: with a share of the file written, or, for None, with all
-    of it, before it is moved into place. A folder is whole when it is moved."""
+    of it, before it is moved into place. A folder is whole when it is moved.
+    """
     left = [number]
 
     def deadly(move: Callable) -> Callable:

@@ -1,6 +1,7 @@
 """Write the weights and cards that come with the package.
 
-`python -m tools.pretrained RUNS` reads a folder of run folders."""
+`python -m tools.pretrained RUNS` reads a folder of run folders.
+"""
 from __future__ import annotations
 
 import hashlib

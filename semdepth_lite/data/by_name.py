@@ -1,5 +1,6 @@
 """Real data by name: what `--data` on the command line opens, and its ground truth at full size for evaluation; and a
-street that is written like a clip of one's own."""
+street that is written like a clip of one's own.
+"""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

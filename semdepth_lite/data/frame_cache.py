@@ -168,6 +168,7 @@ class PlanarImages:
         self.height, self.width, self.natives = height, width, natives
 
     def __call__(self, path: Path) -> np.ndarray:
+        """Read an image as (3, height, width)."""
         if self.natives is not None and (size := image_size(path)) not in self.natives:
             known = " or ".join(f"{width}x{height}" for height, width in sorted(self.natives))
             raise InputError(f"{path} has {size[1]}x{size[0]} pixels, but its clip has {known}; the intrinsics do not "

@@ -25,6 +25,7 @@ class LabelMaps:
         self.made_by = f"labels, {ids}"
 
     def __call__(self, path: Path) -> np.ndarray:
+        """Read a label map as trainIds (height, width)."""
         labels = to_train_ids(read_label_map(path), self.ids, path)
         if self.native is not None and labels.shape not in (self.native, (self.height, self.width)):
             raise InputError(f"{path} has {labels.shape[1]}x{labels.shape[0]} pixels, but its image has "

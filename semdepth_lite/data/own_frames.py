@@ -1,5 +1,6 @@
 """Frames of your own: a folder of images or a video file with one line of intrinsics, as a source of triplets; and the
-scale that a known height of the camera gives."""
+scale that a known height of the camera gives.
+"""
 from __future__ import annotations
 
 import logging

@@ -222,7 +222,8 @@ def edge_agreement(pred_edges: torch.Tensor, gt_edges: torch.Tensor, radius: flo
 
 class _EdgeSums(NamedTuple):
     """Sums over the edge pixels of each image, (B,): their number, how many of them match, how many have an edge of the
-    other kind closer than the limit, and their distances from it, cut at the limit."""
+    other kind closer than the limit, and their distances from it, cut at the limit.
+    """
 
     pixels: torch.Tensor
     matched: torch.Tensor

@@ -196,7 +196,8 @@ def _render_scenes(folder: Path, settings: StreetSettings, workers: int, progres
 
 def _share_out(folder: Path, settings: StreetSettings, seeds: list[int], workers: int, bar: tqdm) -> None:
     """Render scenes in processes of their own, which are commands: unlike `multiprocessing`, they never import the
-    caller's script, so a script needs no `if __name__ == "__main__"` on any system."""
+    caller's script, so a script needs no `if __name__ == "__main__"` on any system.
+    """
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "semdepth_lite.street.cache"]

@@ -1,5 +1,6 @@
 """Lists of frames in the field's format, one `folder frame side` a line: Eigen's test files, Zhou's training files,
-and lists made from whole drives by rule."""
+and lists made from whole drives by rule.
+"""
 from __future__ import annotations
 
 from collections.abc import Sequence
