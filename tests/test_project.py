@@ -33,8 +33,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 def tracked(*endings: str) -> list[Path]:
     """Files under version control with one of the endings; all of the checkout where git is not at hand."""
     if (ROOT / ".git").exists() and shutil.which("git"):
-        told = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-        paths = [ROOT / name for name in told.stdout.splitlines()]
+        done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+        paths = [ROOT / name for name in done.stdout.splitlines()]
     else:
         paths = sorted(ROOT.rglob("*"))
     return [path for path in paths if path.is_file() and path.name.endswith(endings)]
@@ -80,16 +80,16 @@ assert not heavy, f'imported without being used: {{heavy}}'
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()
-    told = subprocess.run([sys.executable, "-B", "-c", code], cwd=work, capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=work, capture_output=True, text=True,
                           env={"HOME": str(home), "PATH": "", "OMP_NUM_THREADS": "1"})
-    assert told.returncode == 0, told.stderr
+    assert done.returncode == 0, done.stderr
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", ["semdepth_lite.__main__", "semdepth_lite.street.cache"])
-def test_help_and_rendering_do_without_torch(room):
-    code = f"import sys, {room}; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["semdepth_lite.__main__", "semdepth_lite.street.cache"])
+def test_help_and_rendering_do_without_torch(module):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
@@ -146,12 +146,12 @@ def test_the_gate_runs_the_readme_s_commands():
     function = gate[gate.index("readme_command() {"):]
     function = function[:function.index("\n}\n") + 3]
     for name in ("reproduce", "test"):
-        told = subprocess.run(["bash", "-euo", "pipefail", "-c", f"{function}\nreadme_command {name}"], cwd=ROOT,
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", f"{function}\nreadme_command {name}"], cwd=ROOT,
                               capture_output=True, text=True, check=True)
-        assert told.stdout == command(name) + "\n"
-    told = subprocess.run(["bash", "-euo", "pipefail", "-c", f"{function}\nreadme_command other"], cwd=ROOT,
+        assert done.stdout == command(name) + "\n"
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", f"{function}\nreadme_command other"], cwd=ROOT,
                           capture_output=True, text=True)
-    assert told.returncode != 0 and "other" in told.stderr
+    assert done.returncode != 0 and "other" in done.stderr
     code = re.sub(r"^\s*#.*$", "", gate, flags=re.M)
     assert "pip install" not in code and all(f'-c "${name}' in code for name in ("install", "tests", "reproduce"))
 
@@ -254,7 +254,7 @@ def test_no_place_and_no_registry_is_named():
 
 
 def public_definitions(tree):
-    """Public functions and classes of a module and their public methods; `forward` is told by its class."""
+    """Public functions and classes of a module and their public methods; a class's docstring covers `forward`."""
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             yield node
@@ -270,7 +270,7 @@ def test_a_file_is_documented_and_readable(path):
     assert ast.get_docstring(tree), "the file does not say what it is"
     missing = [node.name for node in public_definitions(tree) if not ast.get_docstring(node)]
     assert not missing, f"without a docstring: {', '.join(missing)}"
-    assert len(text.splitlines()) <= 400, "a room grew past 400 lines"
+    assert len(text.splitlines()) <= 400, "a file grew past 400 lines"
     long = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
             and node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines()) > 60]
     assert not long, f"longer than 60 lines without their docstring: {', '.join(long)}"
@@ -280,6 +280,6 @@ def test_a_file_is_documented_and_readable(path):
 
 @pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed; it is in the extra 'test'")
 def test_ruff_has_nothing_to_say():
-    told = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True,
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True,
                           text=True)
-    assert told.returncode == 0, told.stdout
+    assert done.returncode == 0, done.stdout
