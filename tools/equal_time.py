@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from semdepth_lite.common.stopwatch import Stopwatch
 from semdepth_lite.common.storage import write_json
 from semdepth_lite.data.sources import Source
 from semdepth_lite.experiments.equal_time import BASE, EQUAL_TIME
@@ -105,9 +105,9 @@ def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:
 
 def seconds_of(function: Callable[[], object]) -> float:
     """Return the processor seconds of a call."""
-    began = time.process_time()
+    watch = Stopwatch()
     function()
-    return time.process_time() - began
+    return watch.lap().cpu
 
 
 def step_seconds(run: Run, index: int, progress: float) -> float:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +41,7 @@ def open_model(args: argparse.Namespace):
     from ..training.checkpoint import load_run
     from ..weights import STEREO_SCALE, read_monodepth2
 
+    load_code(args.code)
     if sum(map(bool, (args.run, args.weights, args.pretrained))) != 1:
         raise InputError("name either a run folder, --pretrained with weights that come with the package, or --weights "
                          "with a folder of Monodepth2's files.")
@@ -86,6 +89,32 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: CUDA where there is one, else cpu")
 
 
+def add_code(parser: argparse.ArgumentParser) -> None:
+    """Add the files of one's own code."""
+    parser.add_argument("--code", type=Path, action="append", default=[], metavar="FILE", help="Python file of your own "
+                        "that registers parts (see docs/extend.md), which --set, --encoder, --loss and --data may then "
+                        "name; may be repeated")
+
+
+def load_code(files: list[Path]) -> None:
+    """Run files of one's own, which register parts.
+
+    Raises:
+        InputError: If a file is missing or fails.
+    """
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; name a Python file that registers parts.")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)  # where `inspect` looks for the source of a class
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise InputError(f"{path} fails with {type(error).__name__}: {reason}.") from error
+
+
 def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
     """Add what may be said about data."""
     if named:
@@ -110,6 +139,7 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add where a model comes from."""
     parser.add_argument("--run", type=Path, help="run folder of a trained model")
+    add_code(parser)
     parser.add_argument("--weights", type=Path, help="folder of Monodepth2's published weights, instead of a run")
     parser.add_argument("--pretrained", metavar="NAME", help="weights that come with the package, instead of a run: "
                         "baseline, seedepth, semdepth or combined, trained on the street")

@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..common.contracts import InputError, check_divisible
+from ..common.registry import find_part
 from ..common.storage import write_json
-from .options import add_data, add_device, data_options, open_street
+from .options import add_code, add_data, add_device, data_options, load_code, open_street
 
 
 def add_training(command: argparse.ArgumentParser) -> None:
@@ -24,7 +28,13 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--encoder", help="lite, resnet18, resnet34 or resnet50 (default: the preset's)")
     command.add_argument("--imagenet", metavar="FILE", help="start a ResNet from torchvision's ImageNet weights: their "
                          "file, or 'download' (default: random weights)")
+    command.add_argument("--init", metavar="RUN|NAME|FILE", help="start from the weights of a run folder, of pretrained "
+                         "ones (baseline, seedepth, semdepth, combined) or of a file, wherever they fit")
+    command.add_argument("--freeze", action="append", metavar="PART", help="part of the model that is not trained, "
+                         "such as encoder; may be repeated")
     command.add_argument("--loss", help="lesson or monodepth2 (default: the preset's)")
+    command.add_argument("--readable", action="store_true", help="train with the readable loss of losses.py, which is "
+                         "slower, so that changes to it take effect")
     command.add_argument("--pose", help="learned, or given by the data (default: learned)")
     command.add_argument("--stereo", choices=("alone", "neighbors"), help="KITTI: learn from the second camera, whose "
                          "motion is known, so that depth is in meters: alone, or with the neighbors in time")
@@ -33,6 +43,11 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--precision", help="fp32, or bf16 in the networks where the device has it (default: fp32)")
     command.add_argument("--seed", type=int, help="of weights, order and augmentation (default: 0)")
     command.add_argument("--workers", type=int, default=2, help="threads that read batches ahead; 0 for none")
+    command.add_argument("--validate", type=int, default=0, metavar="EVERY", help="judge on the street's validation "
+                         "scenes every so many steps, and keep the best checkpoint by AbsRel as best.pt (default: at "
+                         "the end only)")
+    command.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard too")
+    add_code(command)
     command.add_argument("--dry-run", type=int, metavar="STEPS", help="only time so many steps, keep nothing, and "
                          "estimate the whole run")
     command.add_argument("--tflops", type=float, default=2.0, help="dry run: what another device sustains in "
@@ -40,8 +55,34 @@ def add_training(command: argparse.ArgumentParser) -> None:
     add_data(command)
     add_device(command)
 
-TRAINING = ("variant", "steps", "batch", "encoder", "loss", "pose", "supervision", "learning_rate",
-            "precision", "seed")
+
+TRAINING = ("variant", "steps", "batch", "encoder", "loss", "pose", "supervision", "learning_rate", "precision",
+            "seed", "freeze")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is taken, which does not change what it computes.
+
+    Attributes:
+        folder: Run folder.
+        device: Device to compute on.
+        imagenet: ImageNet weights to start the encoders from.
+        init: Run folder or file whose weights the model starts from.
+        workers: Number of threads that read ahead.
+        progress: Whether to show progress bars.
+        validate: Number of steps between looks at the validation scenes; 0 = at the end only.
+        tensorboard: Whether to write the log for TensorBoard.
+    """
+
+    folder: Path | None
+    device: str
+    imagenet: str | None
+    init: Path | None
+    workers: int
+    progress: bool
+    validate: int
+    tensorboard: bool
 
 
 def preset_of(args: argparse.Namespace) -> str:
@@ -63,49 +104,117 @@ def training_source(args: argparse.Namespace):
         return open_street(args, "train")
     height, width = args.height or preset.height, args.width or preset.width
     check_divisible(height, width)  # before frames are cached at this size
+    kind, _, place = args.data.partition(":")
+    own = find_part("source", kind)
+    if own:
+        return own(place, height, width)
     moving = args.pose == "given" and args.stereo != "alone" and not args.data.startswith(("frames:", "photo"))
     return open_data(args.data, height, width, data_options(args, poses=moving))
 
 
 def run_train(args: argparse.Namespace) -> dict:
     """Train a run, judge it on validation scenes where there is truth, and keep both in the run folder."""
-    from ..evaluation.prediction import evaluate_model
-    from ..presets import recipe
-    from ..training.run import Run
+    from ..presets import recipe, street
     from ..variants import read_changes
 
-    check_workers(args.workers)
-    changed = {name: getattr(args, name) for name in TRAINING}
-    if args.stereo == "alone":
-        changed |= {"pose": args.pose or "given", "alignment": 0}
+    load_code(args.code)
+    check_numbers(args.workers, args.validate, args.data)
+    changed = {name: getattr(args, name) for name in TRAINING} | {"fused": False if args.readable else None}
     settings = recipe(preset_of(args), changes=read_changes(args.set), **changed)
+    options = Options(args.run, args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
+                      args.validate, args.tensorboard)
     if args.dry_run is not None:
-        return dry_run_of(args, settings)
+        if not 0 < args.tflops < float("inf"):
+            raise InputError(f"tflops {args.tflops} is no speed of a device; use 2, for instance.")
+        return dry_run_of(training_source(args), settings, options, args.dry_run, args.tflops)
     if args.run is None:
         raise InputError("the run folder is missing; name one, such as runs/mine.")
-    run = Run(training_source(args), settings, args.run, args.device, args.imagenet)
-    model = run.train(progress=not args.quiet, workers=args.workers)
-    found = {"run": str(args.run), "steps": run.step, "cost": run.cost()}
-    if run.rank == 0:
-        found["text"] = f"trained {run.step} steps; the model is in {args.run}"
-        if args.data == "street":
-            report = evaluate_model(model, open_street(args, "validation"))
-            found |= {"validation": report.summary(), "text": report.table()}
-        write_json(args.run / "metrics.json", {name: value for name, value in found.items() if name != "text"})
+    validation = partial(street, "validation", preset_of(args), progress=not args.quiet)
+    return train(training_source(args), settings, options, validation if args.data == "street" else None)
+
+
+def train(source, settings, options: Options, validation: Callable | None) -> dict:
+    """Train a run and judge it.
+
+    Args:
+        source: Training triplets.
+        settings: What to compute.
+        options: How the run is taken.
+        validation: Function that opens the validation scenes; None where there are none.
+    """
+    from ..evaluation.prediction import evaluate_model
+    from ..evaluation.protocol import Protocol
+    from ..training.history import draw_history
+    from ..training.run import Run
+
+    run = Run(source, settings, options.folder, options.device, options.imagenet, init=options.init)
+    looks = {}
+    if options.validate:
+        scenes, quick = validation(), Protocol(dense=False)  # edges take most of an evaluation's time
+        looks = {"watch": lambda model: evaluate_model(model, scenes, quick).means, "watch_every": options.validate,
+                 "keep_best": "abs_rel"}
+    report = tensorboard_writer(options.folder) if options.tensorboard else None
+    model = run.train(progress=options.progress, workers=options.workers, report=report, **looks)
+    found = {"run": str(options.folder), "steps": run.step, "cost": run.cost()}
+    if run.rank:
+        return found
+    finished = f" (it was finished after {run.extended[-1]} and went on)" if run.extended else ""
+    found["text"] = f"trained {run.step} steps{finished}; the model is in {options.folder}"
+    if validation is not None:
+        judged = evaluate_model(model, validation())
+        found |= {"validation": judged.summary(), "text": judged.table()}
+    if run.extended:
+        found["extended"] = run.extended
+    write_json(options.folder / "metrics.json", {name: value for name, value in found.items() if name != "text"})
+    draw_history(options.folder)
     return found
 
 
-def check_workers(workers: int) -> None:
-    """Refuse a number of threads that nobody means."""
+def weights_named(name: str | None) -> Path | None:
+    """Return the file or folder of weights that a name stands for: pretrained weights, or a path."""
+    from ..pretrained import FOLDER, PRETRAINED
+
+    if name is None:
+        return None
+    return FOLDER / f"{name}.pt" if name in PRETRAINED and not Path(name).exists() else Path(name)
+
+
+def tensorboard_writer(folder: Path) -> Callable[[dict], None]:
+    """Return a function that writes rows of the log for TensorBoard.
+
+    Raises:
+        InputError: If TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise InputError("--tensorboard needs the package tensorboard, which is not installed; pip install "
+                         "tensorboard, or leave it out.") from None
+    writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def write(row: dict) -> None:
+        for name, value in {**row, **row.get("watch", {})}.items():
+            if isinstance(value, int | float) and name != "step":
+                writer.add_scalar(f"validation/{name}" if "watch" in row else name, value, row["step"])
+        writer.flush()
+
+    return write
+
+
+def check_numbers(workers: int, validate: int, data: str) -> None:
+    """Refuse a number of threads that nobody means, and looks at scenes that are not there."""
     if not 0 <= workers <= 64:
         raise InputError(f"workers {workers} is no number of threads to read ahead with; use 0 to 64.")
+    if validate < 0:
+        raise InputError(f"validate {validate} is no number of steps; use 100, for instance, or leave it out.")
+    if validate and data != "street":
+        raise InputError(f"--validate judges on the street's validation scenes, and the data is {data}; leave it out, "
+                         "or use Run.train(watch=...) from Python.")
 
 
-def dry_run_of(args: argparse.Namespace, settings) -> dict:
+def dry_run_of(source, settings, options: Options, steps: int, tflops: float) -> dict:
     """Time a few steps of a run and estimate the rest."""
     from ..training.dry_run import dry_run
 
-    if not 0 < args.tflops < float("inf"):
-        raise InputError(f"tflops {args.tflops} is no speed of a device; use 2, for instance.")
-    found = dry_run(training_source(args), settings, args.dry_run, args.device, args.workers)
-    return {**found.to_json(args.tflops), "text": found.text(args.tflops)}
+    found = dry_run(source, settings, steps, options.device, options.workers)
+    return {**found.to_json(tflops), "text": found.text(tflops)}

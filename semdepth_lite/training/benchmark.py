@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import platform
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from .. import fused, losses
 from ..camera import intrinsics, rigid_transform
 from ..common.contracts import InputError, check_divisible
 from ..common.runtime import keep_freed_memory, peak_mib, pick_device
+from ..common.stopwatch import Stopwatch
 from ..data.augmentation import augment, draw_augmentation
 from ..data.sources import StreetSource
 from ..data.triplet import Triplet
@@ -72,15 +72,13 @@ def made_up_source(batch: Triplet) -> StreetSource:
 
 def timed(functions: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, list[float]]:
     """Call the functions in turn and return the seconds of each call; the first round is thrown away."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    watch = Stopwatch(device)
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats + 1):
         for name, function in functions.items():
-            wait()
-            began = time.perf_counter()
+            watch.lap()
             function()
-            wait()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(watch.lap().wall)
     return {name: values[1:] for name, values in seconds.items()}
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..common.contracts import InputError
 from ..common.runtime import peak_mib
+from ..common.stopwatch import Stopwatch
 from ..data.sources import Source
 from .run import Run
 from .settings import TrainSettings
@@ -119,21 +119,20 @@ def dry_run(source: Source, settings: TrainSettings, steps: int, device: str = "
         if run.model.segmenter is not None:
             raise InputError(f"variant {settings.variant} trains a segmenter first, which a dry run cannot foresee; "
                              "dry-run another variant.")
-        wait = torch.cuda.synchronize if run.device.type == "cuda" else lambda: None
         run.model.train()
         stream = run.batches(workers)
         with FlopCounterMode(display=False) as counter:
             run.train_step(next(stream))
         taken, waited, worked = [], [], []
+        watch = Stopwatch(run.device)
         for _ in range(steps):
-            wait()
-            began, before = time.perf_counter(), time.process_time()
             batch = next(stream)
-            waited.append(time.perf_counter() - began)
+            reading = watch.lap()
             run.train_step(batch)
-            wait()
-            taken.append(time.perf_counter() - began)
-            worked.append(time.process_time() - before)
+            computing = watch.lap()
+            waited.append(reading.wall)
+            taken.append(reading.wall + computing.wall)
+            worked.append(reading.cpu + computing.cpu)
         stream.close()
         threads = torch.get_num_threads()
         where = f"cpu, {threads} thread{'s' * (threads > 1)}" if run.device.type == "cpu" else str(run.device)

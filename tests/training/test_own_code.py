@@ -1,0 +1,218 @@
+"""Code of one's own in a run: what training calls, what it trains, what the folder remembers, and where it starts."""
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from factories import TinySource
+from torch import nn
+
+from semdepth_lite import losses
+from semdepth_lite.classes import TRAIN_ID
+from semdepth_lite.common import registry
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.registry import register
+from semdepth_lite.common.runtime import Terminated
+from semdepth_lite.common.storage import read_json
+from semdepth_lite.training.checkpoint import load_checkpoint, load_run
+from semdepth_lite.training.run import Run
+from semdepth_lite.training.settings import TrainSettings
+
+TINY = TrainSettings(width=8, steps=4, batch=2, segmenter_steps=2)
+
+
+class Labeled(TinySource):
+    """The pole scene with labels."""
+
+    has_labels = True
+
+    def triplet(self, indices):
+        batch = super().triplet(indices)
+        batch.labels = torch.where(batch.depth[:, 0] < 4, TRAIN_ID["person"], TRAIN_ID["building"]).to(torch.uint8)
+        return batch
+
+
+@pytest.fixture(scope="module")
+def source() -> Labeled:
+    return Labeled(4)
+
+
+@pytest.fixture(autouse=True)
+def only_here(monkeypatch):
+    monkeypatch.setattr(registry, "_PARTS", {})
+
+
+class Shift(nn.Module):
+    """A fusion that adds a learned constant to the depth features."""
+
+    def __init__(self, depth_channels, semantic_channels=None, classes=None) -> None:
+        super().__init__()
+        self.shift = nn.ParameterList(nn.Parameter(torch.zeros(channels, 1, 1)) for channels in depth_channels)
+
+    def forward(self, level, depth, guidance):
+        return depth + self.shift[level]
+
+
+def squared(prediction, batch, settings) -> losses.LossTerms:
+    """The error of log depth, squared."""
+    error = (prediction.depth.log() - batch.require("depth").log()).pow(2).mean()
+    return losses.LossTerms(error, error, 0 * error)
+
+
+# What training calls
+
+def test_the_readable_loss_is_called_and_the_fast_one_equals_it(source, tmp_path, monkeypatch):
+    fast, readable = (Run(source, replace(TINY, fused=fused), tmp_path / str(fused), "cpu") for fused in (True, False))
+    for run in (fast, readable):
+        run.train(progress=False, log_every=1)
+    assert fast.history()["loss"] == pytest.approx(readable.history()["loss"], rel=1e-3)
+    monkeypatch.setattr(losses, "photometric_error", lambda a, b, *rest: (a - b).pow(2).mean(1, keepdim=True))
+    changed = Run(source, replace(TINY, fused=False), tmp_path / "changed", "cpu")
+    changed.train(progress=False, log_every=1)
+    assert (np.abs(changed.history()["loss"] - readable.history()["loss"]) > 1e-3).all()
+
+
+# What it trains, and what the folder remembers
+
+def test_a_module_put_into_the_model_is_trained_and_recorded(source, tmp_path):
+    run = Run(source, TINY, tmp_path, "cpu")
+    run.model.fusion = Shift(run.model.depth.channels)
+    run.train(progress=False)
+    assert all(float(shift.detach().abs().max()) > 0 for shift in run.model.fusion.shift)
+    assert read_json(tmp_path / "settings.json")["parts"]["fusion"]["name"] == "Shift"
+    with pytest.raises(InputError, match="trained with the fusion Shift of module .*test_own_code, which is not here"):
+        Run(source, TINY, tmp_path, "cpu")
+    with pytest.raises(InputError, match="trained with the fusion Shift"):
+        load_run(tmp_path, "cpu")
+    model = TINY.build()
+    model.fusion = Shift(model.depth.channels)
+    loaded = load_run(tmp_path, "cpu", model=model)
+    assert torch.equal(loaded.fusion.shift[0], run.model.fusion.shift[0])
+    again = TINY.build()
+    again.fusion = Shift(again.depth.channels)
+    assert Run(source, TINY, tmp_path, "cpu", model=again).step == 4
+
+
+def test_a_module_that_comes_too_late_is_refused(source, tmp_path):
+    run = Run(source, TINY, tmp_path, "cpu")
+    run.train_step(source.triplet(np.arange(2)))
+    run.model.fusion = Shift(run.model.depth.channels)
+    with pytest.raises(InputError, match="other parameters than at the first step"):
+        run.train_step(source.triplet(np.arange(2)))
+
+
+def test_a_model_of_another_variant_is_refused(source, tmp_path):
+    with pytest.raises(InputError, match="of another variant than the settings, baseline"):
+        Run(source, TINY, tmp_path / "run", "cpu", model=replace(TINY, variant="multitask").build())
+    with pytest.raises(InputError, match="model is Linear, expected a semdepth_lite Model"):
+        Run(source, TINY, tmp_path / "run", "cpu", model=nn.Linear(1, 1))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_registered_fusion_is_named_in_the_settings_and_loaded(source, tmp_path):
+    with pytest.raises(InputError, match="fusion is 'shift', expected attention, ssfa, none, or one of your own"):
+        replace(TINY, changes={"fusion": "shift"})
+    register("fusion", "shift")(Shift)
+    settings = replace(TINY, changes={"fusion": "shift"})
+    run = Run(source, settings, tmp_path, "cpu")
+    run.train(progress=False)
+    assert torch.equal(load_run(tmp_path, "cpu").fusion.shift[1], run.model.fusion.shift[1])
+
+    class Other(Shift):
+        """Not what was trained."""
+
+    register("fusion", "shift")(Other)
+    with pytest.raises(InputError, match="is not the code that trained"):
+        load_run(tmp_path, "cpu")
+    registry._PARTS.clear()
+    with pytest.raises(InputError, match="trained with the fusion Shift of module .* which is not here; register it"):
+        load_run(tmp_path, "cpu")
+
+
+def test_a_loss_of_ones_own_trains_and_is_asked_for_again(source, tmp_path):
+    register("loss", "squared")(squared)
+    named = Run(source, replace(TINY, loss="squared"), tmp_path / "named", "cpu")
+    given = Run(source, TINY, tmp_path / "given", "cpu", loss=squared)
+    for run in (named, given):
+        run.train(progress=False, log_every=1)
+    assert np.array_equal(named.history()["loss"], given.history()["loss"])
+    with pytest.raises(InputError, match="trained with the loss squared"):
+        Run(source, TINY, tmp_path / "given", "cpu")
+    load_run(tmp_path / "given", "cpu")  # prediction needs no loss
+
+
+@pytest.mark.parametrize("name", ["semdepth", "ssfa_segmenter"])
+def test_an_own_loop_over_public_steps_is_prepared_like_training(source, tmp_path, name):
+    settings = replace(TINY, variant=name)
+    run = Run(source, settings, tmp_path / "own", "cpu")
+    for batch in run.batches():
+        run.train_step(batch)
+    whole = Run(source, settings, tmp_path / "whole", "cpu").train(progress=False).state_dict()
+    assert all(torch.equal(value, whole[key]) for key, value in run.model.state_dict().items())
+
+
+# Where a run starts and where it goes on
+
+def test_a_run_starts_from_other_weights_and_keeps_frozen_parts(source, tmp_path):
+    first = Run(source, TINY, tmp_path / "first", "cpu").train(progress=False)
+    settings = replace(TINY, variant="multitask", freeze=("encoder",))
+    run = Run(source, settings, tmp_path / "second", "cpu", init=tmp_path / "first")
+    second = run.train(progress=False)
+    for name, value in second.encoder.state_dict().items():
+        assert torch.equal(value, first.encoder.state_dict()[name]), name
+    assert not torch.equal(next(second.depth.parameters()), next(first.depth.parameters()))
+    with pytest.raises(InputError, match="no part 'head' of this model to freeze; use encoder, depth"):
+        Run(source, replace(TINY, freeze=["head"]), tmp_path / "third", "cpu")
+    with pytest.raises(InputError, match="no weights of .* fit this model"):
+        Run(source, replace(TINY, encoder="resnet18"), tmp_path / "fourth", "cpu", init=tmp_path / "first")
+    with pytest.raises(InputError, match="does not exist; name a run folder"):
+        Run(source, TINY, tmp_path / "fifth", "cpu", init=tmp_path / "none")
+
+
+def test_a_finished_run_goes_on_and_says_so(source, tmp_path):
+    Run(source, TINY, tmp_path, "cpu").train(progress=False)
+    longer = Run(source, replace(TINY, steps=6), tmp_path, "cpu")
+    assert longer.step == 4 and longer.extended == [4]
+    longer.train(progress=False, log_every=1)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 6
+    assert read_json(tmp_path / "settings.json")["extended"] == [4]
+    assert Run(source, replace(TINY, steps=6), tmp_path, "cpu").extended == [4]
+    with pytest.raises(InputError, match="holds a run with steps 6, not 4"):
+        Run(source, TINY, tmp_path, "cpu")
+
+
+def test_the_best_checkpoint_and_the_history_are_kept(source, tmp_path):
+    scores = iter([0.5, 0.3, 0.4, 0.6])
+    run = Run(source, TINY, tmp_path, "cpu")
+    run.train(progress=False, log_every=2, watch=lambda _: {"abs_rel": next(scores)}, watch_every=1,
+              keep_best="abs_rel")
+    assert load_checkpoint(tmp_path / "best.pt")["step"] == 2 and load_run(tmp_path, "cpu", best=True)
+    assert run.history(watched=True)["abs_rel"].tolist() == [0.5, 0.3, 0.4, 0.6]
+    assert run.history()["step"].tolist() == [2, 4] and run.history()["loss"].shape == (2,)
+
+
+def test_sigterm_ends_between_two_steps_with_a_checkpoint(source, tmp_path):
+    run = Run(source, TINY, tmp_path, "cpu")
+    step = run.train_step
+
+    def terminated(*arguments):
+        found = step(*arguments)
+        if run.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    run.train_step = terminated
+    with pytest.raises(Terminated):
+        run.train(progress=False)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 2
+
+
+def test_checkpoints_are_written_by_time_too(source, tmp_path, monkeypatch):
+    run = Run(source, TINY, tmp_path, "cpu")
+    saved = []
+    monkeypatch.setattr(run, "save", lambda name="checkpoint.pt": saved.append(run.step))
+    run.train(progress=False, save_every=100, save_seconds=0.0)
+    assert saved == [1, 2, 3, 4]
