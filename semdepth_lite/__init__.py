@@ -1,11 +1,29 @@
 """Semantic-guided self-supervised monocular depth: a package to learn from, to run and to reuse.
 
 The names below are the short public surface; they are loaded when first used, so that `import semdepth_lite` costs
-nothing. Everything else lies in the rooms, such as `semdepth_lite.warp` or `semdepth_lite.losses`.
+nothing. So are the files and folders of the package, such as `semdepth_lite.warp` or `semdepth_lite.losses`.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .common.contracts import InputError, RunFailed
+    from .common.registry import register
+    from .data.triplet import Triplet
+    from .evaluation.prediction import evaluate_model, predict_image
+    from .evaluation.protocol import Protocol
+    from .evaluation.report import evaluate
+    from .losses import LOSSES, self_supervised_loss
+    from .model import Model, Prediction
+    from .presets import PRESETS, recipe
+    from .pretrained import load_pretrained
+    from .training.checkpoint import load_run
+    from .training.run import Run
+    from .training.settings import TrainSettings
+    from .variants import VARIANTS
 
 __version__ = "0.1.0"
 
@@ -15,12 +33,12 @@ _HOMES = {
     "VARIANTS": "variants", "Protocol": "evaluation.protocol", "evaluate": "evaluation.report",
     "evaluate_model": "evaluation.prediction", "predict_image": "evaluation.prediction",
     "load_pretrained": "pretrained", "TrainSettings": "training.settings", "Run": "training.run",
-    "load_run": "training.checkpoint", "PRESETS": "presets", "recipe": "presets",
+    "load_run": "training.checkpoint", "PRESETS": "presets", "recipe": "presets", "register": "common.registry",
 }
 __all__ = [
     "InputError", "LOSSES", "Model", "PRESETS", "Prediction", "Protocol", "Run", "RunFailed", "TrainSettings",
     "Triplet", "VARIANTS", "evaluate", "evaluate_model", "load_pretrained", "load_run", "predict_image", "recipe",
-    "self_supervised_loss",
+    "register", "self_supervised_loss",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

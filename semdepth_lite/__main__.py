@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from . import __version__
 from .commands.benchmark import add_benchmark, run_benchmark
 from .commands.doctor import add_doctor, run_doctor
 from .commands.download import add_download, run_download
@@ -39,6 +40,7 @@ COMMANDS = {
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
     parser = Parser(prog="semdepth-lite", description="Semantic-guided self-supervised monocular depth.")
+    parser.add_argument("--version", action="version", version=f"semdepth-lite {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for name, (function, add_arguments, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text, formatter_class=HelpFormatter)

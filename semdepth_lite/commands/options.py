@@ -91,9 +91,9 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_code(parser: argparse.ArgumentParser) -> None:
     """Add the files of one's own code."""
-    parser.add_argument("--code", type=Path, action="append", default=[], metavar="FILE", help="Python file of your own "
-                        "that registers parts (see docs/extend.md), which --set, --encoder, --loss and --data may then "
-                        "name; may be repeated")
+    parser.add_argument("--code", type=Path, action="append", default=[], metavar="FILE", help="Python file of your "
+                        "own that registers parts (see docs/extend.md), which --set, --encoder, --loss and --data may "
+                        "then name; may be repeated")
 
 
 def load_code(files: list[Path]) -> None:

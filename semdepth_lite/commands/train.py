@@ -28,8 +28,8 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--encoder", help="lite, resnet18, resnet34 or resnet50 (default: the preset's)")
     command.add_argument("--imagenet", metavar="FILE", help="start a ResNet from torchvision's ImageNet weights: their "
                          "file, or 'download' (default: random weights)")
-    command.add_argument("--init", metavar="RUN|NAME|FILE", help="start from the weights of a run folder, of pretrained "
-                         "ones (baseline, seedepth, semdepth, combined) or of a file, wherever they fit")
+    command.add_argument("--init", metavar="RUN|NAME|FILE", help="start from the weights of a run folder, of "
+                         "pretrained ones (baseline, seedepth, semdepth, combined) or of a file, wherever they fit")
     command.add_argument("--freeze", action="append", metavar="PART", help="part of the model that is not trained, "
                          "such as encoder; may be repeated")
     command.add_argument("--loss", help="lesson or monodepth2 (default: the preset's)")

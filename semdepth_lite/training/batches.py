@@ -7,6 +7,7 @@ import torch
 from ..camera import check_intrinsics
 from ..common.contracts import InputError, check_divisible
 from ..common.runtime import seed_of
+from ..data.adapters import check_triplet
 from ..data.augmentation import augment, draw_augmentation
 from ..data.sources import Source
 from ..data.triplet import Triplet
@@ -44,10 +45,14 @@ def check_source(source: Source, settings: TrainSettings) -> None:
         InputError: if it is empty, its size cannot be halved five times, its intrinsics cannot belong to that size, or
             it lacks what the settings take from the data.
     """
+    if not hasattr(source, "triplet"):
+        raise InputError(f"{type(source).__name__} is no source of triplets; wrap a torch Dataset in "
+                         "data.DatasetSource, and arrays in data.ArraySource.")
     if not len(source):
         raise InputError(f"{source.name} holds no triplet; a triplet is three frames in a row.")
     check_divisible(source.height, source.width)
     first = source.triplet(np.arange(1))
+    check_triplet(first, source.name, source.height, source.width)
     check_intrinsics(first.K, source.height, source.width)
     for name, wanted in (("depth", settings.supervision == "depth"), ("labels", settings.method.needs_labels)):
         if wanted:

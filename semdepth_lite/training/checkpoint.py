@@ -147,11 +147,12 @@ def start_from(model: Model, path: Path) -> int:
     """Give a model the weights of another training wherever name and shape fit, and return how many tensors did.
 
     Raises:
-        InputError: If none fits.
+        InputError: If none of the encoder's fits.
     """
     own, given = model.state_dict(), read_weights(path)
     fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-    if not fitting:
-        raise InputError(f"no weights of {path} fit this model; name a run with the same encoder and width.")
+    if not any(name.startswith("encoder.") and value.dim() > 1 for name, value in fitting.items()):
+        raise InputError(f"no weights of the encoder in {path} fit this model; name a run with the same encoder and "
+                         "width.")
     model.load_state_dict({**own, **fitting})
     return len(fitting)

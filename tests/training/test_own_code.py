@@ -166,7 +166,7 @@ def test_a_run_starts_from_other_weights_and_keeps_frozen_parts(source, tmp_path
     assert not torch.equal(next(second.depth.parameters()), next(first.depth.parameters()))
     with pytest.raises(InputError, match="no part 'head' of this model to freeze; use encoder, depth"):
         Run(source, replace(TINY, freeze=["head"]), tmp_path / "third", "cpu")
-    with pytest.raises(InputError, match="no weights of .* fit this model"):
+    with pytest.raises(InputError, match="no weights of the encoder in .* fit this model"):
         Run(source, replace(TINY, encoder="resnet18"), tmp_path / "fourth", "cpu", init=tmp_path / "first")
     with pytest.raises(InputError, match="does not exist; name a run folder"):
         Run(source, TINY, tmp_path / "fifth", "cpu", init=tmp_path / "none")
