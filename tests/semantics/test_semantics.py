@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from factories import TinySource
 from torch import nn
 from torch.autograd import gradcheck
@@ -121,7 +122,7 @@ def test_attention_map_of_a_pixel_is_its_row_of_the_affinity(form):
     seen = block.correlations(depth, semantic, 1, 2)
     torch.testing.assert_close(seen.sum((1, 2)), torch.ones(2, dtype=torch.float64))
     # what the pixel receives is the mean of the values under this map
-    asked, given = block._inputs(depth, semantic)
+    given = depth if form == "A" else F.elu(block.phi(torch.cat((depth, semantic), 1)))
     found = block.gamma * (seen[:, None] * block.value(given)).sum((2, 3))
     inner = found if form == "A" else given[:, :, 1, 2] + found
     expected = depth[:, :, 1, 2] + block.out(inner[..., None, None])[..., 0, 0]
