@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -109,11 +109,18 @@ def training_source(args: argparse.Namespace):
     if own:
         return own(place, height, width)
     moving = args.pose == "given" and args.stereo != "alone" and not args.data.startswith(("frames:", "photo"))
-    return open_data(args.data, height, width, data_options(args, poses=moving))
+    return open_data(args.data, height, width, data_options(args, poses=moving or has_poses(args)))
+
+
+def has_poses(args: argparse.Namespace) -> bool:
+    """Tell whether true poses are there for the verdict on the learned path."""
+    kind, _, root = args.data.partition(":")
+    files = [Path(root) / "poses" / f"{sequence}.txt" for sequence in args.sequences or ()]
+    return kind == "odometry" and args.stereo is None and bool(files) and all(file.is_file() for file in files)
 
 
 def run_train(args: argparse.Namespace) -> dict:
-    """Train a run, judge it on validation scenes where there is truth, and keep both in the run folder."""
+    """Train a run, judge it on validation scenes or on frames kept back, and keep both in the run folder."""
     from ..presets import recipe, street
     from ..variants import read_changes
 
@@ -134,7 +141,7 @@ def run_train(args: argparse.Namespace) -> dict:
 
 
 def train(source, settings, options: Options, validation: Callable | None) -> dict:
-    """Train a run and judge it.
+    """Train a run and judge it, on validation scenes or, of real data, on frames that are kept back.
 
     Args:
         source: Training triplets.
@@ -144,10 +151,12 @@ def train(source, settings, options: Options, validation: Callable | None) -> di
     """
     from ..evaluation.prediction import evaluate_model
     from ..evaluation.protocol import Protocol
+    from ..evaluation.verdict import draw_verdict, judge, keep_back
     from ..training.history import draw_history
     from ..training.run import Run
 
-    run = Run(source, settings, options.folder, options.device, options.imagenet, init=options.init)
+    trained, kept = keep_back(source) if validation is None else (source, None)
+    run = Run(trained, settings, options.folder, options.device, options.imagenet, init=options.init)
     looks = {}
     if options.validate:
         scenes, quick = validation(), Protocol(dense=False)  # edges take most of an evaluation's time
@@ -163,6 +172,10 @@ def train(source, settings, options: Options, validation: Callable | None) -> di
     if validation is not None:
         judged = evaluate_model(model, validation())
         found |= {"validation": judged.summary(), "text": judged.table()}
+    if kept is not None:
+        verdict = judge(model, trained, kept)
+        draw_verdict(model, kept, options.folder / "verdict.png")
+        found |= {"verdict": asdict(verdict), "text": "\n".join([found["text"], *verdict.lines()])}
     if run.extended:
         found["extended"] = run.extended
     write_json(options.folder / "metrics.json", {name: value for name, value in found.items() if name != "text"})

@@ -9,7 +9,7 @@ _HOMES = {
     "depth_predictor": "prediction", "predict_depth": "prediction", "predict_files": "prediction",
     "predict_image": "prediction", "evaluate_model": "prediction", "to_scale": "prediction",
     "evaluate_segmentation": "segmentation", "motion_errors": "trajectories", "evaluate_paths": "trajectories",
-    "OutsidePredictions": "outside",
+    "OutsidePredictions": "outside", "export_model": "export", "judge": "verdict",
 }
 __all__ = list(_HOMES)
 
