@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import signal
 import sys
 
 from . import __version__
@@ -19,8 +19,9 @@ from .commands.predict import add_prediction, run_predict
 from .commands.render import add_rendering, run_render
 from .commands.reproduce import add_reproduction, run_reproduce
 from .commands.train import add_training, run_train
+from .common.console import is_out_of_memory, show_result, steady_streams, stop_on_signals, write_details
 from .common.contracts import InputError, RunFailed
-from .common.runtime import Terminated, share_cores
+from .common.runtime import process_rank, share_cores
 
 COMMANDS = {
     "lessons": (run_lessons, add_lessons, "Copy the lessons into a new folder, to work in them."),
@@ -52,37 +53,43 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit status.
-
-    Returns:
-        0; 1 if something broke, 2 on bad input, 130 on Ctrl-C, 143 on SIGTERM.
-    """
+    """Run a command and return the exit status: 0, 1 if something broke, 2 on bad input, 128 + n on signal n."""
     args = build_parser().parse_args(arguments)
     share_cores()
+    with steady_streams(words=not args.quiet), stop_on_signals():
+        status, sentence, found = run_command(args)
+        if sentence:
+            print(f"semdepth-lite {args.command}: {sentence}", file=sys.stderr)
+        elif process_rank()[0] == 0:
+            text = found.pop("text")
+            if trouble := show_result(json.dumps(found) if args.json else text):
+                print(f"semdepth-lite {args.command}: the work is done and kept, but its result cannot be printed "
+                      f"({trouble}).", file=sys.stderr)
+                return 1
+    return status
+
+
+def run_command(args: argparse.Namespace) -> tuple[int, str, dict]:
+    """Run a command; return its status, the sentence if it did not end well, and what it found."""
     try:
-        found = args.function(args)
+        process_rank()
+        return 0, "", args.function(args)
     except KeyboardInterrupt as stop:
-        terminated = isinstance(stop, Terminated)
-        print(f"stopped by {'SIGTERM' if terminated else 'Ctrl-C'}; the same command goes on from the last checkpoint",
-              file=sys.stderr)
-        return 143 if terminated else 130
+        number = getattr(stop, "number", signal.SIGINT)
+        by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        return 128 + number, f"stopped by {by}; the same command goes on from the last checkpoint", {}
     except InputError as error:
-        print(f"semdepth-lite {args.command}: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"semdepth-lite {args.command}: {error.filename or ''} {error.strerror or error}".replace("  ", " "),
-              file=sys.stderr)
-        return 2
+        return 2, str(error), {}
     except RunFailed as error:
-        print(f"semdepth-lite {args.command}: {error}", file=sys.stderr)
-        return 1
-    if int(os.environ.get("RANK", 0)) == 0:
-        text = found.pop("text")
-        try:
-            print(json.dumps(found) if args.json else text, flush=True)
-        except BrokenPipeError:  # whoever read has seen enough; Python would complain once more at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 1, str(error), {}
+    except OSError as error:
+        return 2, f"{error.filename or ''} {error.strerror or error}".replace("  ", " "), {}
+    except Exception as error:  # noqa: BLE001  the last line of defense
+        if is_out_of_memory(error):
+            return 1, ("the memory is not enough; take a smaller batch, image or network; checkpoints are kept."), {}
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        return 1, (f"something unexpected broke ({type(error).__name__}: {reason}); finished files are kept, and the "
+                   f"details are in {write_details(error)}."), {}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from ..common.contracts import InputError
-from ..common.storage import read_json, write_json
+from ..common.storage import MARK, check_outputs, read_json, write_json
 from .options import add_device
 
 
@@ -28,6 +28,8 @@ def run_benchmark(args: argparse.Namespace) -> dict:
     """Time a training step and its parts."""
     from ..training.benchmark import Shape, benchmark, table
 
+    if args.output:
+        check_outputs([args.output], "benchmark", [args.compare] if args.compare else [])
     other = read_json(args.compare) if args.compare else None
     if other is not None and not isinstance(other.get("seconds"), dict):
         raise InputError(f"{args.compare} is no benchmark; name a file that benchmark --output wrote.")
@@ -35,5 +37,5 @@ def run_benchmark(args: argparse.Namespace) -> dict:
                   args.alignment)
     found = benchmark(shape, args.device, args.repeats)
     if args.output:
-        write_json(args.output, found)
+        write_json(args.output, {MARK: "benchmark", **found})
     return {**found, "text": table(found, other)}

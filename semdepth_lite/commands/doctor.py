@@ -4,6 +4,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..common.contracts import InputError
+from ..common.storage import check_outputs
 from .options import add_data, data_options
 
 
@@ -19,15 +21,20 @@ def add_doctor(command: argparse.ArgumentParser) -> None:
 
 def run_doctor(args: argparse.Namespace) -> dict:
     """Look at a clip before training."""
-    from ..data.by_name import open_data
+    from ..data.by_name import KINDS, open_data
     from ..data.doctor import examine, overall, report
     from ..data.image_files import write_image
 
-    data = args.folder if ":" in args.folder else f"frames:{args.folder}"
+    if args.height < 32 or args.width < 32:
+        raise InputError(f"height {args.height} and width {args.width} are too few pixels to look at; use 32 or more.")
+    known = args.folder in KINDS or args.folder.partition(":")[0] in KINDS  # a path may hold a colon too
+    data = args.folder if known and not Path(args.folder).exists() else f"frames:{args.folder}"
     source = open_data(data, args.height, args.width, data_options(args))
     findings = examine(source, args.pairs, progress=not args.quiet)
+    if args.output:
+        check_outputs([args.output / f"{f.name}.png" for f in findings if f.picture is not None], "finding")
     for finding in findings:
         if args.output and finding.picture is not None:
-            write_image(args.output / f"{finding.name}.png", finding.picture)
+            write_image(args.output / f"{finding.name}.png", finding.picture, "finding")
     return {"verdict": overall(findings), "findings": [finding.to_json() for finding in findings],
             "text": report(findings)}

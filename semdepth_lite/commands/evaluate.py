@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from ..common.contracts import InputError
-from ..common.storage import write_json
+from ..common.storage import MARK, check_outputs, fingerprint, write_json
 from .options import add_data, add_device, add_model, data_options, open_model, open_street
 
 
@@ -41,18 +41,20 @@ def run_evaluate(args: argparse.Namespace) -> dict:
     from ..evaluation.report import evaluate
 
     check_evaluation(args)
+    output = report_place(args)
+    if args.output or args.run is None:
+        check_outputs([output], "paths" if args.poses else "report")  # before anything is computed
     if args.predictions is not None:
         model, height, width, factor = None, *OUTSIDE_SIZE, 1.0
     else:
         model, height, width, factor = open_model(args)
     if args.poses:
-        return judge_paths(args, model, height, width, factor)
+        return judge_paths(args, model, height, width, factor, output)
     about, truth, names, size = open_truth(args, height, width)
     predict, how = predictor_of(args, model, names)
     report = evaluate(predict, truth, protocol_of(args, factor), depth_writer(args.export, names))
-    where = args.run or Path()
-    output = args.output or where / f"evaluation_{args.split if args.data == 'street' else 'data'}.json"
-    report.save(output)
+    report.save(output, {"about": about, "model": None if model is None else fingerprint(model.state_dict()),
+                         "frames": fingerprint(names)})
     remarks = truth.remarks()
     text = "\n".join([f"{about}; {how or f'network at {size[1]}x{size[0]}'}", report.table(), *remarks,
                       f"per-image values are in {output}"])
@@ -119,6 +121,12 @@ def depth_writer(folder: Path | None, names: list[str]):
     return write
 
 
+def report_place(args: argparse.Namespace) -> Path:
+    """Return where the report goes: where it was asked for, or into the run folder."""
+    name = "paths" if args.poses else "evaluation"
+    return args.output or (args.run or Path()) / f"{name}_{args.split if args.data == 'street' else 'data'}.json"
+
+
 def protocol_of(args: argparse.Namespace, factor: float):
     """Gather how depth is judged; weights that were trained with stereo bring their scale."""
     from ..evaluation.protocol import Protocol
@@ -136,7 +144,7 @@ def protocol_of(args: argparse.Namespace, factor: float):
                     inner_radius=max(band, 4.0), flip=args.flip)
 
 
-def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor: float) -> dict:
+def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor: float, output: Path) -> dict:
     """Judge the camera's path on a split of the street, or on real data with true poses."""
     from ..data.by_name import open_data
     from ..evaluation.trajectories import evaluate_paths, paths_json, paths_table
@@ -146,8 +154,7 @@ def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor
     else:
         source = open_data(args.data, height, width, data_options(args, poses=True))
     reports = evaluate_paths(model, source, factor, args.align, args.export)
-    output = args.output or (args.run or Path()) / f"paths_{args.split if args.data == 'street' else 'data'}.json"
     found = paths_json(reports)
-    write_json(output, found)
+    write_json(output, {MARK: "paths", **found})
     text = f"{source.name}: {paths_table(reports, align=args.align)}\nwritten to {output}"
     return {"report": str(output), **found, "text": text}

@@ -1,4 +1,4 @@
-"""The machine: seeds, devices, memory, cores, and Ctrl-C between steps."""
+"""The machine: seeds, devices, memory, cores, words to the user, and signals between steps."""
 from __future__ import annotations
 
 import ctypes
@@ -123,16 +123,47 @@ def share_cores() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # turns
 
 
+ENDINGS = tuple(dict.fromkeys((signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))))  # no SIGHUP on Windows
+
+
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end by SIGTERM, as schedulers of shared machines do."""
+    """The process was asked to end by SIGTERM, as schedulers do, or by SIGHUP, as a closed terminal does.
+
+    Attributes:
+        number: Number of the signal.
+    """
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def process_rank() -> tuple[int, int]:
+    """Return this process's number and the count of processes, as torchrun sets them; (0, 1) alone.
+
+    Raises:
+        InputError: If RANK or WORLD_SIZE is no such number.
+    """
+    found = []
+    for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")):
+        text = os.environ.get(name, default)
+        if not (text.isascii() and text.isdecimal() and len(text) < 7):
+            raise InputError(f"the environment variable {name} is {text!r}, expected a whole number as torchrun sets "
+                             "it; unset it.")
+        found.append(int(text))
+    rank, count = found
+    if not rank < count or (count > 1 and not ("RANK" in os.environ and "MASTER_ADDR" in os.environ)):
+        raise InputError(f"the environment variables RANK {os.environ.get('RANK')} and WORLD_SIZE {count} name no "
+                         "process of a torchrun; start the command by torchrun, or unset them.")
+    return rank, count
 
 
 @contextmanager
 def interrupt_between_steps(enabled: bool = True) -> Iterator[Callable[[], KeyboardInterrupt | None]]:
-    """Let Ctrl-C and SIGTERM wait for the end of a step; a second one does not wait.
+    """Let Ctrl-C, SIGTERM and SIGHUP wait for the end of a step; a second one does not wait.
 
     Args:
-        enabled: False leaves both as they are, which happens outside the main thread too.
+        enabled: Whether to wait; False leaves the signals as they are, which happens outside the main thread too.
 
     Returns:
         A function that returns the exception to raise after the step, or None.
@@ -141,11 +172,11 @@ def interrupt_between_steps(enabled: bool = True) -> Iterator[Callable[[], Keybo
         yield lambda: None
         return
     asked: list[KeyboardInterrupt] = []
-    before = {signal.SIGINT: signal.getsignal(signal.SIGINT) or signal.default_int_handler,
-              signal.SIGTERM: signal.getsignal(signal.SIGTERM) or signal.SIG_DFL}
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, *ENDINGS)
+              if signal.getsignal(number) != signal.SIG_IGN}
 
     def remember(number, frame) -> None:
-        asked.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        asked.append(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
         signal.signal(number, before[number])
 
     for number in before:

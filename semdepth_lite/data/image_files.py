@@ -283,12 +283,8 @@ def _decoded(image: Image.Image, path: Path) -> Image.Image:
     return image
 
 
-def read_depth_png(path: Path, steps: float = DEPTH_STEPS) -> np.ndarray:
+def read_depth_png(path: Path) -> np.ndarray:
     """Read a 16-bit depth PNG: depth = value / 256, 0 = none (Uhrig et al. 2017).
-
-    Args:
-        path: PNG file.
-        steps: Number of steps to a meter; 1000 for millimeters.
 
     Returns:
         (H, W) float32, meters.
@@ -300,7 +296,7 @@ def read_depth_png(path: Path, steps: float = DEPTH_STEPS) -> np.ndarray:
         if not image.mode.startswith("I"):
             raise InputError(f"{path} holds mode {image.mode}, expected a 16-bit gray PNG of depth times "
                              f"{DEPTH_STEPS}; an 8-bit depth picture carries no meters.")
-        return _decode(image, path).astype(np.float32) / np.float32(steps)
+        return _decode(image, path).astype(np.float32) / DEPTH_STEPS
 
 
 def write_depth_png(path: Path, depth: np.ndarray, kind: str = "") -> None:

@@ -18,7 +18,7 @@ from ..common.small_files import read_rows
 from .clips import ClipSource
 from .frame_cache import DEFAULT_CACHE
 from .frame_order import FrameOrder, order_by_times, order_frames
-from .image_files import DEPTH_STEPS, find_images, image_size, read_depth_png
+from .image_files import find_images, image_size, read_depth_png
 from .intrinsics_file import INTRINSICS_FILE, parse_intrinsics, read_intrinsics_file
 from .video import TIMES_FILE, unpack_video
 
@@ -78,8 +78,7 @@ class FrameFolder(ClipSource):
 
     def __init__(self, root: Path, height: int, width: int, intrinsics: str | torch.Tensor | None = None, step: int = 1,
                  labels: Path | None = None, label_ids: str = "trainId", depth: Path | None = None,
-                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE, neighbors: bool = True,
-                 depth_steps: float = DEPTH_STEPS) -> None:
+                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE, neighbors: bool = True) -> None:
         """Look at the names and headers of all frames; pixels are decoded when asked for.
 
         Args:
@@ -93,7 +92,6 @@ class FrameFolder(ClipSource):
             allow_gaps: Whether missing frame numbers only cut the clip.
             cache: Folder for decoded frames; None decodes at every request.
             neighbors: Whether targets need neighbors; False takes every frame by itself, as prediction is judged.
-            depth_steps: Number of steps to a meter in the depth PNGs: 256 as KITTI has them, 1000 for millimeters.
 
         Raises:
             InputError: Naming the file, and the line, of whatever is missing or wrong.
@@ -118,10 +116,6 @@ class FrameFolder(ClipSource):
             raise InputError(f"{root} holds {self.about}: too few in a row for a target with neighbors {step} frames "
                              f"away; add frames or lower the step.")
         notice(f"{root}: {self.about}.", logging.INFO)
-        self.depth_steps = depth_steps
-        if not 0 < depth_steps < math.inf:
-            raise InputError(f"depth steps {depth_steps} are no number of steps to a meter; use 256, or 1000 for "
-                             "millimeters.")
         if depth is not None:
             there = _with_depth(Path(depth), files, targets)
             targets, around = targets[there], around[there]
@@ -139,7 +133,7 @@ class FrameFolder(ClipSource):
         """Return the depth of a target at its file's size: (H, W) float32 meters, 0 = none."""
         if self.depth_files is None:
             return super().ground_truth(index)
-        depth = read_depth_png(self.depth_files[index], self.depth_steps)
+        depth = read_depth_png(self.depth_files[index])
         if depth.shape != tuple(self.native[index]):
             raise InputError(f"{self.depth_files[index]} has {depth.shape[1]}x{depth.shape[0]} pixels, but its image "
                              f"has {self.native[index][1]}x{self.native[index][0]}.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..classes import IGNORE, NUM_CLASSES
 from ..common.contracts import InputError, check_sizes
 from ..common.precision import at_least_float32
 from ..metrics import (
@@ -100,7 +101,7 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
 
     Args:
         depth_pred: (B, 1, H, W) predicted depth, any unit under median scaling, else m.
-        depth_gt: (B, 1, H, W) true depth, m, 0 = none.
+        depth_gt: (B, 1, H, W) true depth, m; 0, negative, infinite and nan = none.
         labels: (B, H, W) true trainIds; without them label-border, thin and class errors are left out.
         moving: (B, H, W) bool; without it moving and static errors are left out.
         protocol: how to judge.
@@ -118,6 +119,9 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
         if extra is not None:
             check_sizes(extra, name, "BHW", **sizes)
     depth_pred, depth_gt = at_least_float32(depth_pred, depth_gt)
+    depth_gt = torch.where((depth_gt > 0) & depth_gt.isfinite(), depth_gt, 0)
+    if labels is not None:
+        check_ids(labels)
     if not depth_pred.numel():
         raise InputError(f"depth_pred has shape {tuple(depth_pred.shape)}, which holds no pixel; give an image.")
     lowest, highest = depth_pred.aminmax()
@@ -151,6 +155,20 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
     if regions:
         results |= region_errors(errors, regions)
     return results
+
+
+def check_ids(labels: torch.Tensor) -> None:
+    """Refuse labels that hold anything but trainIds (0 to 18) and 255.
+
+    Raises:
+        InputError: Naming the first other id.
+    """
+    if labels.dtype == torch.bool or labels.is_floating_point() or labels.is_complex():
+        raise InputError(f"labels are {labels.dtype}, expected whole trainIds; convert them.")
+    other = labels[((labels < 0) | (labels >= NUM_CLASSES)) & (labels != IGNORE)]
+    if other.numel():
+        raise InputError(f"labels hold the id {int(other.flatten()[0])}, expected trainIds 0 to 18, or 255 for none; "
+                         "convert void and instance ids first.")
 
 
 def _scale(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor, scaling: str | float) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ..common.contracts import InputError, check_sizes
-from ..common.storage import write_atomically
+from ..common.storage import MARK, write_atomically
 from ..data.triplet import Triplet
 from ..metrics import DEPTH_METRICS, scale_spread
 from ..metrics.registry import METRICS
@@ -70,10 +70,15 @@ class Report:
         counted = self.values.get("pixels" if metric in DEPTH_METRICS else f"{region}_pixels")
         return "" if counted is None else f"{np.nansum(counted):.0f}"
 
-    def save(self, path: Path | str) -> None:
-        """Write means in full and per-image values to five digits as JSON; metrics without a value keep no list."""
+    def save(self, path: Path | str, about: dict | None = None) -> None:
+        """Write means in full and per-image values to five digits as JSON; metrics without a value keep no list.
+
+        Args:
+            path: File to write.
+            about: Facts to keep beside them, such as fingerprints of model and data.
+        """
         content = {
-            "protocol": asdict(self.protocol), "images": len(self.values["scale"]),
+            MARK: "report", **(about or {}), "protocol": asdict(self.protocol), "images": len(self.values["scale"]),
             "scale_mean": _or_null(self.scale_mean), "scale_spread": _or_null(self.scale_spread),
             "means": {name: _or_null(mean) for name, mean in self.means.items()}, "counts": self.counts,
             "values": {name: [_or_null(float(f"{v:.{9 if name.endswith('pixels') else 5}g}")) for v in value]

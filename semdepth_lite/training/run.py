@@ -18,7 +18,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from ..common.contracts import InputError, RunFailed
-from ..common.runtime import keep_freed_memory, peak_mib, pick_device, seed_of
+from ..common.runtime import keep_freed_memory, peak_mib, pick_device, process_rank, seed_of
 from ..common.stopwatch import Stopwatch
 from ..common.storage import read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json
 from ..data.sources import Source, prefetch
@@ -60,7 +60,7 @@ def join_processes(device: str = "auto") -> str:
     Gradients are averaged over the processes, so they equal those of one process with the joined batch, except that
     each process normalizes its own share of the batch in BatchNorm.
     """
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1 or torch.distributed.is_initialized():
+    if process_rank()[1] == 1 or torch.distributed.is_initialized():
         return device
     if pick_device(device).type == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
@@ -114,7 +114,7 @@ class Run:
         check_source(source, settings)
         self.source = with_noise(source, settings.label_noise, settings.seed)
         self.fingerprint = getattr(self.source, "fingerprint", None)  # of images, intrinsics and labels, if it has one
-        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.rank, self.world = process_rank()
         if settings.batch % self.world:
             raise InputError(f"batch {settings.batch} cannot be shared by {self.world} processes; use a multiple.")
         self.device = pick_device(join_processes(device))

@@ -6,12 +6,15 @@ import hashlib
 import http.server
 import stat
 import threading
+import time
 import zipfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data.kitti import download
 from semdepth_lite.data.kitti.download import download_kitti, part_address, unpack
 
 CALIB = "raw_data/2011_09_26_calib.zip"
@@ -23,7 +26,15 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         Quiet.asked.append(self.path)
-        super().do_GET()
+        if "Range" in self.headers:  # as KITTI's own server
+            content = (Path(self.directory) / self.path.lstrip("/")).read_bytes()
+            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            self.send_response(206 if start < len(content) else 416)
+            self.send_header("Content-Length", str(max(0, len(content) - start)))
+            self.end_headers()
+            self.wfile.write(content[start:])
+        else:
+            super().do_GET()
 
     def log_message(self, *args):
         pass
@@ -63,8 +74,9 @@ def gets():
 
 
 @pytest.fixture(autouse=True)
-def no_bar(monkeypatch):
-    monkeypatch.setenv("TQDM_DISABLE", "1")
+def hasty(monkeypatch):
+    monkeypatch.setattr(download, "PAUSE", 0.001)
+    monkeypatch.setattr(download, "SILENCE", 0.3)
 
 
 def test_parts_are_fetched_unpacked_and_not_fetched_again(site, tmp_path):
@@ -79,16 +91,102 @@ def test_parts_are_fetched_unpacked_and_not_fetched_again(site, tmp_path):
         assert len(gets()) == before and lines[-1].endswith("is there already")
 
 
-def test_an_interrupted_part_is_fetched_anew_and_a_whole_one_is_kept(site, tmp_path):
+def test_an_interrupted_part_is_gone_on_with_and_a_whole_one_is_kept(site, tmp_path):
     downloads = tmp_path / "kitti" / ".downloads"
     downloads.mkdir(parents=True)
-    (downloads / "2011_09_26_calib.zip.part").write_bytes(b"half of it")
+    (downloads / "2011_09_26_calib.zip.part").write_bytes((site / CALIB).read_bytes()[:50])
     (downloads / "2011_09_26_drive_0001_sync.zip").write_bytes((site / DRIVE).read_bytes())
+    lines = []
     with serve(site) as url:
         download_kitti(["calib:2011_09_26", "raw:2011_09_26_drive_0001"], tmp_path / "kitti", base_url=url,
-                       report=lambda line: None)
+                       report=lines.append)
         assert all("calib" in path for path in gets())
-    assert not list(downloads.glob("*.part"))
+    assert not list(downloads.glob("*.part")) and any("of them are here" in line for line in lines)
+    assert (tmp_path / "kitti" / "2011_09_26" / "calib_cam_to_cam.txt").read_text() == "P: 1\n"
+
+
+def test_a_part_that_is_longer_than_the_file_begins_anew(site, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "2011_09_26_calib.zip.part").write_bytes(bytes(9999))
+    with serve(site) as url:
+        assert download.fetch(f"{url}/{CALIB}", tmp_path / "d").read_bytes() == (site / CALIB).read_bytes()
+
+
+class Broken(http.server.BaseHTTPRequestHandler):
+    """Spoils the first answers in one way, and then serves the content from where it was cut."""
+
+    way, content, spoiled = "", b"", 0
+
+    def do_GET(self):
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        bad = Broken.spoiled > 0
+        Broken.spoiled -= 1
+        rest = Broken.content[start:]
+        if bad and Broken.way == "garbage":
+            self.wfile.write(b"\0\1\2garbage")
+            return
+        if bad and Broken.way == "server error":
+            self.send_error(503)
+            return
+        self.send_response(206 if start else 200)
+        if bad and Broken.way == "many headers":
+            for i in range(200):
+                self.send_header(f"X-{i}", "y")
+        if bad and Broken.way == "chunks":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"zz\r\nnothing")
+            return
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        if not bad:
+            self.wfile.write(rest)
+        elif Broken.way == "short":
+            self.wfile.write(rest[:len(rest) // 2])
+        elif Broken.way == "silence":
+            time.sleep(1)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.parametrize("way", ["short", "silence", "garbage", "server error", "many headers", "chunks"])
+@pytest.mark.parametrize("times", [2, 99])
+def test_a_connection_that_breaks(way, times, site, tmp_path, monkeypatch):
+    Broken.way, Broken.content, Broken.spoiled = way, (site / CALIB).read_bytes(), times
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}"
+        if times == 2:
+            download_kitti(["calib:2011_09_26"], tmp_path, base_url=address, report=lambda line: None)
+            assert (tmp_path / "2011_09_26" / "calib_cam_to_cam.txt").read_text() == "P: 1\n"
+        else:
+            with pytest.raises(InputError, match="cannot be fetched whole") as error:
+                download_kitti(["calib:2011_09_26"], tmp_path, base_url=address, report=lambda line: None)
+            assert "\n" not in str(error.value)
+            assert not list((tmp_path / ".downloads").glob("*.zip"))
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("address", ["nowhere", "http://[::1", "http://127.0.0.1:9/\n", "file:///etc", ""])
+def test_addresses_that_are_none(address, tmp_path):
+    with pytest.raises(InputError, match="cannot be fetched whole"):
+        download_kitti(["odometry:poses"], tmp_path, base_url=address, report=lambda line: None)
+
+
+def test_a_bad_archive_is_removed_so_that_the_next_call_mends_it(site, tmp_path):
+    good = (site / CALIB).read_bytes()
+    for bad in (b"<html>busy</html>", good[:-30], good[:40] + bytes([good[40] ^ 255]) + good[41:]):
+        (site / CALIB).write_bytes(bad)
+        with serve(site) as url:
+            with pytest.raises(InputError, match="is damaged .* and removed"):
+                download_kitti(["calib:2011_09_26"], tmp_path / "kitti", base_url=url, report=lambda line: None)
+            (site / CALIB).write_bytes(good)
+            download_kitti(["calib:2011_09_26"], tmp_path / "kitti", base_url=url, report=lambda line: None)
+        (tmp_path / "kitti" / ".downloads" / "2011_09_26_calib.zip.done").unlink()
 
 
 def test_checksums_are_held(site, tmp_path):
@@ -107,7 +205,7 @@ def test_what_is_not_there_is_named(site, tmp_path):
         download_kitti(["annotated"], tmp_path, base_url=url, report=lambda line: None)
 
 
-@pytest.mark.parametrize("part", ["raw", "raw:../x", "calib:2011", "odometry:gray", "everything", "annotated:x", ""])
+@pytest.mark.parametrize("part", ["raw", "raw:../x", "raw:２０１１_09_26_drive_0001", "calib:2011", "odometry:gray", "everything", "annotated:x", ""])
 def test_unknown_parts_are_refused_before_anything_is_fetched(tmp_path, part):
     with pytest.raises(InputError, match="KITTI has no part"):
         download_kitti(["annotated", part], tmp_path / "kitti", base_url="http://127.0.0.1:9")

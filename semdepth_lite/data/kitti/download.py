@@ -4,9 +4,14 @@ KITTI may be used for non-commercial purposes only (CC BY-NC-SA 3.0); see its si
 """
 from __future__ import annotations
 
+import hashlib
+import http.client
 import re
 import shutil
 import stat
+import time
+import urllib.error
+import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,7 +24,13 @@ BASE_URL = "https://s3.eu-central-1.amazonaws.com/avg-kitti"
 ODOMETRY_PARTS = ("poses", "calib", "color", "velodyne")
 GRAMMAR = ("raw:2011_09_26_drive_0001 (one drive), calib:2011_09_26 (the calibration of a day), odometry:poses (or "
            "calib, color, velodyne), annotated (improved depth of all drives)")
+SILENCE = 30.0  # seconds without a byte after which a connection is given up
+ATTEMPTS, PAUSE = 4, 0.5  # of a fetch that is cut; seconds before the second, doubled each time
 LARGEST_RATIO = 100  # unpacked to packed size beyond which an archive is a bomb; KITTI's stay under 10
+
+
+class BadArchive(InputError):
+    """An archive that is damaged or hostile, which no second attempt to unpack would change."""
 
 
 def part_address(part: str) -> str:
@@ -29,9 +40,9 @@ def part_address(part: str) -> str:
         InputError: if the part's name is not understood.
     """
     kind, _, name = part.partition(":")
-    if kind == "raw" and re.fullmatch(r"\d{4}_\d{2}_\d{2}_drive_\d{4}", name):
+    if kind == "raw" and re.fullmatch(r"\d{4}_\d{2}_\d{2}_drive_\d{4}", name, re.ASCII):
         return f"raw_data/{name}/{name}_sync.zip"
-    if kind == "calib" and re.fullmatch(r"\d{4}_\d{2}_\d{2}", name):
+    if kind == "calib" and re.fullmatch(r"\d{4}_\d{2}_\d{2}", name, re.ASCII):
         return f"raw_data/{name}_calib.zip"
     if kind == "odometry" and name in ODOMETRY_PARTS:
         return f"data_odometry_{name}.zip"
@@ -70,34 +81,104 @@ def download_kitti(parts: Sequence[str], root: Path, base_url: str = BASE_URL, m
             report(f"{part} is there already")
             continue
         report(f"fetching {part}")
-        archive = fetch(f"{base_url}/{address}", root / ".downloads", (md5 or {}).get(part))
-        count = unpack(archive, root)
+        archive = fetch(f"{base_url}/{address}", root / ".downloads", (md5 or {}).get(part), report)
+        try:
+            count = unpack(archive, root)
+        except BadArchive:
+            archive.unlink()  # so that the next call fetches it anew
+            raise
         write_atomically(marker, lambda path, count=count: path.write_text(f"{count} files\n"))
         archive.unlink()
         report(f"{part}: {count} files unpacked into {root}")
     return markers
 
 
-def fetch(url: str, folder: Path, md5: str | None = None) -> Path:
-    """Fetch a file with torchvision's downloader; under its final name it is complete.
+def fetch(url: str, folder: Path, md5: str | None = None, report: Callable[[str], None] = lambda line: None) -> Path:
+    """Fetch a file; under its final name it is complete. What an earlier call has fetched is gone on with.
+
+    The length that the server states is held, silence ends after 30 seconds, and a cut connection is taken up again.
+
+    Args:
+        url: Address, http or https.
+        folder: Folder to fetch into.
+        md5: Checksum, where it is known.
+        report: Receiver of a line on the size before anything is fetched.
 
     Raises:
-        InputError: if it cannot be fetched or its checksum differs.
+        InputError: If it cannot be fetched whole, does not fit on the disk, or its checksum differs.
     """
-    from torchvision.datasets.utils import download_url
-
     path = Path(folder) / url.rsplit("/", 1)[1]
     if path.exists():
         return path
-    partial = path.with_name(f"{path.name}.part")
-    partial.unlink(missing_ok=True)
-    try:
-        download_url(url, str(folder), partial.name, md5)
-    except (OSError, RuntimeError, RecursionError) as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{url} cannot be fetched whole ({error}); check the connection and the address, and call "
-                         f"again.") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial, trouble = path.with_name(f"{path.name}.part"), ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE * 2**attempt)
+        try:
+            _fetch_rest(url, partial, report)
+            break
+        except urllib.error.HTTPError as error:
+            trouble = str(error)
+            if error.code < 500:  # another attempt would hear the same
+                partial.unlink(missing_ok=True)
+                break
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            trouble = str(error) or type(error).__name__
+            if isinstance(error, (ValueError, http.client.InvalidURL)):
+                break
+        trouble = trouble.splitlines()[0]
+    else:
+        partial = path  # nothing whole came
+    if not partial.exists() or partial == path:
+        raise InputError(f"{url} cannot be fetched whole ({trouble}); check the connection and the address, and call "
+                         "again: what was fetched is gone on with.")
+    if md5 and _md5(partial) != md5:
+        partial.unlink()
+        raise InputError(f"{url} cannot be fetched whole (its checksum differs, so it was removed); call again.")
     return partial.replace(path)
+
+
+def _fetch_rest(url: str, partial: Path, report: Callable[[str], None]) -> None:
+    """Fetch what is missing of a file.
+
+    Raises:
+        OSError: If the connection is cut or silent, or fewer bytes come than were stated.
+    """
+    if not url.startswith(("http://", "https://")) or not url.isprintable():
+        raise ValueError("the address is no http or https address")
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=SILENCE)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # there is nothing behind what is here, or it is of another file
+            partial.unlink()
+            return _fetch_rest(url, partial, report)
+        raise
+    with answer:
+        if answer.status != 206:
+            have = 0
+        rest = answer.headers.get("Content-Length", "")
+        rest = int(rest) if rest.isascii() and rest.isdecimal() else None
+        report(f"{partial.name.removesuffix('.part')}: " + ("of unknown size" if rest is None else
+               f"{(have + rest) / 1e6:.1f} MB" + f", {have / 1e6:.1f} MB of them are here" * bool(have)))
+        if rest is not None and rest > shutil.disk_usage(partial.parent).free:
+            raise InputError(f"{url} has {rest / 1e9:.1f} GB, more than is free in {partial.parent}; free some space.")
+        with open(partial, "ab" if have else "wb") as file:
+            shutil.copyfileobj(answer, file, 1 << 18)
+        if rest is not None and partial.stat().st_size != have + rest:
+            raise OSError(f"{partial.stat().st_size - have} of {rest} bytes came")
+
+
+def _md5(path: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as file:
+        while part := file.read(1 << 22):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def unpack(archive: Path, root: Path) -> int:
@@ -121,7 +202,7 @@ def unpack(archive: Path, root: Path) -> int:
                 _check_member(member, archive)
             total = sum(member.file_size for member in members)
             if total > LARGEST_RATIO * max(archive.stat().st_size, 1 << 16):
-                raise InputError(f"{archive} would unpack to {total / 1e9:.1f} GB, more than {LARGEST_RATIO} times its "
+                raise BadArchive(f"{archive} would unpack to {total / 1e9:.1f} GB, more than {LARGEST_RATIO} times its "
                                  f"size; it is no archive of KITTI.")
             Path(root).mkdir(parents=True, exist_ok=True)
             if total > shutil.disk_usage(root).free:
@@ -129,7 +210,7 @@ def unpack(archive: Path, root: Path) -> int:
             for member in members:
                 write_atomically(Path(root) / member.filename, lambda path, m=member: _copy_member(packed, m, path))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"{archive} is damaged ({error}); delete it and call again.") from error
+        raise BadArchive(f"{archive} is damaged ({error}) and removed; call again.") from error
     return len(members)
 
 
@@ -138,11 +219,11 @@ def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
     parts = PurePosixPath(member.filename.replace("\\", "/")).parts
     drive = ":" in member.filename.split("/")[0]
     if not parts or parts[0] == "/" or ".." in parts or drive:
-        raise InputError(f"{archive} holds {member.filename!r}, which leaves the folder; it is hostile, nothing was "
+        raise BadArchive(f"{archive} holds {member.filename!r}, which leaves the folder; it is hostile, nothing was "
                          f"unpacked.")
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
-        raise InputError(f"{archive} holds {member.filename!r}, which is a link or a device; it is hostile, nothing "
+        raise BadArchive(f"{archive} holds {member.filename!r}, which is a link or a device; it is hostile, nothing "
                          f"was unpacked.")
 
 
