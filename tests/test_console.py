@@ -104,7 +104,8 @@ def test_signals_are_as_before_afterwards():
 
 
 @pytest.mark.parametrize("changes", [{"RANK": "abc"}, {"WORLD_SIZE": "abc"}, {"WORLD_SIZE": "2"},
-                                     {"WORLD_SIZE": "0"}, {"WORLD_SIZE": "-1"}, {"RANK": "3", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}])
+                                     {"WORLD_SIZE": "0"}, {"WORLD_SIZE": "-1"},
+                                     {"RANK": "3", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}])
 def test_processes_that_are_none(changes, monkeypatch, capsys):
     for name, value in changes.items():
         monkeypatch.setenv(name, value)

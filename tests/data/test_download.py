@@ -205,7 +205,8 @@ def test_what_is_not_there_is_named(site, tmp_path):
         download_kitti(["annotated"], tmp_path, base_url=url, report=lambda line: None)
 
 
-@pytest.mark.parametrize("part", ["raw", "raw:../x", "raw:２０１１_09_26_drive_0001", "calib:2011", "odometry:gray", "everything", "annotated:x", ""])
+@pytest.mark.parametrize("part", ["raw", "raw:../x", "raw:２０１１_09_26_drive_0001",
+                                  "calib:2011", "odometry:gray", "everything", "annotated:x", ""])
 def test_unknown_parts_are_refused_before_anything_is_fetched(tmp_path, part):
     with pytest.raises(InputError, match="KITTI has no part"):
         download_kitti(["annotated", part], tmp_path / "kitti", base_url="http://127.0.0.1:9")
