@@ -2,10 +2,14 @@
 machine, and the real data."""
 from __future__ import annotations
 
+import atexit
 import errno
+import inspect
 import ipaddress
 import os
+import shutil
 import socket
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -48,6 +52,20 @@ def keep_to_loopback() -> None:
 
     for name in ("connect", "connect_ex", "bind"):
         setattr(socket.socket, name, guarded(name))
+    send = socket.socket.sendto
+
+    def guarded_send(self, content, *rest):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not is_loopback(rest[-1][0]):
+            raise OSError(errno.ENETUNREACH, f"tests keep to loopback, and sendto was asked for {rest[-1][0]!r}")
+        return send(self, content, *rest)
+
+    socket.socket.sendto = guarded_send
+    for name in ("gethostbyname", "gethostbyname_ex"):
+        def guarded_name(host, plain=getattr(socket, name)):
+            if not is_loopback(host):
+                raise socket.gaierror(socket.EAI_NONAME, f"tests keep to loopback, and {host!r} was looked up")
+            return plain(host)
+        setattr(socket, name, guarded_name)
     look_up = socket.getaddrinfo
 
     def guarded_look_up(host, *rest, **options):
@@ -58,7 +76,18 @@ def keep_to_loopback() -> None:
     socket.getaddrinfo = guarded_look_up
 
 
+def keep_children_to_loopback() -> None:
+    """Guard the Python processes and kernels that tests start: Python imports `sitecustomize` before anything else."""
+    folder = Path(tempfile.mkdtemp(prefix="loopback-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    guard = "\n\n".join(inspect.getsource(part) for part in (is_loopback, keep_to_loopback))
+    (folder / "sitecustomize.py").write_text(f"from __future__ import annotations\nimport errno, ipaddress, socket\n\n"
+                                             f"{guard}\nkeep_to_loopback()\n")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+
+
 keep_to_loopback()
+keep_children_to_loopback()
 
 
 @pytest.fixture(scope="session")

@@ -180,10 +180,10 @@ def draw_command(chance: random.Random, root: Path) -> tuple[str, Callable[[], o
                 status = command_line.main(words)
             except SystemExit as end:
                 status = end.code or 0
-        said = err.getvalue()
-        assert status in (0, 1, 2) and "Traceback" not in said and "unexpected" not in said, (status, said[-400:])
+        shown = err.getvalue()
+        assert status in (0, 1, 2) and "Traceback" not in shown and "unexpected" not in shown, (status, shown[-400:])
         if status:
-            assert said.count("\n") == 1 and not out.getvalue(), (status, said[-400:])
+            assert shown.count("\n") == 1 and not out.getvalue(), (status, shown[-400:])
 
     return f"command {name}: {', '.join(done)}", call
 

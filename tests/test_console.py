@@ -55,10 +55,10 @@ def test_letters_that_the_console_lacks(encoding):
     ("PermissionError(13, 'Permission denied', 'a')", 2, "a Permission denied")])
 def test_anything_else_is_one_sentence(error, status, sentence, tmp_path):
     done = run(work=f"raise {error}", environment={"SEMDEPTH_CACHE": str(tmp_path)})
-    told = done.stderr.decode()
-    assert done.returncode == status and told.count("\n") == 1 and sentence in told and done.stdout == b""
-    if "details are in" in told:
-        details = Path(told.rsplit("details are in ", 1)[1].strip().rstrip("."))
+    words = done.stderr.decode()
+    assert done.returncode == status and words.count("\n") == 1 and sentence in words and done.stdout == b""
+    if "details are in" in words:
+        details = Path(words.rsplit("details are in ", 1)[1].strip().rstrip("."))
         assert details.parent == tmp_path / "errors" and "Traceback" in details.read_text()
 
 
@@ -80,9 +80,9 @@ def test_signals_end_the_work_between_steps(name, status, stepwise, tmp_path):
         for step in range(2000):
             open('began', 'w').close()
             time.sleep(0.02)
-            if stopped():
+            if stop := stopped():
                 open('saved', 'w').close()
-                raise KeyboardInterrupt
+                raise stop
 """
     process = subprocess.Popen([sys.executable, "-c", COMMAND.format(work=wait, text="")], cwd=tmp_path,
                                stderr=subprocess.PIPE)
@@ -90,9 +90,9 @@ def test_signals_end_the_work_between_steps(name, status, stepwise, tmp_path):
     while not (tmp_path / "began").exists() and time.monotonic() < end:
         time.sleep(0.02)
     process.send_signal(getattr(signal, name))
-    told = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == status and told.count("\n") == 1
-    assert ("Ctrl-C" if name == "SIGINT" else name) in told and (tmp_path / "saved").exists() == stepwise
+    words = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == status and words.count("\n") == 1
+    assert ("Ctrl-C" if name == "SIGINT" else name) in words and (tmp_path / "saved").exists() == stepwise
 
 
 def test_signals_are_as_before_afterwards():

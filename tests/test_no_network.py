@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -37,3 +39,11 @@ def test_loopback_works():
         caller.start()
         server.accept()[0].close()
         caller.join()
+
+
+@pytest.mark.parametrize("call", ["socket.create_connection(('192.0.2.1', 80), 1)",
+                                  "socket.gethostbyname('example.org')",
+                                  "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))"])
+def test_processes_that_tests_start_keep_to_loopback_too(call):
+    done = subprocess.run([sys.executable, "-c", f"import socket; {call}"], capture_output=True, text=True)
+    assert done.returncode == 1 and "tests keep to loopback" in done.stderr

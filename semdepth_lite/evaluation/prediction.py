@@ -116,9 +116,9 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
     Raises:
         InputError: if the image has another shape or type, or the network's size does not fit.
     """
-    if image.ndim != 3:
-        raise InputError(f"the image has shape {image.shape}, expected (H, W, 3); repeat the channel of a gray image "
-                         "three times, and give the images of a batch one by one.")
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or not image.size:
+        raise InputError(f"the image has shape {np.shape(image)}, expected (H, W, 3); repeat the channel of a gray "
+                         "image three times, and give the images of a batch one by one.")
     device = next(model.parameters()).device
     full = to_image(image)[None].to(device)
     small = F.interpolate(full, (height, width), mode="bilinear", align_corners=False, antialias=True)

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from numbers import Integral, Real
 
 from ..common.contracts import InputError, check_choices
 from ..common.registry import find_part
@@ -13,6 +14,8 @@ from ..losses import LOSSES, LossSettings
 from ..model import Model
 from ..networks import NetworkSettings
 from ..variants import Value, Variant, find_variant, spell_changes
+
+_WORDS = {"int": "a whole number", "float": "a number", "str": "a name", "bool": "True or False"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class TrainSettings:
     freeze: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        self._check_types()
         object.__setattr__(self, "changes", spell_changes(self.method, self.changes))
         object.__setattr__(self, "freeze", list(self.freeze))
         if not 0 <= self.label_noise <= 1:
@@ -101,6 +105,14 @@ class TrainSettings:
     def loss_settings(self) -> LossSettings:
         """Settings of the photometric loss; a loss of one's own gets those of the lessons."""
         return LOSSES.get(self.loss, LOSSES["lesson"])
+
+    def _check_types(self) -> None:
+        """Refuse values of other types than the attributes have, such as steps of 1.5."""
+        kinds = {"int": Integral, "float": Real, "str": str, "bool": bool}
+        for given in fields(self):
+            value, kind = getattr(self, given.name), kinds.get(given.type)
+            if kind and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
+                raise InputError(f"{given.name} is {value!r}, expected {_WORDS[given.type]}.")
 
     def loss_at(self, step: int) -> LossSettings:
         """Return the photometric loss of a step."""
