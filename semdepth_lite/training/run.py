@@ -58,7 +58,8 @@ def join_processes(device: str = "auto") -> str:
     """Join the processes that torchrun started, and return this one's device; alone, change nothing.
 
     Gradients are averaged over the processes, so they equal those of one process with the joined batch, except that
-    each process normalizes its own share of the batch in BatchNorm.
+    each process normalizes its own share of the batch in BatchNorm, and draws SEEM's points and the ranking loss's
+    pairs for its own share. The log holds the loss of the first process's share.
     """
     if process_rank()[1] == 1 or torch.distributed.is_initialized():
         return device

@@ -1,0 +1,77 @@
+"""Arrays and torch data sets as sources, and what a first batch is refused for."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from factories import TinySource
+from torch.utils.data import DataLoader
+
+from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data import ArraySource, DatasetSource
+from semdepth_lite.data.adapters import check_triplet
+from semdepth_lite.training.batches import check_source
+from semdepth_lite.training.settings import TrainSettings
+
+K = np.array([[60.0, 0, 47.5], [0, 60, 31.5], [0, 0, 1]])
+
+
+def test_arrays_yield_every_frame_with_two_neighbors():
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 96, 3), dtype=np.uint8)
+    labels, depth = np.full((5, 64, 96), 3), np.full((5, 64, 96), 7.0)
+    source = ArraySource(images, K, labels, depth)
+    batch = source.triplet(np.array([0, 2]))
+    assert len(source) == 3 and (source.height, source.width) == (64, 96) and source.has_labels and source.has_depth
+    for row, target in enumerate((1, 3)):
+        assert np.array_equal((255 * batch.target[row]).round().byte().movedim(0, -1).numpy(), images[target])
+        for side, frame in enumerate((target - 1, target + 1)):
+            assert np.array_equal((255 * batch.sources[row, side]).round().byte().movedim(0, -1).numpy(), images[frame])
+    assert batch.labels.dtype == torch.uint8 and batch.depth.shape == (2, 1, 64, 96)
+    check_source(source, TrainSettings(variant="multitask"))
+
+
+@pytest.mark.parametrize("images", [np.zeros((2, 64, 96, 3), np.uint8), np.zeros((4, 64, 96, 3)),
+                                    np.zeros((4, 3, 64, 96), np.uint8)])
+def test_other_arrays_are_refused(images):
+    with pytest.raises(InputError, match="expected .N, H, W, 3. and uint8 with at least three frames"):
+        ArraySource(images, K)
+
+
+def test_a_data_set_and_its_loader_are_sources():
+    tiny = TinySource(3)
+    items = [{name: tiny.arrays[name][i] for name in ("target", "sources", "K", "depth")} for i in range(3)]
+    for dataset in (items, DataLoader(items, batch_size=2)):
+        source = DatasetSource(dataset)
+        batch, expected = source.triplet(np.array([2, 0])), tiny.triplet(np.array([2, 0]))
+        assert torch.equal(batch.target, expected.target) and torch.equal(batch.depth, expected.depth)
+        check_source(source, TrainSettings())
+    for wrong in ([torch.zeros(3)], [{"image": 1}], []):
+        with pytest.raises(InputError, match="expected a dictionary|holds no item"):
+            DatasetSource(wrong)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda b: {"target": 255 * b.target}, "target from .* expected .0, 1.; divide bytes by 255"),
+    (lambda b: {"target": (255 * b.target).byte()}, "target as uint8, expected float32; divide bytes by 255"),
+    (lambda b: {"sources": b.sources.double()}, "sources as float64, expected float32"),
+    (lambda b: {"target": b.target.numpy()}, "target as ndarray, expected a tensor"),
+    (lambda b: {"sources": b.sources[..., :64]}, "sources of shape .* expected .2, 2, 3, 64, 96. at its size of 96x64"),
+    (lambda b: {"target": b.target * torch.nan}, "target with values that are not finite"),
+    (lambda b: {"labels": torch.full((2, 64, 96), 19)}, "the label 19, expected trainIds 0 to 18, or 255"),
+    (lambda b: {"labels": torch.zeros(2, 64, 96)}, "labels as float32, expected uint8 trainIds"),
+    (lambda b: {"T_source_target": torch.eye(4)}, "T_source_target of shape .4, 4."),
+])
+def test_a_batch_that_is_not_what_it_promises_is_refused(change, message):
+    batch = TinySource(2).triplet(np.arange(2))
+    check_triplet(batch, "mine", 64, 96)
+    with pytest.raises(InputError, match=f"mine gives .*{message}"):
+        check_triplet(replace(batch, **change(batch)), "mine", 64, 96)
+
+
+def test_what_is_no_source_is_refused():
+    with pytest.raises(InputError, match="list is no source of triplets; wrap a torch Dataset"):
+        check_source([1, 2, 3], TrainSettings())
+    with pytest.raises(InputError, match="mine yields dict, expected a Triplet"):
+        check_triplet({}, "mine", 64, 96)
