@@ -155,6 +155,7 @@ def train(source, settings, options: Options, validation: Callable | None) -> di
     from ..training.history import draw_history
     from ..training.run import Run
 
+    report = tensorboard_writer(options.folder) if options.tensorboard else None
     trained, kept = keep_back(source) if validation is None else (source, None)
     run = Run(trained, settings, options.folder, options.device, options.imagenet, init=options.init)
     looks = {}
@@ -162,7 +163,6 @@ def train(source, settings, options: Options, validation: Callable | None) -> di
         scenes, quick = validation(), Protocol(dense=False)  # edges take most of an evaluation's time
         looks = {"watch": lambda model: evaluate_model(model, scenes, quick).means, "watch_every": options.validate,
                  "keep_best": "abs_rel"}
-    report = tensorboard_writer(options.folder) if options.tensorboard else None
     model = run.train(progress=options.progress, workers=options.workers, report=report, **looks)
     found = {"run": str(options.folder), "steps": run.step, "cost": run.cost()}
     if run.rank:
@@ -203,9 +203,11 @@ def tensorboard_writer(folder: Path) -> Callable[[dict], None]:
     except ImportError:
         raise InputError("--tensorboard needs the package tensorboard, which is not installed; pip install "
                          "tensorboard, or leave it out.") from None
-    writer = SummaryWriter(str(folder / "tensorboard"))
+    writers = []
 
     def write(row: dict) -> None:
+        writer = writers[0] if writers else SummaryWriter(str(folder / "tensorboard"))
+        writers[:] = [writer]
         for name, value in {**row, **row.get("watch", {})}.items():
             if isinstance(value, int | float) and name != "step":
                 writer.add_scalar(f"validation/{name}" if "watch" in row else name, value, row["step"])
