@@ -16,6 +16,7 @@ from ..data.image_files import write_depth_png, write_image
 from ..data.intrinsics_file import INTRINSICS_FILE, write_intrinsics
 from ..data.sources import Source, triplet_of
 from ..data.triplet import Triplet
+from ..experiments.results import Result, find_results, read_results
 from ..labels import dilate, group_mask, label_borders
 from ..losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
 from ..metrics import masked_mean
@@ -47,6 +48,47 @@ def at_share_of_pace(scene: Scene, share: float, height: int, width: int) -> Tri
         return triplet_of([render_scene(scene, index, height, width) for index in FRAMES])
     finally:
         scene.movers = movers
+
+
+def masked_share(batch: Triplet, where: torch.Tensor, depths: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
+    """Return which share of some pixels the automask leaves out, if the network puts them at each of several depths.
+
+    Args:
+        batch: Batch of one with true depth and motion; all other pixels keep their true depth.
+        where: (H, W) bool, the pixels.
+        depths: (N,) meters.
+        margin: Margin of the automask.
+
+    Returns:
+        (N,) shares between 0 and 1.
+    """
+    settings = LossSettings(mask_outside=True)
+    identity = identity_error(batch.target, batch.sources, settings)
+    shares = []
+    for depth in depths:
+        guess = torch.where(where, depth, far_sky(batch.depth))
+        error, usable = reprojection_error(guess, batch.T_source_target, batch.K, batch.target, batch.sources, settings)
+        teaches = automask(error, identity, margin) & usable
+        shares.append((~teaches)[0][where].float().mean())
+    return torch.stack(shares)
+
+
+def standing_still(batch: Triplet, noise: float, generator: torch.Generator) -> Triplet:
+    """Return a triplet whose camera stands still: three times the target, each with sensor noise of its own."""
+    def noisy() -> torch.Tensor:
+        return (batch.target + noise * torch.randn(batch.target.shape, generator=generator)).clamp(0, 1)
+    still = torch.eye(4).expand_as(batch.T_source_target).clone()
+    return replace(batch, target=noisy(), sources=torch.stack([noisy() for _ in range(batch.sources.shape[1])], 1),
+                   T_source_target=still)
+
+
+def stored_results(*groups: str) -> list[Result]:
+    """Read stored results of experiments, of those groups that are at hand, so that a lesson runs without them.
+
+    Args:
+        groups: As for `experiments.results.read_results`, literals in a notebook.
+    """
+    return [result for group in groups if find_results(group) for result in read_results(group)]
 
 
 def far_sky(depth: torch.Tensor, far: float = FAR) -> torch.Tensor:

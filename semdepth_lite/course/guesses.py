@@ -1,17 +1,20 @@
 """Predict, run, compare: a reader's prediction is written down before the outcome is seen, and shown beside it.
 
     guess = ask("02 depth factor", "Which hurts more?", ["half the depth", "twice the depth"])
-    ...                                             # run what decides it
-    guess.compare("half the depth")
 
-In a browser `ask` shows buttons (a field for a number); elsewhere `answer=` takes the prediction. It is kept in
-`predictions.json` in the working folder. Whoever predicts nothing is told the outcome all the same, so that Run All
-goes through.
+    with guess.reveal():                            # the next cell; what it shows stays folded until then
+        ...
+        guess.compare("half the depth", because="pixels move in proportion to inverse depth.")
+
+In a browser `ask` shows buttons (a field for a number) and how sure one is; elsewhere `answer=` takes the prediction.
+It is kept in `predictions.json` in the working folder. Where no person is there to predict (papermill, nbval), every
+outcome is open at once.
 """
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +22,11 @@ from ..common.contracts import InputError
 from ..common.storage import read_json, write_json
 
 FILE = Path("predictions.json")
+SURE = ("a guess", "rather sure", "sure")
+CLOSE = 1.25  # a number within this factor of the outcome counts as right
+
+_folded: dict[str, list[Callable[[], None]]] = {}  # key of a guess to what opens its outcomes
+_outcomes: dict[str, tuple[str | float, str]] = {}  # key of a guess to its outcome and the reason
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,10 @@ class Guess:
     """A question that waits for its outcome.
 
     Attributes:
-        key: what it is called in the file.
-        question: the words.
-        choices: possible answers; empty = a number is asked for.
-        unit: of the number.
+        key: Name in the file.
+        question: Words of the question.
+        choices: Possible answers; empty = a number is asked for.
+        unit: Unit of the number.
     """
 
     key: str
@@ -39,52 +47,84 @@ class Guess:
 
     @property
     def answer(self) -> str | float | None:
-        """What the reader predicted; None = nothing."""
+        """Prediction of the reader; None = nothing."""
         return _read().get(self.key, {}).get("prediction")
 
-    def predict(self, answer: str | float) -> None:
+    def predict(self, answer: str | float, sure: str = SURE[0]) -> None:
         """Write the prediction down, replacing an earlier one.
 
+        Args:
+            answer: One of the choices, or a number.
+            sure: How sure the reader is, one of `SURE`.
+
         Raises:
-            InputError: if the answer is none of the choices, or no number where one is asked for.
+            InputError: If the answer is none of the choices, or no number where one is asked for.
         """
         if self.choices and answer not in self.choices:
             raise InputError(f"prediction {answer!r} is none of the choices; use one of {', '.join(self.choices)}.")
-        number = isinstance(answer, (int, float)) and not isinstance(answer, bool) and math.isfinite(answer)
-        if not self.choices and not number:
-            wanted = f"one in {self.unit}" if self.unit else "one"
-            raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
+        if not self.choices:
+            if isinstance(answer, bool) or not isinstance(answer, (int, float)) or not math.isfinite(answer):
+                wanted = f"one in {self.unit}" if self.unit else "one"
+                raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
+        if sure not in SURE:
+            raise InputError(f"sure {sure!r} is unknown; use one of {', '.join(SURE)}.")
         known = _read()
         known[self.key] = {**known.get(self.key, {}), "question": self.question, "unit": self.unit,
-                           "prediction": answer}
+                           "choices": len(self.choices), "prediction": answer, "sure": sure}
         write_json(FILE, known)
 
-    def compare(self, outcome: str | float) -> None:
-        """Print the prediction beside the outcome, and keep both if there was a prediction.
+    @contextmanager
+    def reveal(self) -> Iterator[None]:
+        """Fold what the body of a `with` shows until the reader has predicted; it is computed all the same."""
+        if self.answer is not None or not a_person_is_there():
+            yield
+            return
+        from IPython.utils.capture import capture_output
+
+        _folded.setdefault(self.key, [])  # so that `compare` waits
+        _outcomes.pop(self.key, None)
+        with capture_output() as held:
+            yield
+        _folded[self.key].append(_fold(self, held, tells=self.key in _outcomes))
+
+    def compare(self, outcome: str | float, because: str = "") -> None:
+        """Print the prediction beside the outcome and its reason, and keep both if there was a prediction.
+
+        Args:
+            outcome: What happened: one of the choices, or a number.
+            because: Sentence that says why, printed behind the outcome.
 
         Raises:
-            InputError: if the outcome is none of the choices.
+            InputError: If the outcome is none of the choices.
         """
         if self.choices and outcome not in self.choices:
             raise InputError(f"outcome {outcome!r} is none of the choices; use one of {', '.join(self.choices)}.")
+        _outcomes[self.key] = outcome if self.choices else float(outcome), because
+        if self.key not in _folded:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Print the outcome beside the prediction."""
+        outcome, because = _outcomes[self.key]
         known, predicted = _read(), self.answer
         happened = f"it happened: {self._words(outcome)}"
+        reason = f" Because {because}" if because else ""
         if predicted is None:
-            print(f"you predicted nothing; {happened}")
+            print(f"You predicted nothing; {happened}.{reason}")
             return
-        known[self.key]["outcome"] = outcome if self.choices else float(outcome)
+        known[self.key]["outcome"] = outcome
         write_json(FILE, known)
-        print(f"you predicted: {self._words(predicted)}; {happened}{self._judged(predicted, outcome)}")
+        print(f"You predicted: {self._words(predicted)}; {happened}.{self._judged(predicted, outcome)}{reason}")
 
     def _words(self, value: str | float) -> str:
         return str(value) if self.choices else f"{value:.3g} {self.unit}".strip()
 
     def _judged(self, predicted: str | float, outcome: str | float) -> str:
         if self.choices:
-            return ". As you said." if predicted == outcome else ". Why not as you said?"
+            return " As you predicted." if predicted == outcome else " Not as you predicted."
         if predicted * outcome > 0:
             ratio = max(predicted / outcome, outcome / predicted)
-            return ". Well estimated." if ratio < 1.25 else f". A factor of {ratio:.1f} between them."
+            return " Well estimated." if ratio < CLOSE else f" A factor of {ratio:.1f} lies between them."
         return ""
 
 
@@ -93,16 +133,17 @@ def ask(key: str, question: str, choices: Sequence[str] = (), unit: str = "", an
     """Ask for a prediction, and return the question to compare with the outcome later.
 
     Args:
-        key: what it is called in the file; starts with the lesson's number.
-        question: the words.
-        choices: possible answers; empty = a number.
-        unit: of the number.
-        answer: the prediction, for who has no browser; None shows the buttons.
+        key: Name in the file; it starts with the lesson's number.
+        question: Words of the question.
+        choices: Possible answers; empty = a number.
+        unit: Unit of the number.
+        answer: Prediction of a reader without a browser; None shows the buttons.
 
     Raises:
-        InputError: as `Guess.predict`.
+        InputError: As `Guess.predict`.
     """
     guess = Guess(key, question, tuple(choices), unit)
+    _folded.pop(key, None)
     if answer is not None:
         guess.predict(answer)
     elif (form := _form(guess)) is not None:
@@ -112,21 +153,96 @@ def ask(key: str, question: str, choices: Sequence[str] = (), unit: str = "", an
     return guess
 
 
+def a_person_is_there() -> bool:
+    """Tell whether the running cell was sent by a notebook's front end, which names the cell; a runner names none."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return False
+    return "cellId" in ((kernel.get_parent("shell") or {}).get("metadata") or {})
+
+
 def summary() -> str:
-    """Return a Markdown table of all predictions in the working folder beside their outcomes."""
-    lines = ["| question | prediction | outcome |", "| --- | --- | --- |"]
-    for row in _read().values():
-        unit = f" {row['unit']}" if row.get("unit") else ""
-        lines.append(f"| {row['question']} | {row['prediction']}{unit} | {_shown(row.get('outcome'))}{unit} |")
-    return "\n".join(lines) + "\n"
+    """Return a Markdown page of all predictions in the working folder: the outcomes, and how the reader did."""
+    lines = ["| question | prediction | how sure | outcome | right |", "| --- | --- | --- | --- | --- |"]
+    rows = list(_read().values())
+    for row in rows:
+        unit, right = f" {row['unit']}" if row.get("unit") else "", _right(row)
+        lines.append(f"| {row['question']} | {_shown(row['prediction'])}{unit} | {row.get('sure', SURE[0])} "
+                     f"| {_shown(row.get('outcome'))}{unit} | {'' if right is None else 'yes' if right else 'no'} |")
+    if not rows:
+        return "*No prediction is written down in this folder yet.*\n"
+    return "\n".join(lines) + "\n\n" + calibration(rows) + "\n"
+
+
+def calibration(rows: Sequence[dict]) -> str:
+    """Say in sentences how many predictions came true, beside what chance would give, and by how sure one was."""
+    judged = [(row, _right(row)) for row in rows if _right(row) is not None]
+    if not judged:
+        return "No outcome has been seen yet."
+    chosen = [(row, right) for row, right in judged if row.get("choices")]
+    numbers = [right for row, right in judged if not row.get("choices")]
+    sentences = []
+    if chosen:
+        chance = sum(1 / row["choices"] for row, _ in chosen)
+        sentences.append(f"You chose right in {sum(right for _, right in chosen)} of {len(chosen)} questions; blind "
+                         f"choice would be right in about {chance:.1f}.")
+    if numbers:
+        sentences.append(f"Of {len(numbers)} numbers, {sum(numbers)} lay within a quarter of the outcome.")
+    for sure in SURE:
+        found = [right for row, right in judged if row.get("sure", SURE[0]) == sure]
+        if found:
+            sentences.append(f"Where you were at “{sure}”, {sum(found)} of {len(found)} came true.")
+    return " ".join(sentences)
+
+
+def _right(row: dict) -> bool | None:
+    """Tell whether a prediction came true; None = its outcome was not seen."""
+    predicted, outcome = row["prediction"], row.get("outcome")
+    if outcome is None:
+        return None
+    if isinstance(outcome, str):
+        return predicted == outcome
+    return predicted * outcome > 0 and 1 / CLOSE < predicted / outcome < CLOSE
 
 
 def _shown(value: str | float | None) -> str:
-    return "not seen yet" if value is None else f"{value:.3g}" if isinstance(value, float) else value
+    return "not seen yet" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _read() -> dict:
     return read_json(FILE) if FILE.exists() else {}
+
+
+def _fold(guess: Guess, held, tells: bool) -> Callable[[], None]:
+    """Show in the place of a cell's outputs that they wait; return what opens them, as a click does.
+
+    Args:
+        guess: Question whose outcome waits.
+        held: Outputs of the cell.
+        tells: Whether the cell compared the prediction with the outcome.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    place = ipywidgets.Output()
+    note = ipywidgets.HTML("<em>The outcome is folded. Predict with the form above, and it opens by itself.</em>")
+    button = ipywidgets.Button(description="Show it without a prediction", layout={"width": "auto"})
+    waiting = ipywidgets.VBox([note, button])
+
+    def unfold(*_) -> None:
+        if waiting.layout.display == "none":
+            return
+        waiting.layout.display = "none"
+        with place:
+            held.show()
+            if tells:
+                guess._tell()
+
+    button.on_click(unfold)
+    display(waiting, place)
+    return unfold
 
 
 class _Form:
@@ -150,16 +266,21 @@ def _form(guess: Guess) -> _Form | None:
         return None
     import ipywidgets
 
-    said = ipywidgets.Label("")
+    note = ipywidgets.Label("")
+    sure = ipywidgets.Dropdown(options=SURE, description="how sure?", layout={"width": "max-content"})
 
-    def keep(change) -> None:
-        if change["new"] is not None:
-            try:
-                guess.predict(change["new"])
-            except InputError as error:  # a callback's error is seen by nobody else
-                said.value = str(error)
-                raise
-            said.value = f"Written down: {guess._words(change['new'])}. Now run the next cell."
+    def keep(_) -> None:
+        if field.value is None:
+            return
+        try:
+            guess.predict(field.value, sure.value)
+        except InputError as error:  # a callback's error is seen by nobody else
+            note.value = str(error)
+            raise
+        waits = guess.key in _folded
+        note.value = f"Written down: {guess._words(field.value)}. " + ("" if waits else "Now run the next cell.")
+        for unfold in _folded.pop(guess.key, ()):
+            unfold()
 
     if guess.choices:
         field = ipywidgets.RadioButtons(options=guess.choices, value=guess.answer, layout={"width": "max-content"})
@@ -168,4 +289,6 @@ def _form(guess: Guess) -> _Form | None:
         field = ipywidgets.FloatText(value=guess.answer or 0.0, description=guess.unit, continuous_update=False)
         words = f"{guess.question} Give a number{' in ' * bool(guess.unit)}{guess.unit}."
     field.observe(keep, "value")
-    return _Form(ipywidgets.VBox([ipywidgets.Label(guess.question), field, said]), words)
+    sure.observe(keep, "value")
+    question = ipywidgets.HTML(f"<b>{guess.question}</b>")
+    return _Form(ipywidgets.VBox([question, sure, field, note]), words)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..figures.style import new_figure, styled
 from ..variants import VARIANTS
+from .drawings import CLASSES, DEPTH, ENCODER, FUSION, IMAGE, INFERRED, INK, LOSS, arrow, box
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-IMAGE, ENCODER, CLASSES, DEPTH, FUSION, LOSS = "#FFFFFF", "#DDDDDD", "#F7D9A8", "#B9DCF2", "#BFE5D3", "#F3D3E4"
-INK, INFERRED = "#222222", (0, (4, 2))
 LEVELS = {4: 3.6, 3: 5.1, 2: 6.6, 1: 8.1, 0: 9.6}  # decoder level to x
 SEMANTIC, MIDDLE, DEPTH_ROW = 3.6, 1.75, -0.1  # y of the rows
 
@@ -36,38 +35,17 @@ def overview() -> Figure:
     return figure
 
 
-def _box(axis: Axes, x: float, y: float, text: str, color: str, width: float = 1.15, height: float = 0.8,
-         inferred: bool = False) -> None:
-    """Draw a box around its middle; a dashed outline marks what is inferred."""
-    from matplotlib.patches import FancyBboxPatch
-
-    axis.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=color, edgecolor=INK,
-                                  boxstyle="round,pad=0,rounding_size=0.12", linewidth=1.5,
-                                  linestyle=INFERRED if inferred else "-"))
-    axis.text(x, y, text, ha="center", va="center", fontsize=9, color=INK, linespacing=1.15)
-
-
-def _arrow(axis: Axes, *points: tuple[float, float], inferred: bool = False) -> None:
-    """Draw an arrow from the first point over the others to the last."""
-    for start, end in zip(points[:-2], points[1:-1]):
-        axis.plot(*zip(start, end), color=INK, linewidth=1.4, linestyle=INFERRED if inferred else "-",
-                  solid_capstyle="round")
-    axis.annotate("", points[-1], points[-2], arrowprops={
-        "arrowstyle": "-|>", "color": INK, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 13,
-        "linestyle": INFERRED if inferred else "-"})
-
-
 def _trunk(axis: Axes) -> None:
     """Draw what both methods share: image, encoder, and two decoders of five levels."""
-    _box(axis, 0.6, MIDDLE, "image\n$I_t$", IMAGE)
-    _box(axis, 2.05, MIDDLE, "shared\nencoder\n5 stages", ENCODER, 1.2, 1.5)
-    _arrow(axis, (1.18, MIDDLE), (1.44, MIDDLE))
+    box(axis, 0.6, MIDDLE, "image\n$I_t$", IMAGE)
+    box(axis, 2.05, MIDDLE, "shared\nencoder\n5 stages", ENCODER, 1.2, 1.5)
+    arrow(axis, (1.18, MIDDLE), (1.44, MIDDLE))
     for y, edge, color in ((SEMANTIC, MIDDLE + 0.75, CLASSES), (DEPTH_ROW, MIDDLE - 0.75, DEPTH)):
-        _arrow(axis, (2.05, edge), (2.05, y), (LEVELS[4] - 0.59, y))
+        arrow(axis, (2.05, edge), (2.05, y), (LEVELS[4] - 0.59, y))
         for level, x in LEVELS.items():
-            _box(axis, x, y, f"level {level}", color)
+            box(axis, x, y, f"level {level}", color)
             if level:
-                _arrow(axis, (x + 0.58, y), (x + 0.91, y))
+                arrow(axis, (x + 0.58, y), (x + 0.91, y))
     axis.text(LEVELS[4] - 0.55, SEMANTIC + 0.58, "semantic decoder", fontsize=9)
     axis.text(LEVELS[4] - 0.55, DEPTH_ROW - 0.74, "depth decoder", fontsize=9)
 
@@ -75,9 +53,9 @@ def _trunk(axis: Axes) -> None:
 def _fuse(axis: Axes, level: int, words: str, inferred: bool) -> None:
     """Draw how semantics acts on one level of the depth decoder."""
     x = LEVELS[level]
-    _box(axis, x, MIDDLE, words, FUSION, inferred=inferred)
-    _arrow(axis, (x, SEMANTIC - 0.41), (x, MIDDLE + 0.41))
-    _arrow(axis, (x, MIDDLE - 0.41), (x, DEPTH_ROW + 0.41))
+    box(axis, x, MIDDLE, words, FUSION, inferred=inferred)
+    arrow(axis, (x, SEMANTIC - 0.41), (x, MIDDLE + 0.41))
+    arrow(axis, (x, MIDDLE - 0.41), (x, DEPTH_ROW + 0.41))
 
 
 def _seedepth(axis: Axes) -> None:
@@ -85,20 +63,20 @@ def _seedepth(axis: Axes) -> None:
     for level in LEVELS:
         _fuse(axis, level, "attention" if level >= 2 else "concat,\nconv", inferred=level >= 2)
     _classes(axis, "foreground\nprobability", "cross-entropy\nwith labels")
-    _box(axis, 12.75, MIDDLE, "SEEM\nat points on edges:\nfeatures of 3 levels\neach, and an MLP", FUSION, 2.4, 1.45,
+    box(axis, 12.75, MIDDLE, "SEEM\nat points on edges:\nfeatures of 3 levels\neach, and an MLP", FUSION, 2.4, 1.45,
          inferred=True)
-    _arrow(axis, (12.1, SEMANTIC - 0.41), (12.1, MIDDLE + 0.74))
+    arrow(axis, (12.1, SEMANTIC - 0.41), (12.1, MIDDLE + 0.74))
     axis.text(12.25, 2.83, "edges: predicted at test,\ngiven by labels in training", fontsize=8.6, va="center",
               linespacing=1.15)
-    _arrow(axis, (LEVELS[0] + 0.58, SEMANTIC - 0.2), (10.45, SEMANTIC - 0.2), (10.45, MIDDLE + 0.3),
+    arrow(axis, (LEVELS[0] + 0.58, SEMANTIC - 0.2), (10.45, SEMANTIC - 0.2), (10.45, MIDDLE + 0.3),
            (11.54, MIDDLE + 0.3))
-    _arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW + 0.2), (10.45, DEPTH_ROW + 0.2), (10.45, MIDDLE - 0.3),
+    arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW + 0.2), (10.45, DEPTH_ROW + 0.2), (10.45, MIDDLE - 0.3),
            (11.54, MIDDLE - 0.3))
-    _arrow(axis, (1.75, MIDDLE + 0.75), (1.75, 4.6), (16.4, 4.6), (16.4, MIDDLE), (13.96, MIDDLE))
+    arrow(axis, (1.75, MIDDLE + 0.75), (1.75, 4.6), (16.4, 4.6), (16.4, MIDDLE), (13.96, MIDDLE))
     axis.text(6.9, 4.37, "features of the encoder", fontsize=8.6, va="center")
     _finish(axis, 12.75)
-    _arrow(axis, (12.75, MIDDLE - 0.74), (12.75, DEPTH_ROW + 0.41))
-    _arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW - 0.15), (12.21, DEPTH_ROW - 0.15))
+    arrow(axis, (12.75, MIDDLE - 0.74), (12.75, DEPTH_ROW + 0.41))
+    arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW - 0.15), (12.21, DEPTH_ROW - 0.15))
 
 
 def _semdepth(axis: Axes) -> None:
@@ -106,38 +84,38 @@ def _semdepth(axis: Axes) -> None:
     for level in VARIANTS["semdepth"].fusion.levels:
         _fuse(axis, level, "SSFA", inferred=True)
         if level:
-            _arrow(axis, (LEVELS[level] + 0.91, MIDDLE), (LEVELS[level] + 0.59, MIDDLE))
+            arrow(axis, (LEVELS[level] + 0.91, MIDDLE), (LEVELS[level] + 0.59, MIDDLE))
     _classes(axis, "class\nprobabilities", "cross-entropy\nwith labels", inferred=True)
-    _box(axis, 11.6, MIDDLE, "label map,\nall classes", CLASSES, 1.5)
-    _arrow(axis, (11.6, SEMANTIC - 0.41), (11.6, MIDDLE + 0.41), inferred=True)
+    box(axis, 11.6, MIDDLE, "label map,\nall classes", CLASSES, 1.5)
+    arrow(axis, (11.6, SEMANTIC - 0.41), (11.6, MIDDLE + 0.41), inferred=True)
     axis.text(11.73, 2.67, "for SSFA", fontsize=8.6, va="center")
     axis.text(12.72, 1.5, "given", fontsize=8.6, ha="center", va="center")
-    _arrow(axis, (10.84, MIDDLE), (LEVELS[0] + 0.59, MIDDLE))
-    _box(axis, 15.0, MIDDLE, "ranking loss\nrobust pairs,\nuncertainty weights", LOSS, 2.5, 1.25)
-    _arrow(axis, (12.36, MIDDLE), (13.74, MIDDLE))
-    _arrow(axis, (12.41, SEMANTIC - 0.2), (13.15, SEMANTIC - 0.2), (13.15, MIDDLE + 0.35), (13.74, MIDDLE + 0.35))
+    arrow(axis, (10.84, MIDDLE), (LEVELS[0] + 0.59, MIDDLE))
+    box(axis, 15.0, MIDDLE, "ranking loss\nrobust pairs,\nuncertainty weights", LOSS, 2.5, 1.25)
+    arrow(axis, (12.36, MIDDLE), (13.74, MIDDLE))
+    arrow(axis, (12.41, SEMANTIC - 0.2), (13.15, SEMANTIC - 0.2), (13.15, MIDDLE + 0.35), (13.74, MIDDLE + 0.35))
     _finish(axis, 11.6)
-    _arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW), (11.06, DEPTH_ROW))
-    _arrow(axis, (13.2, DEPTH_ROW + 0.41), (13.2, MIDDLE - 0.35), (13.74, MIDDLE - 0.35))
-    _box(axis, 15.5, DEPTH_ROW, "snapping\n(ours, no paper)", FUSION, 2.2, inferred=True)
-    _arrow(axis, (13.79, DEPTH_ROW), (14.44, DEPTH_ROW), inferred=True)
+    arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW), (11.06, DEPTH_ROW))
+    arrow(axis, (13.2, DEPTH_ROW + 0.41), (13.2, MIDDLE - 0.35), (13.74, MIDDLE - 0.35))
+    box(axis, 15.5, DEPTH_ROW, "snapping\n(ours, no paper)", FUSION, 2.2, inferred=True)
+    arrow(axis, (13.79, DEPTH_ROW), (14.44, DEPTH_ROW), inferred=True)
 
 
-def _classes(axis: Axes, says: str, taught: str, inferred: bool = False) -> None:
-    """Draw what the semantic decoder says, and the loss that teaches it."""
-    _box(axis, 11.6, SEMANTIC, says, IMAGE, 1.6, inferred=inferred)
-    _arrow(axis, (LEVELS[0] + 0.58, SEMANTIC), (10.79, SEMANTIC))
-    _box(axis, 15.0, SEMANTIC, taught, LOSS, 1.9)
-    _arrow(axis, (12.41, SEMANTIC), (14.04, SEMANTIC))
+def _classes(axis: Axes, output: str, taught: str, inferred: bool = False) -> None:
+    """Draw the output of the semantic decoder, and the loss that teaches it."""
+    box(axis, 11.6, SEMANTIC, output, IMAGE, 1.6, inferred=inferred)
+    arrow(axis, (LEVELS[0] + 0.58, SEMANTIC), (10.79, SEMANTIC))
+    box(axis, 15.0, SEMANTIC, taught, LOSS, 1.9)
+    arrow(axis, (12.41, SEMANTIC), (14.04, SEMANTIC))
 
 
 def _finish(axis: Axes, x: float) -> None:
     """Draw convolution, depth map, and the photometric loss."""
-    _box(axis, x, DEPTH_ROW, "conv", DEPTH, 1.05)
-    _box(axis, x + 1.6, DEPTH_ROW, "depth\n$D_t$", IMAGE, 1.15)
-    _arrow(axis, (x + 0.53, DEPTH_ROW), (x + 1.01, DEPTH_ROW))
-    _box(axis, x + 1.6, DEPTH_ROW - 1.1, "photometric loss, smoothness", LOSS, 3.6, 0.55)
-    _arrow(axis, (x + 1.6, DEPTH_ROW - 0.41), (x + 1.6, DEPTH_ROW - 0.82))
+    box(axis, x, DEPTH_ROW, "conv", DEPTH, 1.05)
+    box(axis, x + 1.6, DEPTH_ROW, "depth\n$D_t$", IMAGE, 1.15)
+    arrow(axis, (x + 0.53, DEPTH_ROW), (x + 1.01, DEPTH_ROW))
+    box(axis, x + 1.6, DEPTH_ROW - 1.1, "photometric loss, smoothness", LOSS, 3.6, 0.55)
+    arrow(axis, (x + 1.6, DEPTH_ROW - 0.41), (x + 1.6, DEPTH_ROW - 0.82))
 
 
 def _legend(figure: Figure) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import borders, geometry, measures, museum, photometry, semantic, synthesis
+from . import borders, geometry, learning, measures, museum, photometry, puzzles, semantic, synthesis
 from .exercise import Case, Exercise, Mistake
 from .judge import Verdict, judge
 from .record import check, collect, read_report, report
 
-EXERCISES: dict[str, Exercise] = {
-    exercise.name: exercise
-    for room in (geometry, synthesis, photometry, semantic, borders, measures, museum) for exercise in room.EXERCISES}
+FILES = (geometry, synthesis, photometry, learning, semantic, borders, measures, museum, puzzles)
+EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in sorted(
+    (exercise for file in FILES for exercise in file.EXERCISES), key=lambda exercise: exercise.lesson)}
 
 __all__ = ["Case", "EXERCISES", "Exercise", "Mistake", "Verdict", "check", "collect", "judge", "names", "of_lesson",
            "read_report", "report"]

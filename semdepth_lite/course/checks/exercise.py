@@ -54,6 +54,8 @@ class Exercise:
         cases: makes random inputs from torch's generator, which the judge has seeded.
         mistakes: the known wrong answers.
         gradient: index of the argument that the answer must pass a gradient to; None = no gradient is asked for.
+        trial: turns an answer that is no function of tensors (a training step, a puzzle) into one that can be
+            compared; None = the answer is compared as it is.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Exercise:
     cases: Callable[[], list[Case]]
     mistakes: tuple[Mistake, ...]
     gradient: int | None = None
+    trial: Callable[[Callable], Callable] | None = None
 
     @property
     def answer(self) -> str:

@@ -61,10 +61,12 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
 
     if not callable(answer):
         return say("wrong", f"pass the function itself, {exercise.answer}, without calling it.", "not a function")
+    tried = exercise.trial or (lambda function: function)
+    answer, reference = tried(answer), tried(exercise.reference)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         cases = exercise.cases()
-        expected = [case.expected if case.expected is not None else exercise.reference(*_copies(case.args))
+        expected = [case.expected if case.expected is not None else reference(*_copies(case.args))
                     for case in cases]
         given = []
         for case in cases:
@@ -85,7 +87,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         if all(_same(result, right) for result, right in zip(given, expected)):
             return _judge_gradient(exercise, answer, cases[0], say, len(cases))
         for mistake in exercise.mistakes:
-            if _makes(mistake.wrong, cases, given):
+            if _makes(tried(mistake.wrong), cases, given):
                 return say("wrong", mistake.says, mistake.name)
         return say("wrong", _unknown(cases, given, expected, seed))
 

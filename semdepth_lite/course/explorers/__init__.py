@@ -10,9 +10,12 @@ from .base import STRICT, Drawing, Explorer
 from .borders import BorderExplorer
 from .clouds import CloudExplorer
 from .curves import CurveExplorer
+from .ghosts import GhostExplorer
+from .moments import MomentsExplorer
 from .museum import MuseumExplorer
 from .pace_car import PaceCarExplorer
 from .warps import IntrinsicsExplorer, ScaleExplorer, WarpExplorer
 
 __all__ = ["STRICT", "AttentionExplorer", "BorderExplorer", "CloudExplorer", "CurveExplorer", "Drawing", "Explorer",
-           "IntrinsicsExplorer", "MuseumExplorer", "PaceCarExplorer", "ScaleExplorer", "WarpExplorer"]
+           "GhostExplorer", "IntrinsicsExplorer", "MomentsExplorer", "MuseumExplorer", "PaceCarExplorer",
+           "ScaleExplorer", "WarpExplorer"]

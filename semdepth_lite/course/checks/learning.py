@@ -1,0 +1,431 @@
+"""Exercises that build a training, lessons 02 to 04: the warp, SSIM, the error, the loss, a step, and an alignment."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ... import camera, losses
+from ...fused import SSIM_C1, SSIM_C2
+from ...warp import sample, source_pixels, warp
+from ..photo_training import Level, our_step
+from .exercise import Case, Exercise, Mistake
+from .geometry import random_size
+
+SYNTHESIS, SUPERVISION = "02_view_synthesis", "03_photometric_self_supervision"
+NETWORK = "04_a_network_that_learns"
+
+
+# The whole warp
+
+def _warp_cases() -> list[Case]:
+    cases = []
+    for count, ahead, note in ((1, -0.4, ""), (2, 0.3, ""), (1, -9.0, "points that end behind the source camera")):
+        height, width = random_size()
+        depth = 2 + 4 * torch.rand(count, 1, height, width)
+        turn = 0.05 * torch.randn(count, 3)
+        move = torch.tensor([0.3, -0.1, ahead]).expand(count, 3)
+        K = camera.intrinsics(0.8 * width, 0.8 * width, (width - 1) / 2, (height - 1) / 2)[None].expand(count, 3, 3)
+        cases.append(Case((torch.rand(count, 3, height, width), depth, camera.rigid_transform(turn, move),
+                           K.contiguous()), note))
+    return cases
+
+
+def _warp_with(T=lambda T: T, read=sample, seen=lambda inside, z: inside & (z > 0)) -> Callable:
+    """Build a warp with one thing changed."""
+    def wrong(source, depth, T_source_target, K):
+        height, width = source.shape[-2:]
+        pixels, z = source_pixels(depth, T(T_source_target), K)
+        u, v = pixels[:, :1], pixels[:, 1:]
+        inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+        return read(source, pixels), seen(inside, z)
+    return wrong
+
+
+def _sample_with(**options) -> Callable:
+    def read(image, pixels):
+        height, width = image.shape[-2:]
+        grid = 2 * pixels.permute(0, 2, 3, 1) / torch.tensor([width - 1, height - 1]) - 1
+        return F.grid_sample(image, grid, **{"padding_mode": "border", "align_corners": True, **options})
+    return read
+
+
+WARP = Exercise(
+    name="warp", lesson=SYNTHESIS, title="Paint the target with the source", difficulty=2, minutes=15,
+    statement="""\
+Put the pieces together. `source` is `(B, 3, H, W)`, `depth` `(B, 1, H, W)` of the target, `T_source_target`
+`(B, 4, 4)`, `K` `(B, 3, 3)`. Return two things: the source painted into the target's view, `(B, 3, H, W)`, and a bool
+mask `(B, 1, H, W)` of the pixels that the source can show. Use your own functions from above, or those of `camera`
+and `warp`. Lesson 04 trains with what you write here.""",
+    stub='''def my_warp(source, depth, T_source_target, K):
+    ...  # your lines''',
+    hint="""\
+Lift, move, project, read: four functions. The depth that decides whether a point is in front of the source camera is
+the one *after* the motion.""",
+    solution='''from semdepth_lite.warp import sample
+
+def my_warp(source, depth, T_source_target, K):
+    height, width = source.shape[-2:]
+    moved = camera.transform_points(T_source_target, camera.backproject(depth, K))
+    pixels, z = camera.project(moved, K)
+    u, v = pixels[:, :1], pixels[:, 1:]
+    inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+    return sample(source, pixels), inside & (z > 0)''',
+    teaches="warp.warp", reference=lambda source, depth, T, K: warp(source, depth, T, K),
+    cases=_warp_cases, mistakes=(
+        Mistake("inverse motion", _warp_with(T=camera.invert_transform),
+                "your motion takes source points to the target; the target's points have to go to the source."),
+        Mistake("mirrored points count", _warp_with(seen=lambda inside, z: inside),
+                "points behind the source camera land on the image too, mirrored, and your mask lets them count."),
+        Mistake("outside counts", _warp_with(seen=lambda inside, z: z > 0),
+                "your mask asks whether a point lies in front of the camera, and not whether it lies on the image."),
+        Mistake("mask upside down", _warp_with(seen=lambda inside, z: ~(inside & (z > 0))),
+                "your mask marks what the source can not show."),
+        Mistake("half a pixel off", _warp_with(read=_sample_with(align_corners=False)),
+                "your picture is stretched: the grid was made for pixel centers and is read for pixel edges."),
+        Mistake("black outside", _warp_with(read=_sample_with(padding_mode="zeros")),
+                "outside of the source you paint black; the nearest pixel of the rim is wanted there."),
+        Mistake("nearest pixel", _warp_with(read=_sample_with(mode="nearest")),
+                "you read the nearest pixel, which has no gradient by depth; read between the pixels.")))
+
+
+# SSIM and the photometric error
+
+def _image_cases() -> list[Case]:
+    cases = []
+    for count, note in ((1, ""), (2, ""), (1, "images of one color, where every variance is zero")):
+        shape = (count, 3, *random_size())
+        x, y = torch.rand(shape), torch.rand(shape)
+        if note:
+            x, y = torch.full(shape, 0.3), torch.full(shape, 0.6)
+        cases.append(Case((x, (0.5 * x + 0.5 * y).clone()), note))
+    return cases
+
+
+def _mean(image: torch.Tensor, mode: str = "reflect") -> torch.Tensor:
+    return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode=mode), 3, 1)
+
+
+def _ssim(x, y, mean=_mean, constants=(SSIM_C1, SSIM_C2), center=True, distance=lambda s: ((1 - s) / 2).clamp(0, 1)):
+    a, b = mean(x), mean(y)
+    xx, yy, xy = mean(x * x), mean(y * y), mean(x * y)
+    if center:
+        xx, yy, xy = xx - a**2, yy - b**2, xy - a * b
+    one, two = constants
+    return distance((2 * a * b + one) * (2 * xy + two) / ((a**2 + b**2 + one) * (xx + yy + two)))
+
+
+SSIM = Exercise(
+    name="ssim", lesson=SUPERVISION, title="Compare structure instead of color", difficulty=2, minutes=15,
+    statement="""\
+Return $(1 - \\mathrm{SSIM})/2$ of two images `x` and `y` `(B, C, H, W)` for every pixel and channel, cut to $[0, 1]$:
+
+$$\\mathrm{SSIM} = \\frac{(2\\mu_x\\mu_y + C_1)(2\\sigma_{xy} + C_2)}{(\\mu_x^2 + \\mu_y^2 + C_1)(\\sigma_x^2 + \\sigma_y^2 + C_2)} .$$
+
+$\\mu$ is the mean over a window of $3 \\times 3$ pixels, $\\sigma_x^2 = \\mu(x^2) - \\mu_x^2$ and
+$\\sigma_{xy} = \\mu(xy) - \\mu_x\\mu_y$; $C_1 = 0.01^2$, $C_2 = 0.03^2$. At the rim the image is extended by reflection,
+so the result has the size of the images.""",
+    stub='''import torch.nn.functional as F
+
+def my_ssim(x, y):
+    ...  # your lines''',
+    hint="""\
+Write a small function `mean(image)` first: `F.pad(image, (1, 1, 1, 1), mode="reflect")`, then an average pooling. The
+rest are five calls of it and the formula.""",
+    solution='''import torch.nn.functional as F
+
+def my_ssim(x, y):
+    def mean(image):
+        return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, 1)
+
+    mu_x, mu_y = mean(x), mean(y)
+    var_x, var_y, cov = mean(x * x) - mu_x**2, mean(y * y) - mu_y**2, mean(x * y) - mu_x * mu_y
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mu_x * mu_y + c1) * (2 * cov + c2)
+    bottom = (mu_x**2 + mu_y**2 + c1) * (var_x + var_y + c2)
+    return ((1 - top / bottom) / 2).clamp(0, 1)''',
+    teaches="losses.ssim_distance", reference=losses.ssim_distance, cases=_image_cases, gradient=0, mistakes=(
+        Mistake("similarity", lambda x, y: _ssim(x, y, distance=lambda s: s),
+                "you return the similarity; a loss needs the distance, small where the images agree."),
+        Mistake("not halved", lambda x, y: _ssim(x, y, distance=lambda s: (1 - s).clamp(0, 1)),
+                "SSIM runs from -1 to 1, so the distance has to be halved to run from 0 to 1."),
+        Mistake("zeros at the rim", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "constant")),
+                "all is right but the rim: there your windows reach into black; extend the image by reflection."),
+        Mistake("rim repeated", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "replicate")),
+                "at the rim you repeat the last pixel; a reflection takes the one before it."),
+        Mistake("means not subtracted", lambda x, y: _ssim(x, y, center=False),
+                "your variances are means of squares; the square of the mean has to be taken off."),
+        Mistake("constants exchanged", lambda x, y: _ssim(x, y, constants=(SSIM_C2, SSIM_C1)),
+                "the two constants are exchanged; the small one belongs to the means."),
+        Mistake("constants not squared", lambda x, y: _ssim(x, y, constants=(0.01, 0.03)),
+                "the constants are squares, of 0.01 and 0.03, so yours are far too large."),
+        Mistake("windows not centered", lambda x, y: _ssim(x, y, mean=lambda i: F.avg_pool2d(
+            F.pad(i, (2, 0, 2, 0), mode="reflect"), 3, 1)),
+                "your windows are not centered on their pixel; extend the image by one on every side.")))
+
+
+def _error(x, y, alpha=0.85, color=lambda d: d.abs().mean(1, keepdim=True),
+           structure=lambda d: d.mean(1, keepdim=True)) -> torch.Tensor:
+    return alpha * structure(losses.ssim_distance(x, y)) + (1 - alpha) * color(x - y)
+
+
+PHOTOMETRIC = Exercise(
+    name="photometric", lesson=SUPERVISION, title="Mix structure and color", difficulty=1, minutes=6,
+    statement="""\
+Return the photometric error of a painted image `prediction` against `target`, both `(B, 3, H, W)`: 0.85 times
+$(1 - \\mathrm{SSIM})/2$ plus 0.15 times the absolute difference of the colors, each averaged over the three colors, as
+`(B, 1, H, W)`. `losses.ssim_distance(prediction, target)` is the first part, and your own `my_ssim` does as well.""",
+    stub='''from semdepth_lite import losses
+
+def my_photometric(prediction, target):
+    ...  # your lines''',
+    hint="`mean(1, keepdim=True)` averages the colors and keeps the dimension. The two weights add up to 1.",
+    solution='''from semdepth_lite import losses
+
+def my_photometric(prediction, target):
+    structure = losses.ssim_distance(prediction, target).mean(1, keepdim=True)
+    color = (prediction - target).abs().mean(1, keepdim=True)
+    return 0.85 * structure + 0.15 * color''',
+    teaches="losses.photometric_error", reference=losses.photometric_error, cases=_image_cases, gradient=0, mistakes=(
+        Mistake("weights exchanged", lambda x, y: _error(x, y, 0.15),
+                "the weights are exchanged; structure should count most."),
+        Mistake("color alone", lambda x, y: _error(x, y, 0.0), "you compare colors only; structure is missing."),
+        Mistake("structure alone", lambda x, y: _error(x, y, 1.0), "you compare structure only; color is missing."),
+        Mistake("squared difference", lambda x, y: _error(x, y, color=lambda d: d.square().mean(1, keepdim=True)),
+                "you square the difference of the colors; its absolute value is wanted."),
+        Mistake("sum over the colors", lambda x, y: 3 * _error(x, y),
+                "you add the three colors up where they should be averaged."),
+        Mistake("absolute value forgotten", lambda x, y: _error(x, y, color=lambda d: d.mean(1, keepdim=True)),
+                "too bright and too dark cancel in your difference of colors."),
+        Mistake("mean over the image", lambda x, y: _error(x, y).mean(),
+                "you average over the image; the loss still has to leave pixels out, so return a map."),
+        Mistake("colors not averaged", lambda x, y: 0.85 * losses.ssim_distance(x, y) + 0.15 * (x - y).abs(),
+                "your map has three channels; average over the colors.")))
+
+
+# Disparity to depth, and the loss of a view
+
+def _disp_cases() -> list[Case]:
+    return [Case((torch.rand(count, 1, *random_size()), low, high))
+            for count, low, high in ((1, 0.1, 100.0), (2, 1.0, 20.0), (1, 0.5, 8.0))]
+
+
+DISP = Exercise(
+    name="disp_to_depth", lesson=NETWORK, title="Read depth off a sigmoid", difficulty=1, minutes=8,
+    statement="""\
+The network's last layer is a sigmoid: `disp` `(B, 1, H, W)` lies between 0 and 1. Turn it into meters so that 0 means
+`max_depth`, 1 means `min_depth`, and *equal steps of `disp` are equal steps of inverse depth*. Return
+`(B, 1, H, W)`.""",
+    stub='''def my_disp_to_depth(disp, min_depth, max_depth):
+    ...  # your lines''',
+    hint="""\
+Interpolate linearly between the two ends, but not between the two depths: between which two numbers instead? Then one
+step is left.""",
+    solution='''def my_disp_to_depth(disp, min_depth, max_depth):
+    nearest, farthest = 1 / min_depth, 1 / max_depth
+    return 1 / (farthest + (nearest - farthest) * disp)''',
+    teaches="camera.disp_to_depth", reference=camera.disp_to_depth, cases=_disp_cases, gradient=0, mistakes=(
+        Mistake("linear in depth", lambda d, a, b: b + (a - b) * d,
+                "both ends are right, but you walk between them in equal steps of depth."),
+        Mistake("ends exchanged", lambda d, a, b: 1 / (1 / a + (1 / b - 1 / a) * d),
+                "the ends are exchanged: a disparity of 1 has to be near."),
+        Mistake("inverse depth returned", lambda d, a, b: 1 / b + (1 / a - 1 / b) * d,
+                "this is inverse depth; one step is missing."),
+        Mistake("no range", lambda d, a, b: 1 / d,
+                "you invert the sigmoid's output as it is, so the two depths are not used and 0 explodes."),
+        Mistake("range cut instead of mapped", lambda d, a, b: (1 / d).clamp(a, b),
+                "you cut depth to the range; then many disparities mean the same depth, and no gradient comes back."),
+        Mistake("in equal ratios", lambda d, a, b: b * (a / b) ** d,
+                "you walk between the ends in equal ratios of depth, which is another map.")))
+
+
+def _loss_cases() -> list[Case]:
+    cases = []
+    for case in _warp_cases()[:2]:
+        source, depth, T, K = case.args
+        cases.append(Case((depth, torch.rand_like(source), source, T, K)))
+    source, depth, T, K = _warp_cases()[0].args
+    cases.append(Case((depth, torch.rand_like(source), source, camera.invert_transform(T), K)))
+    return cases
+
+
+def _view_loss(depth, target, source, T, K, inside=True) -> torch.Tensor:
+    warped, valid = warp(source, depth, T, K)
+    error = losses.photometric_error(warped, target)
+    return error[valid].mean() if inside else error.mean()
+
+
+LOSS = Exercise(
+    name="photometric_loss", lesson=NETWORK, title="Make one number of a guess", difficulty=2, minutes=10,
+    statement="""\
+A depth map `depth` `(B, 1, H, W)` is a guess; say how good it is. Paint the target with the source, compare with the
+photometric error, and return its mean over the pixels that the source can show: a scalar with a gradient by depth.
+`target` and `source` are `(B, 3, H, W)`, `T_source_target` `(B, 4, 4)`, `K` `(B, 3, 3)`. `warp` and
+`losses.photometric_error` are the package's; put `my_warp` and `my_photometric` in their place if you have them
+here.""",
+    stub='''from semdepth_lite.losses import photometric_error
+from semdepth_lite.warp import warp
+
+def my_photometric_loss(depth, target, source, T_source_target, K):
+    ...  # your lines''',
+    hint="`warp` returns two things. `error[valid]` is the flat list of the errors where `valid` is true.",
+    solution='''from semdepth_lite.losses import photometric_error
+from semdepth_lite.warp import warp
+
+def my_photometric_loss(depth, target, source, T_source_target, K):
+    warped, valid = warp(source, depth, T_source_target, K)
+    return photometric_error(warped, target)[valid].mean()''',
+    teaches="losses.reprojection_error", reference=_view_loss, cases=_loss_cases, gradient=0, mistakes=(
+        Mistake("rim counts", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, inside=False),
+                "pixels that the source cannot show count with the color of its rim."),
+        Mistake("zero outside", lambda d, t, s, T, K: (lambda w, v: (losses.photometric_error(w, t) * v).mean())(
+            *warp(s, d, T, K)),
+                "pixels without a source count as perfect: you multiply by the mask and still divide by all pixels."),
+        Mistake("inverse motion", lambda d, t, s, T, K: _view_loss(d, t, s, camera.invert_transform(T), K),
+                "the motion is used the wrong way round."),
+        Mistake("target warped", lambda d, t, s, T, K: _view_loss(d, s, t, T, K),
+                "you move the target and compare it with the source; it is the target that is to be painted."),
+        Mistake("sum", lambda d, t, s, T, K: (lambda w, v: losses.photometric_error(w, t)[v].sum())(
+            *warp(s, d, T, K)), "your loss is a sum, so it grows with the image."),
+        Mistake("unmoved", lambda d, t, s, T, K: losses.photometric_error(s, t).mean() + 0 * d.mean(),
+                "you compare the source as it is; depth does not enter.")))
+
+
+# A step of training
+
+class Guesser(nn.Module):
+    """A network of two numbers, small enough to be checked by hand: an image to two maps of disparity."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight.clone())
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Map (B, 3, H, W) to (B, 1, H, W) and (B, 1, H / 2, W / 2)."""
+        disp = torch.sigmoid(self.weight[0] * image.mean(1, keepdim=True) + self.weight[1])
+        return [disp, F.avg_pool2d(disp, 2)]
+
+
+def two_steps(answer: Callable) -> Callable:
+    """Let a reader's step train a `Guesser` twice, and return the losses it gave and the weights it left."""
+    def trial(weight, target, source):
+        network, levels = Guesser(weight), [Level(target, source, torch.eye(3)[None])]
+        optimizer = torch.optim.SGD(network.parameters(), 2.0)
+        levels.append(Level(F.avg_pool2d(target, 2), F.avg_pool2d(source, 2), torch.eye(3)[None]))
+
+        def loss_of(disp, level):
+            return (disp * level.source - level.target).square().mean()
+        given = [answer(network, optimizer, levels, loss_of) for _ in range(2)]
+        after = network.weight.detach().clone()
+        if given == [None, None] and torch.equal(after, weight):
+            return None
+        return torch.tensor([torch.nan if loss is None else float(loss) for loss in given]), after
+    return trial
+
+
+def _step(view="target", zero=True, back=1.0, move=True, levels=2, join=2, late=False, returns=True) -> Callable:
+    """Build a step with one thing changed."""
+    def wrong(network, optimizer, pyramid, loss_of):
+        def loss_now():
+            disps = network(getattr(pyramid[0], view))
+            return sum(loss_of(*each) for each in list(zip(disps, pyramid))[:levels]) / join
+        loss = loss_now()
+        if zero:
+            optimizer.zero_grad()
+        (back * loss).backward()
+        if move:
+            optimizer.step()
+        return (loss_now() if late else loss).item() if returns else None
+    return wrong
+
+
+def _step_cases() -> list[Case]:
+    return [Case((torch.randn(2), torch.rand(1, 3, 6, 8), torch.rand(1, 3, 6, 8))) for _ in range(3)]
+
+
+STEP = Exercise(
+    name="training_step", lesson=NETWORK, title="Teach the network for one step", difficulty=3, minutes=20,
+    statement="""\
+The heart of it. `network(image)` gives a list of disparity maps, finest first. `levels` is the pair of views at full
+size, at half of it, and so on: `levels[i].target`, `.source` and `.K`. `loss_of(disp, level)` is the loss of one map
+beside its level. Let the network look at the full-size target, take the **mean** of the losses over the levels, go one
+step down its gradient with `optimizer`, and return the loss as a float. Your step is called many times on the same
+network; every call counts for itself.""",
+    stub='''def my_training_step(network, optimizer, levels, loss_of):
+    ...  # your lines''',
+    hint="""\
+Five verbs: predict, compare, forget, go back, step. *Forget* is `optimizer.zero_grad()`: PyTorch adds new gradients to
+old ones. What goes wrong in the second step without it?""",
+    solution='''def my_training_step(network, optimizer, levels, loss_of):
+    disps = network(levels[0].target)
+    loss = sum(loss_of(disp, level) for disp, level in zip(disps, levels)) / len(levels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()''',
+    teaches="course.photo_training.our_step", reference=our_step, cases=_step_cases, trial=two_steps, mistakes=(
+        Mistake("gradients pile up", _step(zero=False),
+                "the first step is right and the second is not: the old gradient is still there."),
+        Mistake("weights stay", _step(move=False),
+                "the loss is right, but the weights are the same after your step."),
+        Mistake("uphill", _step(back=-1.0), "you climb: the loss grows with every step."),
+        Mistake("finest level alone", _step(levels=1, join=1), "you look at the finest level only."),
+        Mistake("sum of the levels", _step(join=1), "you add the levels up where their mean is wanted."),
+        Mistake("looks at the source", _step(view="source"),
+                "the network looks at the source; the depth of the target is wanted."),
+        Mistake("loss of the next step", _step(late=True),
+                "the weights are right, but the loss you return is that of the next step."),
+        Mistake("nothing returned", _step(returns=False),
+                "the weights are right, but your step returns nothing."),
+        Mistake("coarse level divided by all", _step(levels=1),
+                "you divide by the number of levels, but only the finest of them is in your sum.")))
+
+
+# Direct alignment
+
+def _equation_cases() -> list[Case]:
+    return [Case((torch.randn(count, points, 6), torch.randn(count, points), torch.rand(count, points)))
+            for count, points in ((1, 40), (2, 60), (3, 50))]
+
+
+def _solved(J, r, w, sign=-1.0) -> torch.Tensor:
+    weighted = J * w[..., None]
+    return sign * torch.linalg.solve(weighted.mT @ J, weighted.mT @ r[..., None])[..., 0]
+
+
+EQUATIONS = Exercise(
+    name="normal_equations", lesson=NETWORK, title="Find six numbers by least squares", difficulty=2, minutes=12,
+    statement="""\
+A small change $\\xi$ of the motion, six numbers, changes the residual of pixel $p$ from $r_p$ to about
+$r_p + J_p\\,\\xi$. Return the $\\xi$ that makes $\\sum_p w_p\\,(r_p + J_p\\,\\xi)^2$ smallest, for each image. `J` is
+`(B, P, 6)`, the residuals `r` and their weights `w` are `(B, P)`; return `(B, 6)`.""",
+    stub='''def my_normal_equations(J, r, w):
+    ...  # your lines''',
+    hint="""\
+Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) = 0$. That is a system of six equations;
+`torch.linalg.solve` takes a batch of them.""",
+    solution='''def my_normal_equations(J, r, w):
+    weighted = J * w[..., None]
+    A = weighted.transpose(1, 2) @ J
+    b = weighted.transpose(1, 2) @ r[..., None]
+    return -torch.linalg.solve(A, b)[..., 0]''',
+    teaches="alignment.twist_step", reference=_solved, cases=_equation_cases, mistakes=(
+        Mistake("sign", lambda J, r, w: _solved(J, r, w, 1.0), "your step goes the wrong way, and just as far."),
+        Mistake("weights ignored", lambda J, r, w: _solved(J, r, torch.ones_like(w)),
+                "all residuals count alike; the weights are not used."),
+        Mistake("weights squared", lambda J, r, w: _solved(J, r, w**2),
+                "your weights count twice, once with J and once more with it or with r."),
+        Mistake("weights on the right only", lambda J, r, w: -torch.linalg.solve(
+            J.mT @ J, (J * w[..., None]).mT @ r[..., None])[..., 0],
+                "the weights belong to both sides of the equations; yours stand on one."),
+        Mistake("weights on the left only", lambda J, r, w: -torch.linalg.solve(
+            (J * w[..., None]).mT @ J, J.mT @ r[..., None])[..., 0],
+                "the residuals on the right side have lost their weights."),
+        Mistake("gradient", lambda J, r, w: -((J * w[..., None]).mT @ r[..., None])[..., 0],
+                "this is the direction of steepest descent, and not yet the minimum."),
+        Mistake("right side alone inverted", lambda J, r, w: -torch.linalg.pinv(J * w[..., None]).matmul(
+            r[..., None])[..., 0], "the residuals need the same weights as the rows that stand before them.")))
+
+EXERCISES = (WARP, SSIM, PHOTOMETRIC, DISP, LOSS, STEP, EQUATIONS)

@@ -1,0 +1,283 @@
+"""Puzzles, the hardest exercises: fool the loss with a texture, hide a wrong depth, mend a broken training.
+
+Many answers are right here, so an answer is judged by what it achieves: the trial returns zeros if it does what was
+asked, and otherwise the numbers by which a known wrong answer is recognized.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import torch
+from torch import nn
+
+from ... import camera
+from ...losses import photometric_error
+from ...warp import source_pixels, warp
+from .exercise import Case, Exercise, Mistake
+
+COLUMNS = 96
+
+
+# Paint a wall that fools the loss
+
+def wall_errors(paint: Callable, true_shift: float, wrong_shift: float) -> tuple[float, float, float]:
+    """Measure a painted wall that two cameras see side by side.
+
+    Args:
+        paint: Brightness by position, in pixels of the target.
+        true_shift: Pixels by which the wall moves between the two images.
+        wrong_shift: Pixels by which it would move at the wrong depth.
+
+    Returns:
+        Mean error at the true depth, at the wrong depth, and the standard deviation of the brightness.
+    """
+    columns = torch.arange(COLUMNS, dtype=torch.float64)
+    target = paint(columns)
+
+    def error(shift: float) -> float:
+        place = columns - shift  # where the warp reads the source, whose column v shows the paint at v + true_shift
+        left = place.floor()
+        share = place - left
+        read = (1 - share) * paint(left + true_shift) + share * paint(left + 1 + true_shift)
+        return float((read - target).abs().mean())
+    return error(true_shift), error(wrong_shift), float(target.std())
+
+
+def fooled(answer: Callable) -> Callable:
+    """Judge a paint by what the loss makes of it: zeros if the wrong depth costs less than half of the true one."""
+    def trial(true_shift, wrong_shift):
+        paint = answer(true_shift, wrong_shift)
+        if paint is None:
+            return None
+        at_truth, at_wrong, contrast = wall_errors(paint, true_shift, wrong_shift)
+        values = paint(torch.arange(COLUMNS, dtype=torch.float64))
+        allowed = bool((values >= -1e-6).all() and (values <= 1 + 1e-6).all())
+        if at_wrong < 0.5 * at_truth and contrast > 0.1 and allowed:
+            return torch.zeros(4)
+        return torch.tensor([at_truth, at_wrong, contrast, float(values.min())])
+    return trial
+
+
+def waves(period: float, low: float = 0.0, high: float = 1.0) -> Callable:
+    """Return a paint of smooth stripes."""
+    def paint(x: torch.Tensor) -> torch.Tensor:
+        return low + (high - low) * (0.5 + 0.5 * torch.sin(2 * torch.pi * x / period))
+    return paint
+
+
+TRAP = Exercise(
+    name="painted_trap", lesson="03_photometric_self_supervision", title="Paint a wall that fools the loss",
+    difficulty=3, minutes=20, statement="""\
+Two cameras stand side by side before a wall. Between their images the wall moves by `true_shift` pixels (not a whole
+number); at a certain *wrong* depth it would move by `wrong_shift` pixels (a whole number). Paint the wall so that the
+loss **prefers the wrong depth**: its error there must be less than half of the error at the truth. Return a function
+`paint(x)` that takes a tensor of positions in pixels and returns the brightness there, between 0 and 1, with a standard
+deviation of at least 0.1. Remember that the warp reads *between* pixels by mixing two of them.""",
+    stub='''def my_painted_trap(true_shift, wrong_shift):
+    ...  # your lines: return a function paint(x)''',
+    hint="""\
+Two thoughts. A pattern that repeats looks the same when it is moved by how much? And why is the error at the *truth*
+not zero when the shift is not a whole number?""",
+    solution='''def my_painted_trap(true_shift, wrong_shift):
+    period = abs(wrong_shift - true_shift)
+
+    def paint(x):
+        return 0.5 + 0.5 * torch.sin(2 * torch.pi * x / period)
+    return paint''',
+    teaches="course.demos.depth_sweep", reference=lambda a, b: waves(abs(b - a)), trial=fooled,
+    cases=lambda: [Case((a + 0.5, b)) for a, b in ((int(torch.randint(3, 6, ())), 9), (9, 5), (7, 12))], mistakes=(
+        Mistake("blank wall", lambda a, b: lambda x: torch.full_like(x, 0.5),
+                "a blank wall prefers nothing; the brightness has to vary."),
+        Mistake("period of the wrong shift", lambda a, b: waves(b),
+                "your pattern repeats after the wrong shift; moved by which distance must it look as if it were right?"),
+        Mistake("period of the true shift", lambda a, b: waves(a),
+                "your pattern repeats after the true shift, so the truth looks like no motion at all."),
+        Mistake("period twice as long", lambda a, b: waves(2 * abs(b - a)),
+                "at the wrong depth your stripes lie exactly on the gaps; they repeat too seldom."),
+        Mistake("ramp", lambda a, b: lambda x: x / COLUMNS,
+                "a ramp is different at every place, so the truth fits best; something has to repeat."),
+        Mistake("sum of the shifts", lambda a, b: waves(a + b),
+                "your pattern repeats after the sum of both shifts; only what lies between them counts."),
+        Mistake("too dark", lambda a, b: waves(abs(b - a), -1.0, 1.0),
+                "the idea is right, but a brightness below 0 cannot be painted."),
+        Mistake("too faint", lambda a, b: waves(abs(b - a), 0.45, 0.55),
+                "the idea is right, but the contrast is too low to be seen.")))
+
+
+# Hide a wrong depth behind a turn of the camera
+
+def hidden(answer: Callable) -> Callable:
+    """Judge a motion by the pixels: zeros if the wrong depth leads them where the true one does."""
+    def trial(depth, K, baseline, offset):
+        T = answer(baseline, offset)
+        if T is None:
+            return None
+        true = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-baseline, 0.0, 0.0]]))
+        wrong_depth = 1 / (1 / depth + offset)
+        goal, _ = source_pixels(depth, true, K)
+        found, _ = source_pixels(wrong_depth, torch.as_tensor(T, dtype=torch.float32).view(1, 4, 4), K)
+        lost, _ = source_pixels(wrong_depth, true, K)
+        rest, harm = (found - goal).abs().mean(), (lost - goal).abs().mean()
+        rigid = torch.allclose(torch.as_tensor(T)[..., :3, :3].reshape(3, 3) @ torch.as_tensor(
+            T)[..., :3, :3].reshape(3, 3).mT, torch.eye(3), atol=1e-4)
+        if rest < 0.15 * harm and rigid:
+            return torch.zeros(3)
+        return torch.cat(((found - goal).mean((0, 2, 3)) / harm, torch.tensor([float(rigid)])))
+    return trial
+
+
+def _turned(angle: float, axis: int = 1, move: float = 0.0) -> torch.Tensor:
+    turn = torch.zeros(1, 3)
+    turn[0, axis] = angle
+    return camera.rigid_transform(turn, torch.tensor([[-move, 0.0, 0.0]]))[0]
+
+
+def _turn_cases() -> list[Case]:
+    cases = []
+    for baseline, offset in ((0.2, 0.08), (0.5, 0.05), (0.3, -0.04)):
+        depth = 3 + 7 * torch.rand(1, 1, 12, 20)
+        cases.append(Case((depth, camera.intrinsics(60.0, 60.0, 9.5, 5.5)[None], baseline, offset)))
+    return cases
+
+
+TURN = Exercise(
+    name="hidden_turn", lesson="04_a_network_that_learns", title="Hide a wrong depth behind a turn", difficulty=3,
+    minutes=20, statement="""\
+A camera moves to the right by `baseline` meters, so the true `T_source_target` is a translation by $-b$ along $x$. A
+depth network errs, and with system: its *inverse* depth is too large by `offset` $= c$ (1/m) at every pixel,
+$1/d' = 1/d + c$. The loss would notice. Now cheat for it: return a `(4, 4)` rigid motion with which the **wrong** depth
+leads nearly every pixel to where the true depth and the true motion lead it. A pose network that errs together with the
+depth network can find this one too.""",
+    stub='''def my_hidden_turn(baseline, offset):
+    ...  # your lines''',
+    hint="""\
+With a motion along $x$, a pixel moves by $-f\\,b/d$. By how much more does it move with the wrong depth? That is one
+number for all pixels. Which motion of the camera moves all pixels alike, near or far? (`camera.rigid_transform` takes
+an axis times an angle, and a translation.)""",
+    solution='''def my_hidden_turn(baseline, offset):
+    turn = torch.tensor([[0.0, baseline * offset, 0.0]])
+    return camera.rigid_transform(turn, torch.tensor([[-baseline, 0.0, 0.0]]))[0]''',
+    teaches="camera.rigid_transform", reference=lambda b, c: _turned(b * c, move=b), trial=hidden, cases=_turn_cases,
+    mistakes=(
+        Mistake("true motion", lambda b, c: _turned(0.0, move=b),
+                "this is the true motion, and with the wrong depth it leads every pixel astray."),
+        Mistake("turned the other way", lambda b, c: _turned(-b * c, move=b),
+                "the size of the turn is right, but it doubles the harm."),
+        Mistake("another axis", lambda b, c: _turned(b * c, 0, b),
+                "your turn moves the pixels up and down; they have to move sideways."),
+        Mistake("the offset alone", lambda b, c: _turned(c, move=b),
+                "the angle has to know the baseline: without a motion, no depth does any harm."),
+        Mistake("degrees", lambda b, c: _turned(b * c * 57.29578, move=b),
+                "the angle is right in radians; you give degrees."),
+        Mistake("turn without motion", lambda b, c: _turned(b * c),
+                "you turn, but no longer move; then no depth at all can be seen."),
+        Mistake("shorter way", lambda b, c: _turned(0.0, move=b * (1 - c)),
+                "a shorter way helps at one distance only, because the offset is not a factor.")))
+
+
+# Mend a broken step
+
+class Plane(nn.Module):
+    """A network of three numbers: the disparity of a plane, by column and row."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight.clone())
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, H, W) to (B, 1, H, W)."""
+        height, width = image.shape[-2:]
+        u, v = camera.pixel_grid(height, width, image)
+        return torch.sigmoid(self.weight[0] + self.weight[1] * u / width + self.weight[2] * v / height)[None, None]
+
+
+def mended(answer: Callable) -> Callable:
+    """Let a step train a `Plane` twice, and return the losses it gave and the weights it left."""
+    def trial(weight, target, source, T, K):
+        network = Plane(weight)
+        optimizer = torch.optim.SGD(network.parameters(), 0.5)
+        given = [answer(network, optimizer, target, source, T, K) for _ in range(2)]
+        after = network.weight.detach().clone()
+        if given == [None, None] and torch.equal(after, weight):
+            return None
+        return torch.tensor([torch.nan if loss is None else float(loss) for loss in given]), after
+    return trial
+
+
+FAULTS = {"disparity": "where depth enters the warp", "rim": "at the pixels that the source cannot show",
+          "goal": "in what the painting is compared with", "gradient": "from the second step on"}
+
+
+def broken_step(faults: tuple[str, ...] = tuple(FAULTS)) -> Callable:
+    """Build the broken step of the puzzle, with some of its four faults."""
+    def step(network, optimizer, target, source, T_source_target, K):
+        disp = network(target)
+        depth = disp if "disparity" in faults else camera.disp_to_depth(disp, 0.5, 20.0)
+        warped, valid = warp(source, depth, T_source_target, K)
+        error = photometric_error(warped, source if "goal" in faults else target)
+        loss = error.mean() if "rim" in faults else error[valid].mean()
+        if "gradient" not in faults:
+            optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+    return step
+
+
+def _plane_cases() -> list[Case]:
+    cases = []
+    for _ in range(3):
+        K = camera.intrinsics(14.0, 14.0, 9.5, 5.5)[None]
+        T = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-0.4, 0.05, 0.1]]))
+        cases.append(Case((torch.randn(3), torch.rand(1, 3, 12, 20), torch.rand(1, 3, 12, 20), T, K)))
+    return cases
+
+
+def _left(faults: tuple[str, ...]) -> Mistake:
+    count = {1: "one fault is", 2: "two faults are", 3: "three faults are", 4: "all four faults are"}[len(faults)]
+    return Mistake(f"left: {', '.join(faults)}", broken_step(faults),
+                   f"{count} still there, and can be felt {', '.join(FAULTS[fault] for fault in faults)}.")
+
+
+MEND = Exercise(
+    name="mended_step", lesson="08_failure_museum", title="Mend a broken training", difficulty=3, minutes=20,
+    statement="""\
+Somebody trains with this step. The loss even falls, and the depth is worthless:
+
+```python
+def broken_step(network, optimizer, target, source, T_source_target, K):
+    disp = network(target)                                   # sigmoid, (B, 1, H, W)
+    warped, valid = warp(source, disp, T_source_target, K)
+    error = photometric_error(warped, source)
+    loss = error.mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+```
+
+It has **four** faults. Write the step without them; depth runs from 0.5 to 20 m. The check says how many are left and
+where they can be felt.""",
+    stub='''from semdepth_lite.losses import photometric_error
+from semdepth_lite.warp import warp
+
+def my_mended_step(network, optimizer, target, source, T_source_target, K):
+    ...  # your lines''',
+    hint="""\
+Read every line with the question: what is this number, and what should it be? One fault is in a line that is not
+there. One of them makes the loss small when nothing moves at all.""",
+    solution='''from semdepth_lite.losses import photometric_error
+from semdepth_lite.warp import warp
+
+def my_mended_step(network, optimizer, target, source, T_source_target, K):
+    depth = camera.disp_to_depth(network(target), 0.5, 20.0)
+    warped, valid = warp(source, depth, T_source_target, K)
+    loss = photometric_error(warped, target)[valid].mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()''',
+    teaches="course.checks.puzzles.broken_step", reference=broken_step(()), trial=mended, cases=_plane_cases,
+    mistakes=tuple(_left(faults) for count in (1, 2, 3, 4) for faults in combinations(FAULTS, count)))
+
+EXERCISES = (TRAP, TURN, MEND)

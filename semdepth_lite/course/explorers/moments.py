@@ -1,0 +1,53 @@
+"""An explorer of a training: a slider over the moments that were kept while a network learned."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from ...common.contracts import InputError
+from ...figures import depth_panel, map_panel
+from .base import Drawing, Explorer
+from .controls import steps
+
+if TYPE_CHECKING:
+    from ..photo_training import Moment
+
+
+class MomentsExplorer(Explorer):
+    """Watch a network learn: depth, the painted view and its error at each moment that was kept.
+
+    Args:
+        moments: Of one training, in order.
+        image: (3, H, W), the target.
+        truth: (H, W) measured depth, 0 = none.
+        depth_range: Meters, the color scale of all depths.
+
+    Raises:
+        InputError: If there are no moments.
+    """
+
+    title = "Watch it learn"
+    alt = ("A photograph, its measured depth and the depth that the network has reached, near being bright, and below "
+           "it a map of the photometric error, bright where the painted view differs from the photograph.")
+    caption = "where is the error still large when depth has nearly stopped to change?"
+
+    def __init__(self, moments: Sequence[Moment], image: torch.Tensor, truth: torch.Tensor,
+                 depth_range: tuple[float, float] = (2.0, 8.0)) -> None:
+        if not moments:
+            raise InputError("there are no moments to show; train with moments=30.")
+        self.moments, self.photograph, self.truth, self.depth_range = list(moments), image, truth, depth_range
+        self.moment = {"step": len(self.moments) - 1}
+        options = [(str(moment.step), index) for index, moment in enumerate(self.moments)]
+        super().__init__({"step": steps("steps taken", options, 0)})
+
+    def draw(self, step: int) -> Drawing:
+        """Show one moment."""
+        seen = self.moments[step]
+        above = depth_panel(self.photograph, {"measured": self.truth, "the network": seen.depth[0, 0]},
+                            depth_range=self.depth_range)
+        below = map_panel({"painted error": seen.error}, label="error", limits=(0, 0.5), image=seen.warped[0])
+        words = f"After {seen.step} steps, depth errs by {100 * seen.abs_rel:.0f} % on average"
+        words += f"; the loss is {seen.loss:.3f}." if step else ", before anything was learned."
+        return Drawing([above, below], words, {"step": float(seen.step), "abs_rel": seen.abs_rel})
