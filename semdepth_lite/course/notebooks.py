@@ -201,7 +201,7 @@ def _tags(cell) -> list[str]:
 
 def _files_read(source: str) -> Iterator[Path]:
     """Find the committed files that a cell reads; lines for IPython itself are skipped."""
-    finders = {"read_results": find_results, "read_measurements": find_measurements}
+    finders = {"read_results": find_results, "stored_results": find_results, "read_measurements": find_measurements}
     plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
     for node in ast.walk(ast.parse(plain)):
         if not isinstance(node, ast.Call):
