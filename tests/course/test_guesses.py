@@ -22,18 +22,18 @@ def choice(answer=None):
 def test_a_choice_is_kept_and_compared(capsys, tmp_path):
     guess = choice("twice")
     guess.compare("half")
-    assert capsys.readouterr().out == "you predicted: twice; it happened: half. Why not as you said?\n"
+    assert capsys.readouterr().out == "You predicted: twice; it happened: half. Not as you predicted.\n"
     kept = json.loads((tmp_path / "predictions.json").read_text())
-    assert kept == {"02 factor": {"question": "Which hurts more?", "unit": "", "prediction": "twice",
-                                  "outcome": "half"}}
+    assert kept == {"02 factor": {"question": "Which hurts more?", "unit": "", "choices": 2, "prediction": "twice",
+                                  "sure": "a guess", "outcome": "half"}}
     choice("half").compare("half")
-    assert capsys.readouterr().out.endswith("half; it happened: half. As you said.\n")
+    assert capsys.readouterr().out.endswith("half; it happened: half. As you predicted.\n")
     assert list(tmp_path.iterdir()) == [tmp_path / "predictions.json"]
 
 
 @pytest.mark.parametrize("predicted, outcome, says", [
-    (10, 40, "10 %; it happened: 40 %. A factor of 4.0 between them."), (38, 40, "40 %. Well estimated."),
-    (-3, 40, "you predicted: -3 %; it happened: 40 %\n"), (0, 40, "0 %; it happened: 40 %\n")])
+    (10, 40, "10 %; it happened: 40 %. A factor of 4.0 lies between them."), (38, 40, "40 %. Well estimated."),
+    (-3, 40, "You predicted: -3 %; it happened: 40 %.\n"), (0, 40, "0 %; it happened: 40 %.\n")])
 def test_a_number_is_compared(capsys, predicted, outcome, says):
     guesses.ask("03 share", "How many?", unit="%", answer=predicted).compare(outcome)
     assert says in capsys.readouterr().out
@@ -41,15 +41,15 @@ def test_a_number_is_compared(capsys, predicted, outcome, says):
 
 def test_without_a_prediction_the_outcome_is_told_and_nothing_written(capsys, tmp_path):
     choice().compare("half")
-    assert capsys.readouterr().out == "you predicted nothing; it happened: half\n"
+    assert capsys.readouterr().out == "You predicted nothing; it happened: half.\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_summary_shows_what_was_seen():
     choice("half")
     guesses.ask("03 share", "How many?", unit="%", answer=12).compare(40)
-    assert guesses.summary().splitlines()[2:] == ["| Which hurts more? | half | not seen yet |",
-                                                  "| How many? | 12 % | 40 % |"]
+    assert guesses.summary().splitlines()[2:4] == ["| Which hurts more? | half | a guess | not seen yet |  |",
+                                                   "| How many? | 12 % | a guess | 40 % | no |"]
 
 
 @pytest.mark.parametrize("answer", ["thrice", 3])
@@ -83,17 +83,19 @@ def form_of(guess, monkeypatch):
 def test_buttons_write_the_prediction_down(monkeypatch):
     guess = choice()
     form = form_of(guess, monkeypatch)
-    question, buttons, said = form.widget.children
-    assert question.value == guess.question and buttons.value is None
+    question, sure, buttons, note = form.widget.children
+    assert guess.question in question.value and buttons.value is None
     buttons.value = "half"
-    assert guess.answer == "half" and "half" in said.value
-    assert form_of(guess, monkeypatch).widget.children[1].value == "half"
+    sure.value = "sure"
+    assert guess.answer == "half" and "half" in note.value
+    assert json.loads(guesses.FILE.read_text())[guess.key]["sure"] == "sure"
+    assert form_of(guess, monkeypatch).widget.children[2].value == "half"
 
 
 def test_a_field_takes_numbers(monkeypatch):
     guess = guesses.Guess("03 share", "How many?", unit="%")
     form = form_of(guess, monkeypatch)
-    form.widget.children[1].value = 12.5
+    form.widget.children[2].value = 12.5
     assert guess.answer == 12.5
 
 
@@ -108,5 +110,37 @@ def test_an_error_in_a_callback_is_shown_and_raised(monkeypatch, tmp_path):
     form = form_of(choice(), monkeypatch)
     (tmp_path / "predictions.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
-        form.widget.children[1].value = "half"
-    assert "cannot be read" in form.widget.children[2].value
+        form.widget.children[2].value = "half"
+    assert "cannot be read" in form.widget.children[3].value
+
+
+# Outcomes that wait
+
+def test_where_nobody_predicts_an_outcome_is_open_at_once(capsys):
+    with choice().reveal():
+        print("the picture")
+        choice().compare("half", "pixels move with inverse depth.")
+    assert capsys.readouterr().out == ("the picture\nYou predicted nothing; it happened: half. Because pixels move "
+                                       "with inverse depth.\n")
+
+
+def test_an_outcome_waits_for_the_prediction(monkeypatch, capsys):
+    monkeypatch.setattr(guesses, "a_person_is_there", lambda: True)
+    guess = choice()
+    with guess.reveal():
+        print("the picture")
+        guess.compare("half")
+    assert "the picture" not in capsys.readouterr().out
+    assert guess.key in guesses._folded
+    form_of(guess, monkeypatch).widget.children[2].value = "half"
+    assert guess.key not in guesses._folded
+    assert json.loads(guesses.FILE.read_text())[guess.key]["outcome"] == "half"
+
+
+def test_calibration_counts_what_came_true():
+    rows = [{"question": "?", "unit": "", "choices": 4, "prediction": "a", "outcome": "a", "sure": "sure"},
+            {"question": "?", "unit": "", "choices": 4, "prediction": "a", "outcome": "b", "sure": "a guess"},
+            {"question": "?", "unit": "m", "choices": 0, "prediction": 10.0, "outcome": 11.0, "sure": "sure"}]
+    words = guesses.calibration(rows)
+    assert "right in 1 of 2 questions" in words and "about 0.5" in words
+    assert "Of 1 numbers, 1 lay within" in words and "“sure”, 2 of 2 came true" in words

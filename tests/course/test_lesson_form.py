@@ -59,7 +59,7 @@ def test_sizes(lesson):
     prose = DETAILS.sub("", "\n".join(cell.source for cell in read if cell.cell_type == "markdown"))
     assert 1200 <= len(re.findall(r"[A-Za-z][\w'’-]*", re.sub(r"\$[^$]*\$", "", prose))) <= 2500
     code = [line for cell in read if cell.cell_type == "code" for line in cell.source.splitlines() if line.strip()]
-    assert len(code) <= 200
+    assert len(code) <= 280  # asking, revealing and comparing take a third of them
 
 
 def test_headings_are_told_apart(lesson):
@@ -92,14 +92,16 @@ def test_the_instructors_page_is_fresh():
 
 # Predictions
 
-@pytest.mark.parametrize("path", [path for path in LESSONS if path.stem[:2] in ("01", "02", "03", "08")],
+@pytest.mark.parametrize("path", [path for path in LESSONS if path.stem[:2] != "00"],
                          ids=lambda path: path.stem)
 def test_a_prediction_is_asked_for_and_compared(path):
     cells = [cell.source for cell in notebooks.code_cells(notebooks.load(path))]
     asked = [i for i, source in enumerate(cells) if "guesses.ask(" in source]
-    compared = [i for i, source in enumerate(cells) if "guess.compare(" in source]
-    assert asked and len(asked) == len(compared)
+    compared = [i for i, source in enumerate(cells) if ".compare(" in source]
+    assert asked and len("".join(cells).split("guesses.ask(")) == len("".join(cells).split(".compare("))
     assert all(a < c for a, c in zip(asked, compared)), "the prediction comes before the outcome"
+    assert not set(asked) & set(compared), "a question and its outcome are two cells"
+    assert all(".reveal():" in cells[i] for i in compared), "an outcome waits for its prediction"
     keys = re.findall(r'guesses\.ask\("([^"]+)"', "\n".join(cells))
     assert len(set(keys)) == len(keys) and all(key.startswith(path.stem[:2]) for key in keys)
     assert callable(guesses.ask)
