@@ -41,7 +41,7 @@ def test_objectives_time_and_the_way_on(lesson):
     objectives = first.split("**You will be able to**")[1].split("\n\n")[1]
     assert len(re.findall(r"^- \w", objectives, re.M)) >= 3
     assert re.findall(r"^\*Time:\*.*$", first, re.M) == [readme.time_line(lesson)], "run python -m tools.pages"
-    run = lesson.metadata[notebooks.STAMP]
+    run = lesson.metadata.get(notebooks.STAMP) or pytest.fail("run the lesson at its preset and store the outputs")
     assert run["preset"] == "lesson" and run["minutes"] > 0
 
 
