@@ -131,10 +131,13 @@ def pipeline() -> Figure:
     box(axis, 8.1, 2.0, "warp\nlift, move,\nproject, read", FUSION, 1.8, 1.3)
     box(axis, 10.3, 2.0, "$I_{s \\to t}$", IMAGE, 1.1)
     box(axis, 12.1, 2.0, "compare\nSSIM, L1,\nmask", LOSS, 1.4, 1.3)
-    for points in (((1.28, 3.1), (2.09, 3.1)), ((1.28, 0.8), (2.09, 0.8)), ((0.7, 2.69), (0.7, 1.9), (2.6, 1.9), (2.6, 1.46)),
-                   ((4.31, 3.1), (5.24, 3.1)), ((4.31, 0.9), (5.24, 0.9)), ((6.56, 3.1), (7.6, 3.1), (7.6, 2.66)),
+    for points in (((1.28, 3.1), (2.09, 3.1)), ((1.28, 0.8), (2.09, 0.8)), ((0.7, 2.69), (0.7, 1.9), (2.6, 1.9),
+                    (2.6, 1.46)),
+                   ((4.31, 3.1), (5.24, 3.1)), ((4.31, 0.9), (5.24, 0.9)),
+                   ((6.56, 3.1), (7.6, 3.1), (7.6, 2.66)),
                    ((6.56, 0.9), (7.6, 0.9), (7.6, 1.34)), ((9.01, 2.0), (9.74, 2.0)), ((10.86, 2.0), (11.39, 2.0)),
-                   ((0.7, 0.19), (0.7, -0.1), (8.4, -0.1), (8.4, 1.34)), ((0.7, 3.51), (0.7, 3.95), (12.1, 3.95), (12.1, 2.66))):
+                   ((0.7, 0.19), (0.7, -0.1), (8.4, -0.1), (8.4, 1.34)),
+                   ((0.7, 3.51), (0.7, 3.95), (12.1, 3.95), (12.1, 2.66))):
         arrow(axis, *points)
     arrow(axis, (12.1, 1.34), (12.1, -0.45), (4.6, -0.45), (4.6, 0.75), color=ORANGE, width=2)
     arrow(axis, (4.6, 0.75), (4.6, 2.95), color=ORANGE, width=2)
@@ -181,8 +184,10 @@ def attention() -> Figure:
     box(axis, 5.7, 2.7, "who asks, who answers\n$A = $ softmax$(Q^\\top K / \\sqrt{C})$", FUSION, 2.9, inferred=True)
     box(axis, 8.6, 1.8, "borrow\n$X + \\lambda V A^\\top$", FUSION, 1.7, inferred=True)
     box(axis, 11.1, 0.9, "depth,\nenhanced", DEPTH, 1.5)
-    for points in (((1.51, 2.7), (2.0, 2.7), (2.0, 1.95), (2.39, 1.95)), ((1.51, 1.1), (2.0, 1.1), (2.0, 1.65), (2.39, 1.65)),
-                   ((3.81, 1.95), (4.0, 1.95), (4.0, 2.7), (4.24, 2.7)), ((7.16, 2.7), (7.4, 2.7), (7.4, 1.95), (7.74, 1.95)),
+    for points in (((1.51, 2.7), (2.0, 2.7), (2.0, 1.95), (2.39, 1.95)),
+                   ((1.51, 1.1), (2.0, 1.1), (2.0, 1.65), (2.39, 1.65)),
+                   ((3.81, 1.95), (4.0, 1.95), (4.0, 2.7), (4.24, 2.7)),
+                   ((7.16, 2.7), (7.4, 2.7), (7.4, 1.95), (7.74, 1.95)),
                    ((3.81, 1.65), (7.74, 1.65)), ((9.46, 1.8), (11.1, 1.8), (11.1, 1.31)), ((1.51, 0.7), (10.34, 0.7))):
         arrow(axis, *points)
     label(axis, 5.7, 0.45, "the depth feature itself passes by: at the start nothing is added", size=9.5)
@@ -203,7 +208,8 @@ def modulation() -> Figure:
                    ((4.46, 2.8), (6.9, 2.8), (6.9, 2.06)), ((4.46, 2.5), (6.3, 2.5), (6.3, 2.06)),
                    ((8.66, 1.6), (11.1, 1.6), (11.1, 1.31)), ((1.61, 0.6), (10.34, 0.6))):
         arrow(axis, *points)
-    label(axis, 7.0, 2.98, "scale $\\gamma(S)$ and shift $\\beta(S)$: a pair for each pixel and channel", size=9.5, ha="left")
+    label(axis, 7.0, 2.98, "scale $\\gamma(S)$ and shift $\\beta(S)$: a pair for each pixel and channel", size=9.5,
+          ha="left")
     return figure
 
 
@@ -211,7 +217,8 @@ def modulation() -> Figure:
 def enhanced_points() -> Figure:
     """Draw what SEEM does at one point on an edge; the inside is our reconstruction."""
     figure, axis = sheet(9.0, 2.7, (-0.3, 12.4), (-0.1, 3.6))
-    for y, name, color in ((3.0, "encoder", ENCODER), (1.8, "semantic decoder", CLASSES), (0.6, "depth decoder", DEPTH)):
+    for y, name, color in ((3.0, "encoder", ENCODER), (1.8, "semantic decoder", CLASSES),
+                           (0.6, "depth decoder", DEPTH)):
         for k in range(3):
             box(axis, 1.1 + 0.16 * k, y - 0.1 * k, "", color, 1.7, 0.75)
         label(axis, 1.42, y - 0.2, name, size=9)

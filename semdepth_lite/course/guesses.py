@@ -62,10 +62,10 @@ class Guess:
         """
         if self.choices and answer not in self.choices:
             raise InputError(f"prediction {answer!r} is none of the choices; use one of {', '.join(self.choices)}.")
-        if not self.choices:
-            if isinstance(answer, bool) or not isinstance(answer, (int, float)) or not math.isfinite(answer):
-                wanted = f"one in {self.unit}" if self.unit else "one"
-                raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
+        is_number = isinstance(answer, (int, float)) and not isinstance(answer, bool) and math.isfinite(answer)
+        if not self.choices and not is_number:
+            wanted = f"one in {self.unit}" if self.unit else "one"
+            raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
         if sure not in SURE:
             raise InputError(f"sure {sure!r} is unknown; use one of {', '.join(SURE)}.")
         known = _read()

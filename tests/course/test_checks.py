@@ -169,7 +169,8 @@ def test_unknown_checks_are_refused():
 def test_each_lesson_has_exercises():
     for lesson in ("01", "02", "03", "04", "05", "06"):
         assert len(checks.of_lesson(lesson)) >= 3
-    assert checks.names("03") == ["minimum_over_sources", "automask", "smoothness", "ssim", "photometric", "painted_trap"]
+    assert checks.names("03") == ["minimum_over_sources", "automask", "smoothness", "ssim", "photometric",
+                                  "painted_trap"]
 
 
 # Reports

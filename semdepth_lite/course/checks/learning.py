@@ -122,11 +122,12 @@ SSIM = Exercise(
     statement="""\
 Return $(1 - \\mathrm{SSIM})/2$ of two images `x` and `y` `(B, C, H, W)` for every pixel and channel, cut to $[0, 1]$:
 
-$$\\mathrm{SSIM} = \\frac{(2\\mu_x\\mu_y + C_1)(2\\sigma_{xy} + C_2)}{(\\mu_x^2 + \\mu_y^2 + C_1)(\\sigma_x^2 + \\sigma_y^2 + C_2)} .$$
+$$\\mathrm{SSIM} = \\frac{(2\\mu_x\\mu_y + C_1)(2\\sigma_{xy} + C_2)}
+{(\\mu_x^2 + \\mu_y^2 + C_1)(\\sigma_x^2 + \\sigma_y^2 + C_2)} .$$
 
 $\\mu$ is the mean over a window of $3 \\times 3$ pixels, $\\sigma_x^2 = \\mu(x^2) - \\mu_x^2$ and
-$\\sigma_{xy} = \\mu(xy) - \\mu_x\\mu_y$; $C_1 = 0.01^2$, $C_2 = 0.03^2$. At the rim the image is extended by reflection,
-so the result has the size of the images.""",
+$\\sigma_{xy} = \\mu(xy) - \\mu_x\\mu_y$; $C_1 = 0.01^2$, $C_2 = 0.03^2$. At the rim the image is extended by
+reflection, so the result has the size of the images.""",
     stub='''import torch.nn.functional as F
 
 def my_ssim(x, y):
