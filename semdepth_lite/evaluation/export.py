@@ -80,7 +80,8 @@ def export_model(model: Model, path: Path, height: int, width: int, batch: int |
     if not difference <= TOLERANCE:
         path.unlink()
         raise RunFailed(f"depth of the exported file differs from the model's by {difference:.1e}, more than "
-                        f"{TOLERANCE:g}, so it was deleted; try another version of torch or onnxscript.")
+                        f"{TOLERANCE:g}, so it was deleted; write a .pt2 file, or try another version of torch or "
+                        "onnxscript.")
     return difference
 
 

@@ -32,7 +32,7 @@ def test_a_shipped_network_is_exported_with_a_free_batch(name, images, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, batch", [("combined", None)])
+@pytest.mark.parametrize("name, batch", [("semdepth", None)])
 def test_onnx_computes_the_same_depth(name, batch, images, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
