@@ -12,6 +12,7 @@ CLASSES: dict[str, tuple[int, int, int]] = {
 NAMES: tuple[str, ...] = tuple(CLASSES)
 TRAIN_ID: dict[str, int] = {name: i for i, name in enumerate(NAMES)}
 NUM_CLASSES = len(NAMES)
+OTHER = NUM_CLASSES  # none of the 19, as a segmenter that knows fewer classes can tell: a negative for every group
 IGNORE = 255  # no label: left out of every loss and every metric
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .classes import CLASSES, GROUPS, IGNORE, NAMES, NUM_CLASSES, TRAIN_ID
+from .classes import CLASSES, GROUPS, IGNORE, NAMES, NUM_CLASSES, OTHER, TRAIN_ID
 from .common.contracts import InputError, check_sizes
 
 __all__ = ["CLASSES", "GROUPS", "IGNORE", "NAMES", "NUM_CLASSES", "TRAIN_ID", "colorize_labels", "dilate", "group_mask",
@@ -33,9 +33,10 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
 
 
 def palette() -> torch.Tensor:
-    """Return the (256, 3) uint8 RGB palette; ids without a class are black."""
+    """Return the (256, 3) uint8 RGB palette; ids without a class are black, none of the classes dark gray."""
     table = torch.zeros(256, 3, dtype=torch.uint8)
     table[:NUM_CLASSES] = torch.tensor(list(CLASSES.values()), dtype=torch.uint8)
+    table[OTHER] = 40
     return table
 
 
@@ -107,7 +108,7 @@ def unpack(packed: torch.Tensor, classes: int = NUM_CLASSES) -> torch.Tensor:
     check_sizes(packed, "packed labels", "B3HW")
     batch, _, height, width = packed.shape
     index = packed[:, :2].movedim(1, -1).long()                                    # (B, H, W, 2)
-    known = index != IGNORE
+    known = index < classes  # neither none of them nor no label
     share = packed[:, 2].float() / 255
     spread = torch.zeros(batch, height, width, classes, device=packed.device)
     spread.scatter_add_(-1, index * known, torch.stack((share, 1 - share), -1) * known)

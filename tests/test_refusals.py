@@ -150,7 +150,7 @@ REFUSED = {
     "street beyond memory": lambda: StreetSettings(height=100000, width=100000),
     "frame beyond memory": lambda: render_frame(0, 0, 100000, 100000),
     "data": lambda: open_data("mars:here", 64, 96),
-    "label ids": lambda: train_id_table("voc"),
+    "label ids": lambda: train_id_table("gray"),
     "depth to write": lambda: files.write_depth_png(Path("never.png"), np.full((2, 2), np.inf)),
     "points to write": lambda: files.write_ply(Path("never.ply"), np.zeros((2, 3)), np.zeros((3, 3), np.uint8)),
     "camera height": lambda: scale_from_height(flat, K, 0.0),

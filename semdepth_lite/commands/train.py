@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -127,6 +128,8 @@ def run_train(args: argparse.Namespace) -> dict:
     load_code(args.code)
     check_numbers(args.workers, args.validate, args.data)
     changed = {name: getattr(args, name) for name in TRAINING} | {"fused": False if args.readable else None}
+    if args.stereo == "alone":
+        changed |= {"pose": args.pose or "given", "alignment": 0}
     settings = recipe(preset_of(args), changes=read_changes(args.set), **changed)
     options = Options(args.run, args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
                       args.validate, args.tensorboard)
@@ -137,7 +140,10 @@ def run_train(args: argparse.Namespace) -> dict:
     if args.run is None:
         raise InputError("the run folder is missing; name one, such as runs/mine.")
     validation = partial(street, "validation", preset_of(args), progress=not args.quiet)
-    return train(training_source(args), settings, options, validation if args.data == "street" else None)
+    source = training_source(args)
+    if args.data != "street":
+        tell_labels(source, settings.method, args.quiet)
+    return train(source, settings, options, validation if args.data == "street" else None)
 
 
 def train(source, settings, options: Options, validation: Callable | None) -> dict:
@@ -214,6 +220,18 @@ def tensorboard_writer(folder: Path) -> Callable[[dict], None]:
         writer.flush()
 
     return write
+
+
+def tell_labels(source, variant, quiet: bool) -> None:
+    """Print what the labels of real data have to teach; refuse a training that they cannot guide."""
+    from ..training.label_summary import check_guidance, label_summary
+
+    if not (variant.needs_labels and source.has_labels):
+        return
+    summary = label_summary(source, variant)
+    idle = check_guidance(summary, variant)
+    if not quiet:
+        print(summary.text(), *(f"nothing is learned by {part}" for part in idle), sep="\n", file=sys.stderr)
 
 
 def check_numbers(workers: int, validate: int, data: str) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..classes import IGNORE, NUM_CLASSES
+from ..classes import IGNORE
 from ..common.contracts import InputError
 from .image_files import read_label_map
+from .label_tables import LABEL_KINDS, label_table
 
 
 class LabelMaps:
@@ -33,35 +34,38 @@ class LabelMaps:
         return resize_nearest(labels, self.height, self.width)
 
 
-# Cityscapes labelIds of the 19 evaluation classes, in trainId order (Cordts et al. 2016).
-LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-
-
 def train_id_table(ids: str) -> np.ndarray:
-    """Return the (256,) uint8 table from ids in a file to trainIds.
+    """Return the (256,) uint8 table from ids in a file to trainIds; what is no id of this kind becomes 255.
+
+    Args:
+        ids: Kind of the ids, one of `label_tables.LABEL_KINDS`.
 
     Raises:
-        InputError: if `ids` is neither trainId nor labelId.
+        InputError: If the kind is unknown.
     """
-    if ids not in ("trainId", "labelId"):
-        raise InputError(f"label ids {ids!r} are unknown; use trainId or labelId.")
     table = np.full(256, IGNORE, dtype=np.uint8)
-    table[list(range(NUM_CLASSES) if ids == "trainId" else LABEL_IDS)] = np.arange(NUM_CLASSES)
+    known = label_table(ids)
+    table[:len(known)] = known
     return table
 
 
 def to_train_ids(labels: np.ndarray, ids: str, path: Path) -> np.ndarray:
-    """Translate a label map to trainIds.
+    """Translate a label map to trainIds; 255 is no label in every kind.
+
+    Args:
+        labels: (H, W) uint8 as read from the file.
+        ids: Kind of its ids, one of `label_tables.LABEL_KINDS`.
+        path: File they come from, for the message.
 
     Raises:
-        InputError: if an id is none of the palette's: 0 to 18 and 255 for trainIds, 0 to 33 and 255 for labelIds.
+        InputError: If an id does not belong to the kind.
     """
-    largest = NUM_CLASSES - 1 if ids == "trainId" else 33
+    largest = len(label_table(ids)) - 1
     strange = labels[(labels > largest) & (labels != IGNORE)]
     if strange.size:
-        other = "labelId" if ids == "trainId" else "trainId"
+        others = ", ".join(kind for kind in LABEL_KINDS if kind != ids)
         raise InputError(f"{path} holds the id {strange[0]}, which is no {ids} (0 to {largest}, or 255); read the "
-                         f"folder as {other}, or convert it.")
+                         f"folder as what it holds ({others}), or convert it.")
     return train_id_table(ids)[labels]
 
 

@@ -16,20 +16,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..classes import IGNORE, NUM_CLASSES, TRAIN_ID
+from ..classes import IGNORE, NUM_CLASSES
 from ..common.contracts import InputError
 from ..common.runtime import notice
 from ..common.storage import check_outputs, fingerprint, is_ours, remove_leftovers
 from ..labels import colorize_labels
 from .image_files import find_images, read_image, read_label_map, write_image
 from .label_maps import to_train_ids
+from .label_tables import label_table
 
-# The 21 classes of Pascal VOC in torchvision's order; those that Cityscapes has too get its trainId.
-VOC_CLASSES = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-               "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
-               "tvmonitor")
-VOC_TO_CITYSCAPES = {"person": "person", "car": "car", "bus": "bus", "train": "train", "motorbike": "motorcycle",
-                     "bicycle": "bicycle"}
 SEGMENTERS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what torchvision's networks were fed
 
@@ -40,15 +35,16 @@ CITYSCAPES_ENDINGS = {"labelId": "_labelIds", "trainId": "_labelTrainIds"}
 
 @dataclass(frozen=True)
 class LabelModel:
-    """A network that names pixels.
+    """A network that names pixels: the one form into which every segmenter is brought.
 
     Attributes:
         name: for reports.
-        network: (1, 3, h, w) image, normalized by ImageNet's mean and deviation, to logits (1, C, h', w'), to class
-            ids (1, h', w'), or to a dictionary with one of them under "out".
+        network: (1, 3, h, w) RGB image, normalized by `mean` and `std`, to logits (1, C, h', w'), to class ids
+            (1, h', w'), or to a dictionary with one of them under "out".
         table: (C,) uint8 trainId of each class of the network.
         height: images are resized to this height, pixels, aspect kept; None feeds them as they are.
         identity: fingerprint of its weights, so that its labels are known from another model's; empty for the name.
+        mean, std: of each color channel in [0, 1], subtracted and divided by; ImageNet's unless named.
     """
 
     name: str
@@ -56,6 +52,8 @@ class LabelModel:
     table: torch.Tensor
     height: int | None = None
     identity: str = ""
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
 
     @torch.no_grad()
     def label(self, image: np.ndarray, confidence: float = 0.5, device: torch.device | str = "cpu") -> np.ndarray:
@@ -75,7 +73,7 @@ class LabelModel:
         """
         pixels = torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255
         size = tuple(image.shape[:2])
-        mean, std = (torch.tensor(value, device=device).view(1, 3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (torch.tensor(value, device=device).view(1, 3, 1, 1) for value in (self.mean, self.std))
         fed = (pixels - mean) / std
         if self.height is not None:
             width = max(1, round(size[1] * self.height / size[0]))
@@ -110,8 +108,8 @@ def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path
                           device: torch.device | str = "cpu") -> LabelModel:
     """Build one of torchvision's segmenters, trained on COCO with the classes of Pascal VOC.
 
-    Of Cityscapes' classes it knows person, car, bus, train, motorcycle and bicycle; road, buildings, poles and all
-    else become 255.
+    Of Cityscapes' classes it knows person, car, bus, train, motorcycle and bicycle. Where it is sure of none of its
+    classes (road, buildings, poles), the label is 19, none of the others, so that there are negatives to learn from.
 
     Args:
         name: one of `SEGMENTERS`.
@@ -135,31 +133,39 @@ def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path
                 state = get_model_weights(name).COCO_WITH_VOC_LABELS_V1.get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError) as error:
             raise InputError(f"the weights of {name} cannot be fetched ({error}); name a file of them.") from error
+    table = torch.from_numpy(label_table("voc"))
     auxiliary = {} if name.startswith("lraspp") else {"aux_loss": any(key.startswith("aux") for key in state)}
-    network = get_model(name, weights=None, weights_backbone=None, num_classes=len(VOC_CLASSES), **auxiliary)
+    network = get_model(name, weights=None, weights_backbone=None, num_classes=len(table), **auxiliary)
     check_state(state, network.state_dict(), str(weights or f"the weights of {name}"))
     network.load_state_dict(state)
-    table = torch.full((len(VOC_CLASSES),), IGNORE, dtype=torch.uint8)
-    for voc, cityscapes in VOC_TO_CITYSCAPES.items():
-        table[VOC_CLASSES.index(voc)] = TRAIN_ID[cityscapes]
-    return LabelModel(name, network.to(device).eval(), table, height=520, identity=fingerprint(name, state))
+    identity = fingerprint(name, state, table.tolist())
+    return LabelModel(name, network.to(device).eval(), table, height=520, identity=identity)
 
 
-def user_segmenter(path: Path, device: torch.device | str = "cpu", height: int | None = None) -> LabelModel:
+def user_segmenter(path: Path, device: torch.device | str = "cpu", height: int | None = None,
+                   classes: str = "trainId", mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+                   ) -> LabelModel:
     """Take a segmenter of the user's own: TorchScript (.pt, .ts) or an exported program (.pt2).
 
-    It gets (1, 3, h, w) images normalized by ImageNet's mean and deviation and answers with logits of the 19
-    Cityscapes classes in trainId order, or with trainIds. Such a file holds a program: load only what you trust.
+    It gets (1, 3, h, w) RGB images in [0, 1], normalized, and answers with logits of its classes or with their ids.
+    Such a file holds a program: load only what you trust.
 
     Args:
-        path: the model file.
-        device: where to compute.
-        height: images are resized to this height, pixels; None feeds them as they are.
+        path: Model file.
+        device: Device to compute on.
+        height: Height to which images are resized, pixels; None feeds them as they are.
+        classes: Kind of its ids, one of `label_tables.LABEL_KINDS`.
+        mean, std: Three numbers each, of the color channels in [0, 1]; 0 and 1 leave images as they are.
 
     Raises:
         InputError: if the file is missing or no such model.
     """
-    path = Path(path)
+    path, table = Path(path), torch.from_numpy(label_table(classes))
+    if classes == "trainId":
+        table = table[:NUM_CLASSES]
+    if len(mean) != 3 or len(std) != 3 or not all(value > 0 for value in std):
+        raise InputError(f"mean {tuple(mean)} and std {tuple(std)} do not normalize three channels; give three numbers "
+                         "each, std above 0.")
     if not path.is_file():
         raise InputError(f"{path} does not exist; name a TorchScript (.pt) or exported (.pt2) model.")
     try:
@@ -173,8 +179,8 @@ def user_segmenter(path: Path, device: torch.device | str = "cpu", height: int |
     except Exception as error:  # the loaders raise anything on a stranger's bytes
         raise InputError(f"{path} is no TorchScript and no exported model ({type(error).__name__}); save it with "
                          f"torch.jit.save, or with torch.export.save as .pt2.") from error
-    return LabelModel(path.name, network, torch.arange(NUM_CLASSES, dtype=torch.uint8), height,
-                      hashlib.sha256(path.read_bytes()).hexdigest())
+    identity = fingerprint(hashlib.sha256(path.read_bytes()).hexdigest(), classes, list(mean), list(std))
+    return LabelModel(path.name, network, table, height, identity, tuple(mean), tuple(std))
 
 
 def label_folder(root: Path, output: Path, segmenter: LabelModel, pattern: str = "**/*", confidence: float = 0.5,

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..classes import GROUPS, IGNORE, NUM_CLASSES
+from ..classes import GROUPS, IGNORE, NUM_CLASSES, OTHER
 from ..common.contracts import InputError, check_sizes
 from ..common.processes import mean_over_processes
 from ..labels import group_mask
@@ -24,10 +24,12 @@ def output_count(classes: str) -> int:
 def targets(labels: torch.Tensor, classes: str) -> torch.Tensor:
     """Turn trainIds (B, H, W) into what is learned: themselves, or 1 inside the named group and 0 outside; 255 stays.
 
+    A pixel known to be none of the 19 classes lies outside of every group, and of all classes it has none.
+
     Both papers draw the binary target; its group is measured in one and inferred in the other, see `labels.GROUPS`.
     """
     if classes == "all":
-        return labels.long()
+        return torch.where(labels == OTHER, IGNORE, labels.long())
     return torch.where(labels == IGNORE, IGNORE, group_mask(labels, classes).long())
 
 

@@ -12,16 +12,17 @@ from torch import nn
 from semdepth_lite.classes import CLASSES
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data.image_files import read_label_map
+from semdepth_lite.data.label_tables import LABEL_KINDS, label_table
 from semdepth_lite.data.labeling import (
     IMAGENET_MEAN,
     IMAGENET_STD,
-    VOC_CLASSES,
     LabelModel,
     convert_labels,
     label_folder,
     torchvision_segmenter,
     user_segmenter,
 )
+from semdepth_lite.semantics import targets
 
 
 class Stripes(nn.Module):
@@ -112,11 +113,8 @@ def test_torchvisions_classes_become_train_ids(tmp_path):
     network = get_model("lraspp_mobilenet_v3_large", weights=None, weights_backbone=None, num_classes=21)
     torch.save(network.state_dict(), tmp_path / "lraspp.pth")
     segmenter = torchvision_segmenter(weights=tmp_path / "lraspp.pth")
-    table = dict(zip(VOC_CLASSES, segmenter.table.tolist()))
-    assert {name: i for name, i in table.items() if i != 255} == {
-        "person": 11, "car": 13, "bus": 15, "train": 16, "motorbike": 17, "bicycle": 18}
     labels = segmenter.label(np.zeros((40, 60, 3), np.uint8), confidence=0)
-    assert labels.shape == (40, 60) and set(np.unique(labels)) <= {11, 13, 15, 16, 17, 18, 255}
+    assert labels.shape == (40, 60) and set(np.unique(labels)) <= {11, 13, 15, 16, 17, 18, 19, 255}
     with pytest.raises(InputError, match="lraspp.pth lacks 'backbone.0.0.weight'"):
         state = network.state_dict()
         state.pop("backbone.0.0.weight")
@@ -127,7 +125,38 @@ def test_torchvisions_classes_become_train_ids(tmp_path):
 def test_torchvisions_class_list_is_this_one():
     from torchvision.models.segmentation import LRASPP_MobileNet_V3_Large_Weights as weights
 
-    assert tuple(weights.DEFAULT.meta["categories"][1:]) == VOC_CLASSES[1:]
+    table = dict(zip(weights.DEFAULT.meta["categories"], label_table("voc").tolist()))
+    assert {name: i for name, i in table.items() if i != 255} == {
+        "__background__": 19, "person": 11, "car": 13, "bus": 15, "train": 16, "motorbike": 17, "bicycle": 18}
+
+
+def test_what_is_surely_none_of_the_classes_is_a_negative():
+    """A pixel sure to be background is 19; one that is unsure between background and car is unknown."""
+    logits = torch.zeros(1, 21, 1, 2)
+    logits[0, 0, 0, 0], logits[0, [0, 7], 0, 1] = 9, 9
+    logits[0, 0, 0, 1] -= 0.5
+    model = LabelModel("x", lambda image: logits, torch.from_numpy(label_table("voc")))
+    labels = model.label(np.zeros((1, 2, 3), np.uint8), confidence=0.7)
+    assert labels.tolist() == [[19, 255]]
+    assert targets(torch.from_numpy(labels)[None], "foreground").tolist() == [[[0, 255]]]
+    assert targets(torch.from_numpy(labels)[None], "all").tolist() == [[[255, 255]]]
+
+
+def test_a_models_own_classes_and_normalization(tmp_path):
+    segmenter = user_segmenter(script(tmp_path / "own.pt"), classes="camvid", mean=(0, 0, 0), std=(1, 1, 1))
+    assert segmenter.mean == (0, 0, 0) and segmenter.table.tolist() == [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255]
+    with pytest.raises(InputError, match="std above 0"):
+        user_segmenter(tmp_path / "own.pt", std=(1, 0, 1))
+
+
+def test_every_table_keeps_to_the_nineteen_classes():
+    for kind in LABEL_KINDS:
+        table = label_table(kind)
+        assert set(table.tolist()) <= {*range(20), 255} and len(set(table.tolist()) & set(range(19))) >= 6
+    assert label_table("labelId")[[7, 26, 33]].tolist() == [0, 13, 18] and label_table("ade20k")[[6, 20]].tolist() == [
+        0, 13]
+    with pytest.raises(InputError, match="label ids 'coco' are unknown"):
+        label_table("coco")
 
 
 def test_torchvision_weights_without_a_network_are_named(monkeypatch):
