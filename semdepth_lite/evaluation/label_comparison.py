@@ -35,8 +35,8 @@ class LabelComparison:
     def text(self) -> str:
         """Return the numbers as lines."""
         rows = [f"{name:<16}{value:>7.3f}" for name, value in self.iou.items()]
-        head = (f"{self.images} images: accuracy {self.accuracy:.3f}, mIoU {self.miou:.3f} over {len(self.iou)} classes, "
-                f"where both have a class ({self.named:.1%} of the true ones)")
+        head = (f"{self.images} images: accuracy {self.accuracy:.3f}, mIoU {self.miou:.3f} over {len(self.iou)} "
+                f"classes, where both have a class ({self.named:.1%} of the true ones)")
         return "\n".join([head, *rows])
 
 
