@@ -57,6 +57,9 @@ class LossSettings:
 LOSSES = {
     "monodepth2": LossSettings(),
     "lesson": LossSettings(full_resolution=False, gray=True, automask_margin=0.02, mask_outside=True),
+    # two cameras and one near scene: nothing moves, so no automask; in a range of meters that begins nearer, depth
+    # starts where no sample lies inside the other picture, and may stay there
+    "photo": LossSettings(full_resolution=False, automask=False, mask_outside=True, min_depth=1.0, max_depth=20.0),
 }
 
 
