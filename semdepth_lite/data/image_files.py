@@ -299,15 +299,16 @@ def read_depth_png(path: Path) -> np.ndarray:
         return _decode(image, path).astype(np.float32) / DEPTH_STEPS
 
 
-def write_depth_png(path: Path, depth: np.ndarray, kind: str = "") -> None:
+def write_depth_png(path: Path, depth: np.ndarray, kind: str = "", steps: float = DEPTH_STEPS) -> None:
     """Write depth as a 16-bit PNG of round(256 depth), 0 = none.
 
-    Depth beyond 65535/256 = 255.996 m is held there, and depth under 1/256 m at 1/256 m, so that it stays valid.
+    Depth beyond 65535 steps (255.996 m) is held there, and depth under one step at one step, so that it stays valid.
 
     Args:
         path: File to write.
         depth: (H, W) meters.
         kind: What a command calls it, see `write_image`.
+        steps: Number of steps to a unit of depth.
 
     Raises:
         InputError: If depth is not a finite, non-negative map.
@@ -316,9 +317,9 @@ def write_depth_png(path: Path, depth: np.ndarray, kind: str = "") -> None:
     if depth.ndim != 2 or not np.isfinite(depth).all() or (depth < 0).any():
         raise InputError(f"depth of shape {depth.shape} cannot be written to {path}; expected (H, W) finite meters, "
                          f"0 for none.")
-    steps = np.where(depth > 0, np.clip(np.round(depth * DEPTH_STEPS), 1, 65535), 0).astype(np.uint16)
+    counted = np.where(depth > 0, np.clip(np.round(depth * steps), 1, 65535), 0).astype(np.uint16)
     options = {"pnginfo": _mark(kind)} if kind else {}
-    write_atomically(Path(path), lambda temporary: Image.fromarray(steps).save(temporary, "PNG", compress_level=3,
+    write_atomically(Path(path), lambda temporary: Image.fromarray(counted).save(temporary, "PNG", compress_level=3,
                                                                                **options))
 
 

@@ -1,17 +1,19 @@
 """From images to depth: a trained model applied to batches of a source, and to image files of any size."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from ..camera import backproject, check_intrinsics
 from ..common.contracts import InputError, check_sizes
 from ..common.storage import check_outputs, remove_leftovers
-from ..data.image_files import find_images, read_image, write_depth_png, write_image, write_ply
+from ..data.image_files import DEPTH_STEPS, find_images, read_image, write_depth_png, write_image, write_ply
 from ..data.sources import Source, batches, to_image
 from ..data.triplet import Triplet
 from ..figures import colorize_depth
@@ -111,7 +113,8 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
         flip: blend with the prediction of the mirrored image.
 
     Returns:
-        (H, W) depth, up to scale. The disparity is what is resized, as in Monodepth2's evaluation [code: MD2].
+        (H, W) depth, up to scale. The image is resized by Lanczos, as for training; of the result it is the disparity
+        that is resized, as in Monodepth2's evaluation [code: MD2].
 
     Raises:
         InputError: if the image has another shape or type, or the network's size does not fit.
@@ -120,9 +123,9 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
         raise InputError(f"the image has shape {np.shape(image)}, expected (H, W, 3); repeat the channel of a gray "
                          "image three times, and give the images of a batch one by one.")
     device = next(model.parameters()).device
-    full = to_image(image)[None].to(device)
-    small = F.interpolate(full, (height, width), mode="bilinear", align_corners=False, antialias=True)
-    disparity = 1 / predict_depth(model, small, flip=flip)
+    to_image(image)  # refuses what is no image before Pillow misreads it
+    resized = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), Image.Resampling.LANCZOS)
+    disparity = 1 / predict_depth(model, to_image(np.array(resized))[None].to(device), flip=flip)
     return 1 / F.interpolate(disparity, image.shape[:2], mode="bilinear", align_corners=False)[0, 0].cpu()
 
 
@@ -130,25 +133,30 @@ def _name(name: str, kind: str, suffix: str) -> str:
     return f"{name}.ply" if kind == "points" else f"{name}_{kind}.{suffix}"
 
 
-def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int, width: int, scale: float = 1.0,
-                  K: torch.Tensor | None = None, progress: bool = True, flip: bool = False) -> list[dict[str, str]]:
-    """Write depth for image files: NAME_depth.png (16 bit, 256 steps a unit) and NAME_color.png, and NAME.ply with K.
+def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int, width: int,
+                  scale: float | None = 1.0, K: torch.Tensor | None = None, progress: bool = True, flip: bool = False
+                  ) -> list[dict[str, str]]:
+    """Write depth for image files: NAME_depth.png (16 bit) and NAME_color.png, and NAME.ply with K.
+
+    An image that cannot be read or predicted is passed over, and the others are written.
 
     Args:
         model: in evaluation mode.
         paths: image files or folders.
         output: folder.
         height, width: size at which the network works, pixels.
-        scale: factor from the model's unit to meters; monocular depth is known up to it only.
+        scale: factor from the model's unit to meters, of which the PNG has 256 steps each; None where it is unknown:
+            the PNG then has as many steps a unit as fit, a power of two chosen by the first image.
         K: (3, 3) intrinsics of the images, pixels; a point cloud is written where it is given.
         progress: show a progress bar.
         flip: blend each prediction with that of the mirrored image.
 
     Returns:
-        For each image the names of what was written. A file that exists already is made again.
+        For each image the names of what was written and the PNG's steps a unit, or the error. A file that exists
+        already is made again.
 
     Raises:
-        InputError: if an image cannot be read, two images share a name, or K cannot belong to an image.
+        InputError: if no image can be predicted, or two images share a name.
     """
     from tqdm.auto import tqdm
 
@@ -161,14 +169,22 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
         check_outputs([output / _name(name, kind, suffix) for name in names], kind, images)
     if output.is_dir():
         remove_leftovers(output)
-    written = []
+    written, steps = [], float(DEPTH_STEPS) if scale is not None else None
     for path, name in zip(tqdm(images, desc="predict", unit="image", disable=not progress), names):
-        image = read_image(path)
-        if K is not None:
-            check_intrinsics(K, *image.shape[:2])
-        depth = predict_image(model, image, height, width, flip) * scale
+        try:
+            image = read_image(path)
+            if K is not None:
+                check_intrinsics(K, *image.shape[:2])
+        except InputError as error:
+            if len(images) == 1:
+                raise
+            written.append({"image": str(path), "error": str(error)})
+            continue
+        depth = predict_image(model, image, height, width, flip) * (1.0 if scale is None else scale)
+        steps = steps or fine_steps(float(depth.max()))
         row = {"image": str(path), **{kind: str(output / _name(name, kind, end)) for kind, end in kinds.items()}}
-        write_depth_png(Path(row["depth"]), depth.numpy(), "depth")
+        write_depth_png(Path(row["depth"]), depth.numpy(), "depth", steps)
+        row["steps"] = f"{steps:g}"
         near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
             float(depth.min()), float(depth.max()))
         color = colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01))
@@ -177,7 +193,14 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
             points = backproject(depth[None, None], K[None].to(depth))[0].flatten(1).T
             write_ply(Path(row["points"]), points.numpy(), image.reshape(-1, 3))
         written.append(row)
+    if all("error" in row for row in written):
+        raise InputError(f"none of the {len(images)} images could be predicted; the first: {written[0]['error']}")
     return written
+
+
+def fine_steps(largest: float) -> float:
+    """Return the steps a unit, a power of two, with which twice the largest depth still fits into 16 bits."""
+    return 2.0 ** math.floor(math.log2(65535 / (2 * largest)))
 
 
 def scale_from_height(depth: torch.Tensor, K: torch.Tensor, camera_height: float) -> torch.Tensor:
