@@ -18,6 +18,7 @@ from .labels import label_borders, pack_labels, unpack
 from .losses import LossSettings, LossTerms, supervised_loss
 from .networks import DepthDecoder, Encoder, NetworkSettings, build_pose_network
 from .semantics import (
+    GIVEN,
     Guidance,
     MultiLevelAttention,
     MultiscaleSSFA,
@@ -120,7 +121,8 @@ class Model(nn.Module):
         if isinstance(fusion, OwnFusion):
             self.fusion = find_part("fusion", fusion.name)(depth, joined, classes)
         if variant.has_segmenter:
-            self.segmenter = Segmenter(networks).freeze()
+            scale, networks = variant.masks.scale, GIVEN if variant.masks.origin == "given" else networks
+            self.segmenter = Segmenter(networks, scale=scale).freeze()
         if seem is not None:
             self.seem = SEEM(shared, joined, depth, classes, seem.residual)
 
@@ -130,7 +132,8 @@ class Model(nn.Module):
 
         Args:
             images: (B, 3, H, W) in [0, 1]; H and W multiples of 32.
-            semantics: (B, 3, H, W) packed label map, see `semantics_of`; a variant with a segmenter makes its own.
+            semantics: (B, 3, H, W) packed label map, see `semantics_of`; without one, a variant with a segmenter
+                segments the images enlarged, which shows it less than a larger picture does.
             labels: (B, H, W) trainIds, for SEEM's points while training; without them the prediction's edges are taken.
             seed: Seed for sampling SEEM's points while training.
 
@@ -165,7 +168,7 @@ class Model(nn.Module):
             guidance.levels, guidance.logits = self.semantic(features)
         if variant.masks is not None:
             if semantics is None and self.segmenter is not None:
-                semantics = self.segmenter.packed(images)
+                semantics = self.segmenter.packed_enlarged(images)
             if semantics is None:
                 raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
                                  "given; give labels, or use a variant that predicts its own.")
@@ -205,13 +208,16 @@ class Model(nn.Module):
         return disps[::-1]
 
     def semantics_of(self, batch: Triplet) -> torch.Tensor | None:
-        """Return the label map that `predict` wants with this batch, packed; None if it wants none."""
+        """Return the label map that `predict` wants with this batch, packed; None if it wants none.
+
+        A segmenter's map comes with the batch (`training.segmenter.with_masks`), or else from the target enlarged.
+        """
         if self.variant.masks is None:
             return None
         if batch.semantics is not None:
             return batch.semantics
         if self.segmenter is not None:
-            return self.segmenter.packed(batch.target)
+            return self.segmenter.packed_enlarged(batch.target)
         return None if batch.labels is None else pack_labels(batch.labels)
 
     @torch.no_grad()

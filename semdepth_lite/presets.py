@@ -34,6 +34,9 @@ PRESETS: dict[str, Preset] = {
     # one stereo photograph in half a minute; its motion is known, and two views differ too much to need an automask
     "photo": Preset(height=256, width=384, scenes={}, training=TrainSettings(
         steps=400, batch=1, learning_rate=2e-3, pose="given", augmentation=False, loss="photo")),
+    # what the pictures are drawn from: four times the lesson's pixels
+    "showcase": Preset(height=128, width=384, training=TrainSettings(
+        steps=2000, batch=4, alignment=2, margin_until=0.5)),
     # Monodepth2's own settings on KITTI: 39,810 triplets / 12 x 20 epochs [code: MD2]; meant for a GPU
     "paper": Preset(height=192, width=640, training=TrainSettings(
         encoder="resnet18", loss="monodepth2", steps=66350, batch=12, learning_rate=1e-4, schedule="step", clip=0.0)),

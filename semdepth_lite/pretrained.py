@@ -1,15 +1,14 @@
-"""Trained weights that come with the package: the lite network of four methods, in half precision.
+"""Trained weights that come with the package, in half precision: the lite network of several methods, and a segmenter.
 
-They are the first seeds of the experiment `variants`, trained no longer than the lessons' networks: longer trainings of
-the baseline were no better on validation scenes.
-`python -m semdepth_lite reproduce --experiment variants` trains them; `python -m tools.pretrained runs` writes
-NAME.pt and its card NAME.json from the run folders. The card holds the settings, the two commands, the file's hash,
-what the training cost, and how the rounded weights do on the test scenes.
+Most are the first seeds of the experiment `variants`, trained no longer than the lessons' networks: longer trainings of
+the baseline were no better on validation scenes. The showcase networks see four times the pixels; the pictures show
+what they make of them. The segmenter's masks are given to depth, see `TrainSettings.masks` and
+`weights.given_segmenter`.
+`python -m tools.pretrained` writes NAME.pt and its card NAME.json: settings, the commands that made it, the file's
+hash, what the training cost, and how the rounded weights do on the test scenes.
 """
 from __future__ import annotations
 
-import hashlib
-import io
 from pathlib import Path
 
 import torch
@@ -19,12 +18,10 @@ from .common.runtime import pick_device
 from .common.storage import read_json
 from .model import Model
 from .training.settings import TrainSettings
-from .weights import check_state
+from .weights import FOLDER, check_state, read_shipped
 
-FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
-# the variants, each with the run folder of its first seed
-PRETRAINED = {"baseline": "baseline-1-learned-0", "seedepth": "variants-3-seedepth-0",
-              "semdepth": "variants-4-semdepth-0", "combined": "variants-5-combined-0"}
+PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter", "showcase_baseline",
+              "showcase_semantic")
 
 
 def check_name(name: str) -> str:
@@ -47,19 +44,15 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
     """Load a trained network of the lite family, in evaluation mode and single precision.
 
     Args:
-        name: baseline, seedepth, semdepth or combined.
+        name: one of `PRETRAINED`.
         device: where to, `auto` for CUDA where there is one.
         folder: of the weights.
 
     Raises:
         InputError: if there are none of that name, or the file is not the one its card describes.
     """
-    card, path = pretrained_card(name, folder), Path(folder) / f"{name}.pt"
-    content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != card["sha256"]:
-        raise InputError(f"{path} is not the file that its card describes; install the package again.")
-    half = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return _whole(TrainSettings(**card["settings"]), half, path.name).to(pick_device(device))
+    card, state = read_shipped(check_name(name), folder)
+    return _whole(TrainSettings(**card["settings"]), state, f"{name}.pt").to(pick_device(device))
 
 
 def _whole(settings: TrainSettings, half: dict[str, torch.Tensor], where: str) -> Model:

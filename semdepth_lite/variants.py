@@ -151,13 +151,23 @@ class Ranking(RankingSettings):
 
 @dataclass(frozen=True)
 class FromSegmenter:
-    """Masks of a segmenter of the model's own, which is trained first and frozen.
+    """Masks of a segmenter of the model's own, trained before depth and frozen.
 
     Attributes:
+        origin: Origin of the segmenter: given (trained on the street beforehand; it comes with the package), or made
+            (in this run, before depth, its time counted).
+        scale: Factor of the height and width of the image that it sees, against depth's.
         share_encoder: Depth starts from the weights of the segmenter's encoder.
     """
 
-    share_encoder: bool = True
+    origin: str = "given"
+    scale: int = 2
+    share_encoder: bool = False
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"origin": ("given", "made")})
+        if self.scale not in (1, 2, 3, 4):
+            raise InputError(f"scale {self.scale} is not a factor from 1 to 4; use 2, for instance.")
 
 
 @dataclass(frozen=True)
@@ -208,8 +218,9 @@ class Variant:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether training needs semantic labels."""
-        return any(part is not None for part in (self.branch, self.masks, self.ranking))
+        """Whether training needs semantic labels; masks that are given do not."""
+        given = self.has_segmenter and self.masks.origin == "given"
+        return self.branch is not None or self.ranking is not None or (self.masks is not None and not given)
 
     @property
     def classes(self) -> str:
@@ -218,6 +229,7 @@ class Variant:
 
 
 _ALL_CLASSES = Branch(classes="all", class_weights=True)
+_EARLY = Ranking(signed=True, start=0.3)  # good masks put things in front early
 
 VARIANTS: dict[str, Variant] = {
     "baseline": Variant(),
@@ -230,7 +242,8 @@ VARIANTS: dict[str, Variant] = {
     "ranking": Variant(Branch(), ranking=Ranking()),
     "seedepth": Variant(Branch(), fusion=Attention(), seem=Seem()),
     "semdepth": Variant(_ALL_CLASSES, fusion=SSFA(), ranking=Ranking()),
-    "combined": Variant(masks=FromSegmenter(), fusion=SSFA(), seem=Seem(), ranking=Ranking()),
+    "semdepth_segmenter": Variant(masks=FromSegmenter(), fusion=SSFA(), ranking=_EARLY),
+    "combined": Variant(masks=FromSegmenter(), fusion=SSFA(), seem=Seem(), ranking=_EARLY),
 }
 
 # The ranking loss as printed and drawn, as changes to a variant; its start is SemDepth's first epoch of 20 [inferred].

@@ -1,6 +1,8 @@
 """Published weights: Monodepth2's four files and ImageNet's ResNets, read without running anything that is in them."""
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ import torch
 from torch import nn
 
 from .common.contracts import InputError, check_divisible
+from .common.storage import read_json
 from .networks import RESNETS, DepthDecoder, Encoder, NetworkSettings, build_pose_network
 
 # name of the network, which is also the model's attribute, to its file
@@ -69,6 +72,28 @@ def load_tensors(path: Path) -> dict:
     if not isinstance(state, Mapping):
         raise InputError(f"{path} holds a {type(state).__name__}, expected a state_dict; save model.state_dict().")
     return dict(state)
+
+
+FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
+
+
+def read_shipped(name: str, folder: Path = FOLDER) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Read weights that come with the package: their card, and the tensors in single precision.
+
+    Raises:
+        InputError: if there are none of that name, or the file is not the one its card describes.
+    """
+    card, path = read_json(Path(folder) / f"{name}.json"), Path(folder) / f"{name}.pt"
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != card["sha256"]:
+        raise InputError(f"{path} is not the file that its card describes; install the package again.")
+    half = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return card, {key: value.float() if value.is_floating_point() else value for key, value in half.items()}
+
+
+def given_segmenter() -> dict[str, torch.Tensor]:
+    """Return the state_dict of the segmenter that comes with the package, see `Segmenter` and `GIVEN`."""
+    return read_shipped("segmenter")[1]
 
 
 def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], where: str) -> None:

@@ -115,3 +115,6 @@ class TinySource:
     def triplet(self, indices: np.ndarray) -> Triplet:
         chosen = torch.as_tensor(np.asarray(indices))
         return Triplet(**{name: array[chosen] for name, array in self.arrays.items()}, index=chosen)
+
+    def targets_at(self, scale: int) -> TinySource:
+        return type(self)(len(self), scale * self.height, scale * self.width)

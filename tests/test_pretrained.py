@@ -22,7 +22,7 @@ from semdepth_lite.pretrained import PRETRAINED, load_pretrained, pretrained_car
 from semdepth_lite.street import render_frame
 from semdepth_lite.training.checkpoint import load_checkpoint
 from semdepth_lite.training.run import Run
-from tools.pretrained import pretrained_settings, write_pretrained
+from tools.pretrained import training_of, write_pretrained
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def tiny(monkeypatch, tmp_path):
 
 
 def finished(folder, name="baseline", **changes):
-    run = Run(street("train", "lesson", progress=False), replace(pretrained_settings(name), **changes), folder, "cpu")
+    run = Run(street("train", "lesson", progress=False), replace(training_of(name).settings, **changes), folder, "cpu")
     return run.train(progress=False)
 
 
@@ -76,7 +76,7 @@ def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
     write_pretrained("baseline", tmp_path / "run", tmp_path)
     monkeypatch.setattr(demos, "load_pretrained", lambda name, device: load_pretrained(name, device, tmp_path))
     monkeypatch.setattr(demos, "pretrained_card", lambda name, folder=tmp_path: pretrained_card(name, folder))
-    source, settings = street("train", "lesson", progress=False), replace(pretrained_settings("baseline"), steps=1)
+    source, settings = street("train", "lesson", progress=False), replace(training_of("baseline").settings, steps=1)
     given, _ = demos.network("pretrained", settings, source, tmp_path / "own")
     assert not (tmp_path / "own").exists() and torch.equal(
         next(given.parameters()), next(load_pretrained("baseline", "cpu", tmp_path).parameters()))
@@ -93,15 +93,17 @@ def test_what_comes_with_the_package_fits_its_card(name):
     path, card = room.FOLDER / f"{name}.pt", pretrained_card(name)
     assert path.stat().st_size < 8 * 2**20
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
-    assert card["settings"] == asdict(pretrained_settings(name))
+    assert card["settings"] == asdict(training_of(name).settings)
     model = semdepth_lite.load_pretrained(name, "cpu")
-    assert model.variant == semdepth_lite.VARIANTS[name]
+    assert model.variant == training_of(name).settings.method
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_it_sees_more_than_a_constant_on_a_street_it_never_saw(name):
-    triplets = [triplet_of([render_frame(seed, frame, 64, 192) for frame in range(3)]) for seed in (900_001, 900_002)]
+    height, width = (pretrained_card(name)[side] for side in ("height", "width"))
+    triplets = [triplet_of([render_frame(seed, frame, height, width) for frame in range(3)])
+                for seed in (900_001, 900_002)]
     told = constant_baseline([torch.cat([item.depth for item in triplets])])
     errors, trivial = (np.mean([evaluate(predict, [item]).means["abs_rel"] for item in triplets])
                        for predict in (depth_predictor(load_pretrained(name, "cpu")), told))

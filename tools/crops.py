@@ -28,12 +28,12 @@ SIDE = (64, 80)    # rows and columns of a crop, pixels
 DEPTHS = (3.0, 60.0)  # ends of the color scale, meters
 
 
-def pick_crops(source: StreetSource, count: int = 3) -> list[tuple[int, slice, slice]]:
+def pick_crops(source: StreetSource, count: int = 3, side: tuple[int, int] = SIDE) -> list[tuple[int, slice, slice]]:
     """Choose the crops with most foreground borders, each from a scene of its own: index, rows, columns.
 
     The choice looks at labels only, never at what a network makes of them.
     """
-    height, width = (min(side, whole) for side, whole in zip(SIDE, (source.height, source.width)))
+    height, width = (min(part, whole) for part, whole in zip(side, (source.height, source.width)))
     found: dict[int, tuple[int, int, int]] = {}  # scene to (pixels, index, first column)
     for index in range(len(source)):
         labels = source.triplet([index]).labels

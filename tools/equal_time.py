@@ -86,7 +86,7 @@ def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:
     """Build a variant, time its own segmenter if it has one, and make it ready for steps."""
     run = Run(source, recipe(preset, variant=variant), folder)
 
-    def batch_of(step: int):
+    def batch_of(source: Source, step: int):
         return load_batch(source, run.settings, step, run.device)
 
     def prepared(steps: int) -> float:
@@ -95,8 +95,9 @@ def ready(source: Source, preset: str, variant: str, folder: Path) -> Timed:
     segmenter_step = per_image = 0.0
     if run.model.segmenter is not None:
         prepared(1)  # warms up
-        segmenter_step = (prepared(21) - prepared(1)) / 20
-        packed = [seconds_of(lambda: run.model.segmenter.packed(batch_of(0).target)) for _ in range(5)]
+        segmenter_step = (prepared(21) - prepared(1)) / 20 if run.model.variant.masks.origin == "made" else 0.0
+        larger = source.targets_at(run.model.segmenter.scale)
+        packed = [seconds_of(lambda: run.model.segmenter.packed(batch_of(larger, 0).target)) for _ in range(5)]
         per_image = statistics.median(packed) / run.settings.batch
     run.source, run.prepared = prepare(run.model, source, batch_of, 1, folder, progress=False), True
     run.model.train()

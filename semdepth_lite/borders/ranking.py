@@ -59,6 +59,8 @@ class RankingSettings:
             |2 s - 1|, entropy 1 - H(s) / ln 2, or none. The paper's formula is unknown.
         robust: Whether a dead zone is kept along the border, and a quadruplet is dropped whose labels do not agree on
             each side.
+        signed: Whether unlike pairs know which side is in front: the thing. Without it they only have to differ (as
+            drawn).
     """
 
     things: str = "foreground_wide"
@@ -68,6 +70,7 @@ class RankingSettings:
     cap: float = 0.6
     certainty: str = "product"
     robust: bool = True
+    signed: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self, {
@@ -87,6 +90,7 @@ class Pairs:
         push: Whether the depths of the pair shall differ, bool.
         pull: Whether they shall agree, bool; a pair that is neither pushed nor pulled was rejected.
         share: Factor of the pair in the loss of its image, 1 / (3 J) or 1 / K over the pairs that were not rejected.
+        front: Whether the first lies on the thing, which stands in front, bool.
     """
 
     first: torch.Tensor
@@ -94,6 +98,7 @@ class Pairs:
     push: torch.Tensor
     pull: torch.Tensor
     share: torch.Tensor
+    front: torch.Tensor
 
     def followed_by(self, others: Pairs) -> Pairs:
         """Append the pairs of the same images."""
@@ -138,8 +143,9 @@ class Quadruplets:
             kept = kept & ab_same & bc_unlike & cd_same
         share = 1 / (3 * kept.sum(1, keepdim=True).clamp(min=1))
         push, pull = unlike & kept[..., None], alike & kept[..., None]
+        front = read_map(sides, first) == THING
         return Pairs(first.flatten(1), second.flatten(1), push.flatten(1), pull.flatten(1),
-                     share.expand(-1, push[0].numel()))
+                     share.expand(-1, push[0].numel()), front.flatten(1))
 
 
 THING, BEHIND = 1, 2  # the two sides of a border; 0 = neither
@@ -286,7 +292,8 @@ def scatter_pairs(anchors: torch.Tensor, chance: torch.Tensor, sides: torch.Tens
     first, second = points.unbind(-1)
     push = inside.all(-1) & there & opposite(read_map(sides, first), read_map(sides, second))
     share = 1 / push.sum(1, keepdim=True).clamp(min=1)
-    return Pairs(first, second, push, torch.zeros_like(push), share.expand(push.shape))
+    front = read_map(sides, first) == THING
+    return Pairs(first, second, push, torch.zeros_like(push), share.expand(push.shape), front)
 
 
 def pixels_beside(anchors: torch.Tensor, offset: torch.Tensor, height: int, width: int
@@ -353,10 +360,12 @@ def pair_costs(difference: torch.Tensor, settings: RankingSettings) -> tuple[tor
     """Return what pairs with a difference d0 - d1 cost if they are unlike, and what they cost if they are alike.
 
     Unlike pairs cost log(1 + e^{-x}) - log(1 + e^{-cap}) with x = |d0 - d1| clamped to [floor, cap], which is the
-    printed case [figure: FIG2] where floor is 0 and there is no cap; like pairs cost (d0 - d1)^2.
+    printed case [figure: FIG2] where floor is 0 and there is no cap; like pairs cost (d0 - d1)^2. If pairs are signed,
+    d0 is what lies behind and d1 the thing, and x = d0 - d1 has no floor: a thing that is too far is brought forward.
     """
-    gap, cap = difference.abs(), settings.cap or math.inf
-    return F.softplus(-gap.clamp(settings.floor, cap)) - math.log1p(math.exp(-cap)), gap**2
+    cap = settings.cap or math.inf
+    gap = difference.clamp(max=cap) if settings.signed else difference.abs().clamp(settings.floor, cap)
+    return F.softplus(-gap) - math.log1p(math.exp(-cap)), difference**2
 
 
 def ranking_loss(depth: torch.Tensor, labels: torch.Tensor, generator: torch.Generator,
@@ -382,7 +391,10 @@ def ranking_loss(depth: torch.Tensor, labels: torch.Tensor, generator: torch.Gen
     check_sizes(labels, "labels", "BHW", **sizes)
     pairs = sample_pairs(labels, settings, generator)
     values = ranking_variable(depth, settings.variable)
-    pushed, pulled = pair_costs(pairs.difference(values[:, 0]), settings)
+    difference = pairs.difference(values[:, 0])
+    if settings.signed:  # the other's farness minus the thing's; disparity is nearness
+        difference = torch.where(pairs.front ^ (settings.variable == "disp"), -difference, difference)
+    pushed, pulled = pair_costs(difference, settings)
     cost = pairs.push * pushed + pairs.pull * pulled
     weight = pairs.share
     if certainty is not None:

@@ -50,7 +50,7 @@ def run_evaluate(args: argparse.Namespace) -> dict:
         model, height, width, factor = open_model(args)
     if args.poses:
         return judge_paths(args, model, height, width, factor, output)
-    about, truth, names, size = open_truth(args, height, width)
+    about, truth, names, size = open_truth(args, model, height, width)
     predict, how = predictor_of(args, model, names)
     report = evaluate(predict, truth, protocol_of(args, factor), depth_writer(args.export, names))
     report.save(output, {"about": about, "model": None if model is None else fingerprint(model.state_dict()),
@@ -76,21 +76,23 @@ def check_evaluation(args: argparse.Namespace) -> None:
         raise InputError("--align improves the motion of --poses; add it, or leave --align out.")
 
 
-def open_truth(args: argparse.Namespace, height: int, width: int):
+def open_truth(args: argparse.Namespace, model, height: int, width: int):
     """Open what is judged by: a sentence about it, its batches in meters, each image's name, and the images' size."""
     from ..data.by_name import open_data, truth_batches
     from ..data.sources import batches
     from ..evaluation.truth import TruthInUnit, parse_depth_unit
+    from ..training.segmenter import with_masks
 
     unit = parse_depth_unit(args.depth_unit)
     if args.data == "street":
-        split = open_street(args, args.split)
+        split = open_street(args, args.split, *(() if args.weights or model is None else (height, width)))
         about, names = f"street {args.split} of preset {args.preset}: {len(split)} images", range(len(split))
-        return about, TruthInUnit(batches(split)), [f"{index:06d}" for index in names], (split.height, split.width)
+        truth = TruthInUnit(batches(with_masks(split, model)))
+        return about, truth, [f"{index:06d}" for index in names], (split.height, split.width)
     source = open_data(args.data, height, width, data_options(args, neighbors=False))
     about = f"{source.name}: {len(source)} images, truth {args.depth or 'measured'}"
     names = [source.target_file(index).stem for index in range(len(source))]
-    return about, TruthInUnit(truth_batches(source), unit), names, (height, width)
+    return about, TruthInUnit(truth_batches(with_masks(source, model)), unit), names, (height, width)
 
 
 def predictor_of(args: argparse.Namespace, model, names: list[str]):
@@ -150,7 +152,7 @@ def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor
     from ..evaluation.trajectories import evaluate_paths, paths_json, paths_table
 
     if args.data == "street":
-        source = open_street(args, args.split)
+        source = open_street(args, args.split, *(() if args.weights else (height, width)))
     else:
         source = open_data(args.data, height, width, data_options(args, poses=True))
     reports = evaluate_paths(model, source, factor, args.align, args.export)

@@ -12,13 +12,15 @@ from ..common.runtime import pick_device
 from ..common.storage import read_json
 
 
-def open_street(args: argparse.Namespace, split: str):
-    """Open a split of the street, which has no use for what is said about real data."""
+def open_street(args: argparse.Namespace, split: str, height: int | None = None, width: int | None = None):
+    """Open a split of the street at the preset's size or another; it has no use for what is said about real data."""
     from ..data.by_name import check_options
-    from ..presets import street
+    from ..presets import find_preset, street
 
     check_options("street", data_options(args))
-    return street(split, args.preset or "quick", progress=not args.quiet)
+    preset = find_preset(args.preset or "quick")
+    size = replace(preset, height=height or preset.height, width=width or preset.width)
+    return street(split, size, progress=not args.quiet)
 
 
 def data_options(args: argparse.Namespace, **changes):

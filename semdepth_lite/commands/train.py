@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,11 +21,15 @@ def add_training(command: argparse.ArgumentParser) -> None:
                          "photo for the photo, else quick)")
     command.add_argument("--variant", help="name of the method (default: the preset's)")
     command.add_argument("--set", action="append", default=[], metavar="PART.SETTING=VALUE", help="a change to the "
-                         "variant, such as ranking.cap=0.6, fusion.levels=2,1,0 or seem=yes; may be repeated")
+                         "variant, such as ranking.cap=0.6, fusion.levels=2,1,0, seem=yes or masks.origin=made; may "
+                         "be repeated")
+    command.add_argument("--segmenter-steps", type=int, help="of a segmenter that is made (default: the preset's)")
     command.add_argument("--steps", type=int, help="optimizer steps (default: the preset's)")
+    command.add_argument("--margin-until", type=float, metavar="SHARE", help="share of the steps in which the lesson "
+                         "loss's automask has its margin (default: no longer than in the preset's training)")
     command.add_argument("--batch", type=int, help="triplets in a step, over all processes (default: the preset's)")
-    command.add_argument("--height", type=int, help="of real images, pixels (default: the preset's)")
-    command.add_argument("--width", type=int, help="of real images, pixels (default: the preset's)")
+    command.add_argument("--height", type=int, help="of the images, pixels (default: the preset's)")
+    command.add_argument("--width", type=int, help="of the images, pixels (default: the preset's)")
     command.add_argument("--encoder", help="lite, resnet18, resnet34 or resnet50 (default: the preset's)")
     command.add_argument("--imagenet", metavar="FILE", help="start a ResNet from torchvision's ImageNet weights: their "
                          "file, or 'download' (default: random weights)")
@@ -57,8 +61,8 @@ def add_training(command: argparse.ArgumentParser) -> None:
     add_device(command)
 
 
-TRAINING = ("variant", "steps", "batch", "encoder", "loss", "pose", "supervision", "learning_rate", "precision",
-            "seed", "freeze")
+TRAINING = ("variant", "segmenter_steps", "steps", "batch", "encoder", "loss", "pose", "supervision", "margin_until",
+            "learning_rate", "precision", "seed", "freeze")
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,10 @@ def training_source(args: argparse.Namespace):
     from ..presets import find_preset
 
     preset = find_preset(preset_of(args))
-    if args.data == "street":
-        for name in ("height", "width"):
-            if getattr(args, name) is not None:
-                raise InputError(f"the street has the preset's size, so {name} {getattr(args, name)} has no use; leave "
-                                 "it out, or name other data.")
-        return open_street(args, "train")
     height, width = args.height or preset.height, args.width or preset.width
     check_divisible(height, width)  # before frames are cached at this size
+    if args.data == "street":
+        return open_street(args, "train", height, width)
     kind, _, place = args.data.partition(":")
     own = find_part("source", kind)
     if own:
@@ -122,7 +122,7 @@ def has_poses(args: argparse.Namespace) -> bool:
 
 def run_train(args: argparse.Namespace) -> dict:
     """Train a run, judge it on validation scenes or on frames kept back, and keep both in the run folder."""
-    from ..presets import recipe, street
+    from ..presets import find_preset, recipe
     from ..variants import read_changes
 
     load_code(args.code)
@@ -131,6 +131,9 @@ def run_train(args: argparse.Namespace) -> dict:
     if args.stereo == "alone":
         changed |= {"pose": args.pose or "given", "alignment": 0}
     settings = recipe(preset_of(args), changes=read_changes(args.set), **changed)
+    if args.margin_until is None:  # much longer than the preset's training, the margin does harm
+        usual = find_preset(preset_of(args)).training
+        settings = replace(settings, margin_until=min(usual.margin_until, usual.steps / settings.steps))
     options = Options(args.run, args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
                       args.validate, args.tensorboard)
     if args.dry_run is not None:
@@ -139,7 +142,7 @@ def run_train(args: argparse.Namespace) -> dict:
         return dry_run_of(training_source(args), settings, options, args.dry_run, args.tflops)
     if args.run is None:
         raise InputError("the run folder is missing; name one, such as runs/mine.")
-    validation = partial(street, "validation", preset_of(args), progress=not args.quiet)
+    validation = partial(open_street, args, "validation", args.height, args.width)
     source = training_source(args)
     if args.data != "street":
         tell_labels(source, settings.method, args.quiet)

@@ -17,6 +17,7 @@ from .frame_cache import DEFAULT_CACHE
 from .kitti import KittiOdometry, KittiRaw, frames_of_drives
 from .own_frames import FrameFolder
 from .photo import photo
+from .sources import SegmentedSource
 from .stereo import STEREO, StereoSource
 from .triplet import Triplet
 
@@ -155,7 +156,7 @@ def _open_raw(root: Path, height: int, width: int, options: DataOptions) -> Kitt
     return StereoSource(source, other, range(len(source)), np.stack(motions))
 
 
-def truth_batches(source: ClipSource) -> Iterator[Triplet]:
+def truth_batches(source: ClipSource | SegmentedSource) -> Iterator[Triplet]:
     """Yield every target for evaluation: the image at the network's size, the truth at its file's own size.
 
     LiDAR points are judged where they are; it is the prediction that is resized. One target at a time, because KITTI's
@@ -163,7 +164,7 @@ def truth_batches(source: ClipSource) -> Iterator[Triplet]:
 
     Args:
         source: opened with depth; its labels, where it has them, are given at the size of the depth, and once more at
-            the network's size as what an outside segmenter says.
+            the network's size as what an outside segmenter says, unless the source has maps of its own.
 
     Raises:
         InputError: if the source has no depth, or a file cannot be read.
@@ -176,5 +177,7 @@ def truth_batches(source: ClipSource) -> Iterator[Triplet]:
         target = source.frames.read([source.targets[index]])
         image = torch.from_numpy(target).float().div_(255)
         seen = None if labels is None else pack_labels(torch.from_numpy(source.label_store.read([index])))
+        if isinstance(source, SegmentedSource):
+            seen = source.maps(np.array([index]))
         yield Triplet(target=image, sources=image[:, None][:, :0], K=source.K[[index]], depth=depth, labels=labels,
                       semantics=seen, index=torch.tensor([index]))

@@ -120,6 +120,10 @@ class ClipSource:
         height, width = (int(n) for n in self.native[index])
         return LabelMaps(height, width, (height, width), self.label_ids)(self.label_store.files[index])
 
+    def targets_at(self, scale: int) -> ClipTargets:
+        """Return the targets alone, `scale` times as high and as wide, read anew from their full-size files."""
+        return ClipTargets(self, scale)
+
     def motion(self, index: int) -> np.ndarray | None:
         """Return T_source_target of every neighbor, (S, 4, 4), where poses are known."""
         return None
@@ -151,3 +155,34 @@ class ClipSource:
         known = None if motions[0] is None else torch.from_numpy(np.stack(motions)).float()
         return Triplet(target=images[:, 0], sources=images[:, 1:], K=self.K[indices], depth=depth, labels=labels,
                        T_source_target=known, index=torch.from_numpy(indices))
+
+
+class ClipTargets:
+    """The targets of a clip without their neighbors, at a multiple of its size: what a segmenter sees.
+
+    Args:
+        clip: whose targets they are.
+        scale: factor of the clip's height and width.
+    """
+
+    has_depth = False
+
+    def __init__(self, clip: ClipSource, scale: int) -> None:
+        self.name, self.has_labels = clip.name, clip.has_labels
+        self.height, self.width = scale * clip.height, scale * clip.width
+        self.frames, self.label_store = clip.frames, clip.label_store
+        self.targets, self.K = clip.targets, resize_intrinsics(clip.K, scale, scale)
+        if scale > 1:
+            self.frames = clip.frames.at(self.height, self.width)
+            self.label_store = self.label_store and self.label_store.at(self.height, self.width)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def triplet(self, indices: Sequence[int]) -> Triplet:
+        """Return the targets at `indices` as a batch, with labels where the clip has them."""
+        indices = np.asarray(indices, dtype=np.int64)
+        images = torch.from_numpy(self.frames.read(self.targets[indices])).float().div_(255)
+        labels = None if self.label_store is None else torch.from_numpy(self.label_store.read(indices))
+        return Triplet(target=images, sources=images[:, None][:, :0], K=self.K[indices], labels=labels,
+                       index=torch.from_numpy(indices))

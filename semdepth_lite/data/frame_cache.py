@@ -7,6 +7,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ class FrameStore:
         """
         self.files, self.read_file, self.shape = list(files), read, shape
         self.bytes = int(np.prod(shape))
+        self.name, self.cache = name, cache
         self.path = None if cache is None else self._create(Path(cache), name)
 
     def _create(self, folder: Path, name: str) -> Path:
@@ -68,6 +70,12 @@ class FrameStore:
 
         write_atomically(path, write)
         return path
+
+    def at(self, height: int, width: int) -> FrameStore:
+        """Return the same frames at another size, in a cache file of their own."""
+        reader = copy(self.read_file)
+        reader.height, reader.width = height, width
+        return FrameStore(self.files, reader, (*self.shape[:-2], height, width), self.name, self.cache)
 
     def __len__(self) -> int:
         return len(self.files)

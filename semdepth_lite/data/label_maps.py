@@ -22,13 +22,14 @@ class LabelMaps:
 
     def __init__(self, height: int, width: int, native: tuple[int, int] | None, ids: str = "trainId") -> None:
         self.height, self.width, self.native, self.ids = height, width, native, ids
+        self.allowed = (native, (height, width))
         self.table = train_id_table(ids)
         self.made_by = f"labels, {ids}"
 
     def __call__(self, path: Path) -> np.ndarray:
         """Read a label map as trainIds (height, width)."""
         labels = to_train_ids(read_label_map(path), self.ids, path)
-        if self.native is not None and labels.shape not in (self.native, (self.height, self.width)):
+        if self.native is not None and labels.shape not in self.allowed:
             raise InputError(f"{path} has {labels.shape[1]}x{labels.shape[0]} pixels, but its image has "
                              f"{self.native[1]}x{self.native[0]}; labels must have the size of their image.")
         return resize_nearest(labels, self.height, self.width)

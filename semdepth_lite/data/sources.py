@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,6 +34,9 @@ class Source(Protocol):
     def triplet(self, indices: np.ndarray) -> Triplet:
         """Load the triplets at these positions as one batch."""
 
+    def targets_at(self, scale: int) -> Source:
+        """Return the targets alone, `scale` times as high and as wide, with their labels: what a segmenter sees."""
+
 
 def to_image(frames: np.ndarray) -> torch.Tensor:
     """Turn uint8 images (..., H, W, 3) into float images (..., 3, H, W) in [0, 1].
@@ -53,12 +56,14 @@ class StreetSource:
 
     Args:
         street: a rendered set. Every frame with two neighbors in its scene is a target.
+        cache: folder of rendered sets, for the same scenes at another size; None = the usual one.
+        neighbors: positions of the source frames relative to the target.
     """
 
     has_labels = has_depth = True
 
-    def __init__(self, street: StreetSet) -> None:
-        self.street = street
+    def __init__(self, street: StreetSet, cache: Path | None = None, neighbors: tuple[int, ...] = (-1, 1)) -> None:
+        self.street, self.cache, self.neighbors = street, cache, neighbors
         settings = street.settings
         self.name = f"street {settings.split}"
         self.height, self.width = settings.height, settings.width
@@ -82,7 +87,7 @@ class StreetSource:
         """Load the triplets at these positions as one batch."""
         street = self.street
         target = self.targets[np.asarray(indices)]
-        window = target[:, None] + np.array([0, -1, 1])
+        window = target[:, None] + np.array([0, *self.neighbors])
         frames = to_image(street.images[window.ravel()]).unflatten(0, window.shape)
         pose = torch.from_numpy(street.pose[window])
         T = invert_transform(pose[:, 1:]) @ pose[:, :1]
@@ -92,6 +97,11 @@ class StreetSource:
             depth=torch.from_numpy(street.depth[target])[:, None], labels=torch.from_numpy(street.labels[target]),
             moving=torch.from_numpy(street.moving[target]).bool(), T_source_target=T.float(),
             index=torch.from_numpy(np.asarray(indices)))
+
+    def targets_at(self, scale: int) -> StreetSource:
+        """Return the targets alone, `scale` times as high and as wide; the scenes are rendered at that size."""
+        size = replace(self.street.settings, height=scale * self.height, width=scale * self.width)
+        return StreetSource(self.street if scale == 1 else load_street(size, self.cache), self.cache, neighbors=())
 
 
 class Wrapped:
@@ -132,22 +142,26 @@ class NoisyLabels(Wrapped):
                 self._made[index] = corrupt_labels(labels, self.strength, seed_of(self.seed, index))
         return replace(triplet, labels=torch.from_numpy(np.stack([self._made[int(i)] for i in indices])))
 
+    def targets_at(self, scale: int) -> NoisyLabels:
+        """Return the targets alone, `scale` times as high and as wide, their labels corrupted in the same manner."""
+        return NoisyLabels(self.source.targets_at(scale), self.strength, self.seed)
+
 
 class SegmentedSource(Wrapped):
-    """A source to whose triplets an outside segmenter's label maps are added.
+    """A source to whose triplets a segmenter's label maps are added.
 
     Args:
         source: the triplets.
-        packed: (N, 3, H, W) uint8, one packed map a triplet (`semantics.pack_probabilities`).
+        maps: gives the packed maps (B, 3, H, W) uint8 (`semantics.pack_probabilities`) of the triplets at B positions.
     """
 
-    def __init__(self, source: Source, packed: np.ndarray) -> None:
+    def __init__(self, source: Source, maps: Callable[[np.ndarray], torch.Tensor]) -> None:
         super().__init__(source)
-        self.packed = packed
+        self.maps = maps
 
     def triplet(self, indices: np.ndarray) -> Triplet:
         """Load the triplets at these positions as one batch."""
-        return replace(self.source.triplet(indices), semantics=torch.from_numpy(self.packed[np.asarray(indices)]))
+        return replace(self.source.triplet(indices), semantics=self.maps(np.asarray(indices)))
 
 
 def street_source(split: str, scenes: int, height: int = 96, width: int = 320, cache: Path | None = None,
@@ -163,7 +177,7 @@ def street_source(split: str, scenes: int, height: int = 96, width: int = 320, c
         progress: whether to show a progress bar.
     """
     settings = StreetSettings(split=split, scenes=scenes, height=height, width=width)
-    return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress))
+    return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress), cache)
 
 
 def prefetch(source, batches: Iterable[Sequence[int]], workers: int = 2) -> Iterator[Triplet]:

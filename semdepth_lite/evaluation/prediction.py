@@ -20,6 +20,7 @@ from ..figures import colorize_depth
 from ..metrics import evaluation_mask, median_scale
 from ..model import Model
 from ..semantics import predicted_labels
+from ..training.segmenter import with_masks
 from .protocol import Protocol
 from .report import Report, evaluate
 
@@ -93,9 +94,8 @@ def label_predictor(model: Model) -> Callable[[Triplet], torch.Tensor] | None:
         there = batch.to(device)
         return predicted_labels(model.predict(there.target, model.semantics_of(there)).semantic_logits)
 
-    @torch.no_grad()
     def segmenter(batch: Triplet) -> torch.Tensor:
-        return predicted_labels(model.segmenter(batch.target.to(device)))
+        return model.semantics_of(batch.to(device))[:, 0]
 
     if model.semantic is not None:
         return branch
@@ -124,8 +124,16 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
                          "image three times, and give the images of a batch one by one.")
     device = next(model.parameters()).device
     to_image(image)  # refuses what is no image before Pillow misreads it
-    resized = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), Image.Resampling.LANCZOS)
-    disparity = 1 / predict_depth(model, to_image(np.array(resized))[None].to(device), flip=flip)
+    picture = Image.fromarray(np.ascontiguousarray(image))
+
+    def resized(factor: int) -> torch.Tensor:
+        """Return the picture (1, 3, H, W) at a multiple of the network's size."""
+        pixels = picture.resize((factor * width, factor * height), Image.Resampling.LANCZOS)
+        return to_image(np.array(pixels))[None].to(device)
+
+    # the whole picture is there, so a segmenter sees its own size of it
+    semantics = None if model.segmenter is None else model.segmenter.packed(resized(model.segmenter.scale))
+    disparity = 1 / predict_depth(model, resized(1), semantics, flip)
     return 1 / F.interpolate(disparity, image.shape[:2], mode="bilinear", align_corners=False)[0, 0].cpu()
 
 
@@ -237,5 +245,5 @@ def to_scale(depth: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def evaluate_model(model: Model, source: Source, protocol: Protocol = Protocol()) -> Report:
-    """Judge a model on every triplet of a source."""
-    return evaluate(depth_predictor(model), batches(source), protocol)
+    """Judge a model on every triplet of a source; what its segmenter sees is larger, where it was trained so."""
+    return evaluate(depth_predictor(model), batches(with_masks(source, model)), protocol)

@@ -47,6 +47,10 @@ class Part(Wrapped):
     def __len__(self) -> int:
         return len(self.indices)
 
+    def targets_at(self, scale: int) -> Part:
+        """Return the targets of the part alone, `scale` times as high and as wide."""
+        return Part(self.source.targets_at(scale), self.indices)
+
     @property
     def targets(self) -> np.ndarray:
         """Positions of the targets among the frames."""

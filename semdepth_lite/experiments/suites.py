@@ -9,14 +9,15 @@ from collections.abc import Callable
 from ..common.contracts import InputError
 from ..common.storage import read_json
 from ..presets import recipe
-from .equal_time import baseline_steps, equal_time_steps
+from .equal_time import EQUAL_TIME, baseline_steps, equal_time_steps
 from .results import RESULTS
 from .trial import TRIVIAL, Trial
 
 # the methods as a whole, which get five seeds, and a comparison at equal time beside the one at equal steps
 METHODS = {"baseline": "baseline, learned pose", "seedepth": "SEEDepth: attention and SEEM",
            "semdepth": "SemDepth: SSFA and ranking loss",
-           "combined": "combined: frozen segmenter, SSFA, SEEM, ranking loss"}
+           "combined": "combined: SSFA, SEEM and ranking loss, masks given",
+           "semdepth_segmenter": "SemDepth with a segmenter: SSFA and ranking loss, masks given"}
 
 
 def repeat(group: str, order: int, file: str, name: str, preset: str, seeds: int = 3, split: str = "test",
@@ -57,14 +58,14 @@ def semantics_experiment(preset: str = "lesson") -> list[Trial]:
         *learned(preset), *feature_trials(preset),
         *repeat("features-other", 22, "semantics-3-attention-a", "attention, form A", preset, 1, variant="attention",
                 changes={"fusion.form": "A"}),
-        *repeat("features-other", 24, "semantics-5-segmenter", "SSFA, frozen segmenter", preset,
+        *repeat("features-other", 24, "semantics-5-segmenter", "SSFA, masks given", preset,
                 variant="ssfa_segmenter"),
         *repeat("features-other", 25, "semantics-6-labels", "SSFA, exact labels at test", preset,
                 variant="ssfa_labels")]
 
 
 def variants_experiment(preset: str = "lesson") -> list[Trial]:
-    """Compare the nine named variants at equal steps."""
+    """Compare the named variants at equal steps."""
     methods = [variant for variant in METHODS if variant != "baseline"]
     return [
         *learned(preset, 5), *feature_trials(preset),
@@ -75,18 +76,66 @@ def variants_experiment(preset: str = "lesson") -> list[Trial]:
                  variant=variant))]
 
 
+# a segmenter that sees no more than depth does, made in the run, its encoder shared; and the ranking loss as before
+_SMALL_MASKS = {"masks.origin": "made", "masks.scale": 1, "masks.share_encoder": True}
+_SMALL = {**_SMALL_MASKS, "ranking.signed": False, "ranking.start": 0.7}
+
+
 def time_experiment(preset: str = "lesson") -> list[Trial]:
     """Compare the methods as a whole in the baseline's processor time, and with the baseline in SemDepth's.
 
-    A segmenter's training counts; `tools.equal_time` measured the times that give the steps.
+    Masks that are given cost only their making; of masks that are made, the segmenter's training counts. The steps are
+    those that `tools.equal_time` found; a variant that it has not timed is left out.
     """
-    short = {variant: name.split(":")[0] for variant, name in METHODS.items() if variant != "baseline"}
+    numbers = {"seedepth": 1, "semdepth": 2, "combined": 4, "semdepth_segmenter": 5}
+    timed = read_json(EQUAL_TIME)["variants"]
     return [*learned(preset, 5),
             *repeat("time-baseline", 13, "time-0-baseline", "baseline, in SemDepth's time", preset, 3,
                     steps=baseline_steps("semdepth", recipe(preset).steps)),
-            *(trial for number, (variant, name) in enumerate(short.items(), start=1) for trial in
-              repeat("time", 40 + number, f"time-{number}-{variant}", f"{name}, in the baseline's time", preset, 5,
-                     variant=variant, steps=equal_time_steps(variant)))]
+            *repeat("time", 43, "time-3-small", "combined, small masks made, in the baseline's time", preset, 5,
+                    variant="combined", changes=_SMALL, steps=equal_time_steps("combined_small")),
+            *(trial for variant, number in numbers.items() if variant in timed for trial in
+              repeat("time", 40 + number, f"time-{number}-{variant}",
+                     f"{METHODS[variant].split(':')[0]}, in the baseline's time", preset, 5, variant=variant,
+                     steps=equal_time_steps(variant)))]
+
+
+def masks_experiment(preset: str = "lesson") -> list[Trial]:
+    """Measure what masks of different quality are worth at equal steps.
+
+    Small masks are of depth's own pixels, the others of twice as many. The time of masks that are made in the run
+    counts. Given masks are the rows of `semantics` and `variants`, and so are exact labels without the ranking loss.
+    """
+    shared = [trial for trial in (*semantics_experiment(preset), *variants_experiment(preset))
+              if trial.file.startswith(("semantics-5", "semantics-6", "variants-5", "variants-6"))]
+    return [*learned(preset, 5), *shared,
+            *repeat("masks", 50, "masks-1-small-ssfa", "SSFA, small masks made", preset, variant="ssfa_segmenter",
+                    changes=_SMALL_MASKS),
+            *repeat("masks", 51, "masks-1-small-combined", "combined, small masks made", preset, 5,
+                    variant="combined", changes=_SMALL),
+            *repeat("masks", 52, "masks-2-made-ranking", "SSFA and ranking, masks made", preset,
+                    variant="semdepth_segmenter", changes={"masks.origin": "made"}, segmenter_steps=1500),
+            *repeat("masks", 53, "masks-3-exact-ranking", "SSFA and ranking, exact labels", preset,
+                    variant="ssfa_labels", changes=_SIGNED)]
+
+
+def scale_experiment(preset: str = "lesson") -> list[Trial]:
+    """Ask whether the gain survives longer training, wider networks and more pixels, masks given."""
+    methods = {"baseline": ("baseline", "baseline"), "semantic": ("SSFA and ranking", "semdepth_segmenter")}
+    larger = {"1-steps-4000": ("4000 steps", {"steps": 4000, "margin_until": 0.25}),
+              "2-width-32": ("width 32", {"width": 32})}
+    return [*(trial for place, (key, (words, changes)) in enumerate(larger.items())
+              for number, (file, (name, variant)) in enumerate(methods.items()) for trial in
+              repeat("scale", 150 + 2 * place + number, f"scale-{key}-{file}", f"{name}, {words}", preset,
+                     variant=variant, **changes)),
+            *showcase_experiment()]
+
+
+def showcase_experiment(preset: str = "showcase") -> list[Trial]:
+    """Train the networks of the pictures, one seed: the segmenter sees there as many pixels as it learned from."""
+    return [*repeat("scale", 154, "showcase-0-baseline", "baseline, 128x384", "showcase", 1),
+            *repeat("scale", 155, "showcase-1-semantic", "SSFA and ranking, 128x384", "showcase", 1,
+                    variant="semdepth_segmenter", changes={"masks.scale": 1})]
 
 
 # what was tried for the ranking loss, in SemDepth: variable, cap and weight; then one setting at a time
@@ -117,6 +166,26 @@ def search_experiment(preset: str = "lesson") -> list[Trial]:
         *(trial for number, (words, share) in enumerate(margins.items()) for trial in
           repeat("search-margin", 130 + number, f"search-margin-{round(100 * share):03d}",
                  f"baseline, 1600 steps, margin {words}", preset, 1, "validation", steps=1600, margin_until=share))]
+
+
+# what was tried to make borders thinner with masks from twice the pixels, beside SSFA: changes to `ssfa_segmenter`
+_SIGNED = {"ranking": True, "ranking.signed": True, "ranking.start": 0.3}
+BORDER_TRIALS = {
+    "SSFA alone": {},
+    "depth starts from the segmenter's encoder": {"masks.share_encoder": True},
+    "ranking, blind from .7": {"ranking": True},
+    "ranking, blind from .3": {"ranking": True, "ranking.start": 0.3},
+    "ranking, signed from .3": _SIGNED,
+    "ranking, signed from .1": {**_SIGNED, "ranking.start": 0.1},
+    "ranking, signed from .3, weight .05": {**_SIGNED, "ranking.weight": 0.05}}
+
+
+def borders_experiment(preset: str = "lesson") -> list[Trial]:
+    """Try what makes borders thinner with good masks: one seed each, on validation scenes only."""
+    return [*repeat("search-borders", 140, "search-borders-baseline", "baseline", preset, 1, "validation"),
+            *(trial for number, (words, changes) in enumerate(BORDER_TRIALS.items()) for trial in
+              repeat("search-borders", 141 + number, f"search-borders-{number:02d}", words, preset, 1, "validation",
+                     variant="ssfa_segmenter", changes=changes))]
 
 
 def noise_experiment(preset: str = "lesson") -> list[Trial]:
@@ -169,7 +238,8 @@ def precision_experiment(preset: str = "lesson") -> list[Trial]:
 
 EXPERIMENTS: dict[str, Callable[[str], list[Trial]]] = {
     "baseline": baseline_experiment, "semantics": semantics_experiment, "variants": variants_experiment,
-    "time": time_experiment, "noise": noise_experiment, "search": search_experiment,
+    "time": time_experiment, "masks": masks_experiment, "noise": noise_experiment, "scale": scale_experiment,
+    "showcase": showcase_experiment, "search": search_experiment, "borders": borders_experiment,
     "speed": speed_experiment, "precision": precision_experiment}
 
 

@@ -19,6 +19,7 @@ from ..metrics.registry import METRICS
 from ..model import Model
 from ..presets import street
 from ..training.run import Run
+from ..training.segmenter import with_masks
 from ..training.settings import TrainSettings
 from .results import Result
 
@@ -80,7 +81,7 @@ def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> R
         report = judge_trivial(trial, source, judged)
     else:
         run = Run(source, trial.settings, work / trial.file)
-        validation = street("validation", trial.preset, progress=progress)
+        validation = with_masks(street("validation", trial.preset, progress=progress), run.model, keep=True)
         quick = Protocol(dense=False)  # a learning curve needs no edges, which take most of an evaluation's time
         model = run.train(progress, watch=lambda m: brief(evaluate_model(m, validation, quick)),
                           watch_every=max(1, trial.settings.steps // 5))
@@ -104,7 +105,8 @@ def segmentation_scores(model: Model, judged: StreetSource) -> dict[str, float] 
     classes = branch.classes if branch is not None else "all"
     if predict is None:
         return None
-    return {name: rounded(value) for name, value in evaluate_segmentation(predict, batches(judged), classes).items()}
+    found = evaluate_segmentation(predict, batches(with_masks(judged, model)), classes)
+    return {name: rounded(value) for name, value in found.items()}
 
 
 def judge_trivial(trial: Trial, source: StreetSource, judged: StreetSource) -> Report:

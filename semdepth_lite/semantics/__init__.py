@@ -10,9 +10,9 @@ from .branch import SemanticDecoder, class_probabilities, predicted_labels, scal
 from .guidance import Guidance
 from .loss import class_weights, output_count, prior_logits, semantic_loss, targets
 from .modulation import SSFA, ClassModulation, MultiscaleSSFA
-from .segmenter import Segmenter
+from .segmenter import GIVEN, Segmenter
 
-__all__ = ["ClassModulation", "ConcatenationFusion", "Guidance", "MultiLevelAttention", "MultiscaleSSFA",
-           "SSFA", "Segmenter", "SemanticDecoder", "SemanticGuidedAttention", "class_probabilities",
-           "class_weights", "output_count",            "predicted_labels", "prior_logits", "scale_gradient",
+__all__ = ["ClassModulation", "ConcatenationFusion", "GIVEN", "Guidance", "MultiLevelAttention",
+           "MultiscaleSSFA", "SSFA", "Segmenter", "SemanticDecoder", "SemanticGuidedAttention", "class_probabilities",
+           "class_weights", "output_count", "predicted_labels", "prior_logits", "scale_gradient",
            "semantic_loss", "targets"]

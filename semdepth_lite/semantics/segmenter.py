@@ -1,5 +1,7 @@
-"""A segmenter of its own, trained first and frozen; the papers had ImageNet weights and an off-the-shelf segmenter.
+"""A segmenter that is trained before depth and frozen; the papers took an off-the-shelf one for full-size images.
 
+It may see an image larger than depth does, because masks are only as good as the pixels they are made from: its
+probabilities are averaged over the blocks of pixels that make one pixel of depth.
 Its encoder is built like the depth encoder's, so that depth can start from it; its decoder is a light feature pyramid
 (after Lin et al. 2017) that stops at half resolution and predicts the 2x2 pixels of each cell.
 """
@@ -14,6 +16,8 @@ from ..labels import pack_probabilities
 from ..networks import Encoder, NetworkSettings
 from .branch import class_probabilities, subpixels
 
+GIVEN = NetworkSettings("lite", 16)  # networks of the segmenter that comes with the package
+
 
 class Segmenter(nn.Module):
     """Predict the 19 classes of an image.
@@ -21,10 +25,12 @@ class Segmenter(nn.Module):
     Args:
         networks: Settings of the encoder, as for depth.
         width: Channels of the pyramid.
+        scale: Factor of the height and width of its images, against depth's.
     """
 
-    def __init__(self, networks: NetworkSettings, width: int = 24) -> None:
+    def __init__(self, networks: NetworkSettings, width: int = 24, scale: int = 1) -> None:
         super().__init__()
+        self.scale = scale
         self.encoder = Encoder(networks)
         channels = self.encoder.channels
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
@@ -62,5 +68,18 @@ class Segmenter(nn.Module):
 
     @torch.no_grad()
     def packed(self, images: torch.Tensor) -> torch.Tensor:
-        """Segment images (B, 3, H, W) in [0, 1] to packed probabilities (B, 3, H, W), see `pack_probabilities`."""
-        return pack_probabilities(class_probabilities(self(images)))
+        """Segment images and pack the mean probabilities of each block of scale x scale pixels.
+
+        Args:
+            images: (B, 3, scale H, scale W) in [0, 1].
+
+        Returns:
+            (B, 3, H, W) uint8, see `pack_probabilities`.
+        """
+        return pack_probabilities(F.avg_pool2d(class_probabilities(self(images)), self.scale))
+
+    def packed_enlarged(self, images: torch.Tensor) -> torch.Tensor:
+        """Segment images (B, 3, H, W) of depth's own size, enlarged; what their pixels do not show stays unseen."""
+        if self.scale > 1:
+            images = F.interpolate(images, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        return self.packed(images)

@@ -1,4 +1,4 @@
-"""What a variant needs before depth is trained: class weights, its own segmenter, and that segmenter's label maps."""
+"""What a variant needs before depth is trained: class weights, a segmenter, and that segmenter's label maps."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,8 @@ from ..data.sources import NoisyLabels, SegmentedSource, Source
 from ..data.triplet import Triplet
 from ..model import Model
 from ..semantics import class_weights, output_count, prior_logits, targets
-from .segmenter import pretrain_segmenter, segment_all
+from ..weights import given_segmenter
+from .segmenter import pretrain_segmenter, segment_all, with_masks
 
 COUNTED = 128  # images over which classes are counted
 AT_ONCE = 8    # images segmented together; always the same ones, so that a resumed run finds the same label maps
@@ -24,17 +25,17 @@ def with_noise(source: Source, strength: float, seed: int) -> Source:
     return NoisyLabels(source, strength, seed) if strength else source
 
 
-def prepare(model: Model, source: Source, batch_of: Callable[[int], Triplet], steps: int, folder: Path | None,
-            fresh: bool = True, progress: bool = True) -> Source:
+def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Triplet], steps: int,
+            folder: Path | None, fresh: bool = True, progress: bool = True) -> Source:
     """Bring a model and its data to where the training of depth begins.
 
     Args:
         model: as built, or as a checkpoint left it.
         source: training triplets.
-        batch_of: step to augmented batch, for the segmenter.
-        steps: of the segmenter.
-        folder: the run folder, which keeps the segmenter's checkpoint and its label maps; None keeps nothing, and the
-            model segments every batch anew.
+        batch_of: source and step to augmented batch, for the segmenter.
+        steps: of a segmenter that is made.
+        folder: the run folder, which keeps the segmenter's checkpoint and its label maps; None keeps nothing, and every
+            batch is segmented anew.
         fresh: False if the model comes from a checkpoint and has learned this already.
         progress: show bars.
 
@@ -42,23 +43,27 @@ def prepare(model: Model, source: Source, batch_of: Callable[[int], Triplet], st
         The source to train on.
     """
     if fresh and model.semantic is not None:
-        counts = count_classes(_some(source), model.variant.branch.classes)
+        counts = count_classes(some_triplets(source), model.variant.branch.classes)
         if model.class_weights is not None:
             model.class_weights.copy_(class_weights(counts))
         weights = None if model.class_weights is None else model.class_weights.cpu()
         model.semantic.start_at(prior_logits(counts, weights))
     if model.segmenter is None:
         return source
-    if fresh:
-        counts = count_classes(_some(source))
+    larger = source.targets_at(model.segmenter.scale)
+    if fresh and model.variant.masks.origin == "given":
+        model.segmenter.load_state_dict(given_segmenter())
+    elif fresh:
         checkpoint = None if folder is None else folder / "segmenter.pt"
-        pretrain_segmenter(model.segmenter, batch_of, steps, counts, checkpoint, progress=progress)
-        if model.variant.masks.share_encoder:
-            model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
+        counts = count_classes(some_triplets(larger))
+        pretrain_segmenter(model.segmenter, lambda step: batch_of(larger, step), steps, counts, checkpoint,
+                           progress=progress)
+    if fresh and model.variant.masks.share_encoder:
+        model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
     if folder is None:
-        return source
-    packed = segment_all(model.segmenter, _all(source), len(source), folder / LABEL_MAPS)
-    return SegmentedSource(source, packed)
+        return with_masks(source, model)
+    packed = segment_all(model.segmenter, _all(larger), len(source), folder / LABEL_MAPS)
+    return SegmentedSource(source, lambda indices: torch.from_numpy(packed[indices]))
 
 
 def clean_up(folder: Path) -> None:
@@ -71,7 +76,8 @@ def _all(source: Source) -> Iterator[Triplet]:
         yield source.triplet(np.arange(start, min(start + AT_ONCE, len(source))))
 
 
-def _some(source: Source) -> Iterator[Triplet]:
+def some_triplets(source: Source) -> Iterator[Triplet]:
+    """Yield triplets spread over a source, to count classes on."""
     chosen = np.unique(np.linspace(0, len(source) - 1, COUNTED).round().astype(int))
     for start in range(0, len(chosen), AT_ONCE):
         yield source.triplet(chosen[start:start + AT_ONCE])

@@ -232,8 +232,8 @@ class Run:
         if self.prepared:
             return
 
-        def batch_of(step: int) -> Triplet:
-            return load_batch(self.source, self.settings, step, self.device)
+        def batch_of(source: Source, step: int) -> Triplet:
+            return load_batch(source, self.settings, step, self.device)
 
         self.source = prepare(self.model, self.source, batch_of, self.settings.segmenter_steps,
                               self.folder if self.world == 1 else None, fresh=self.step == 0,

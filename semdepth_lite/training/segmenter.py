@@ -1,4 +1,4 @@
-"""Train a segmenter, freeze it, and let it label a data set."""
+"""Train a segmenter, freeze it, and let it label a source."""
 from __future__ import annotations
 
 import math
@@ -11,7 +11,9 @@ import torch
 
 from ..common.contracts import InputError
 from ..common.storage import reserve, write_atomically
+from ..data.sources import SegmentedSource, Source
 from ..data.triplet import Triplet
+from ..model import Model
 from ..semantics import Segmenter, class_weights, prior_logits, semantic_loss
 from .checkpoint import load_checkpoint, save_checkpoint
 from .loop import paced
@@ -21,7 +23,10 @@ RATE = 2e-3  # AdamW's highest, lowered along a cosine; measured best for 60 sec
 
 def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet], steps: int, counts: torch.Tensor,
                        checkpoint: Path | None = None, save_every: int = 200, progress: bool = True) -> Segmenter:
-    """Train a segmenter by cross-entropy weighted with `class_weights`, and freeze it.
+    """Train a segmenter by cross-entropy weighted with `class_weights`, take the weights out again, and freeze it.
+
+    The weights let rare classes be learned at all; left in, they widen them at every border, and depth's borders with
+    them. Cross-entropy weighted by w_c learns w_c p_c up to a factor, so ln w_c comes off the logits.
 
     A step depends on its number alone, so a training that was cut off goes on from its checkpoint unharmed.
 
@@ -62,6 +67,7 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
             loss.backward()
             optimizer.step()
             taken = step + 1
+    segmenter.head.bias.data.sub_(torch.where(weights > 0, weights, 1).log().repeat(4))
     return segmenter.freeze()
 
 
@@ -114,3 +120,28 @@ def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, pa
 
     write_atomically(path, write)
     return np.load(path, mmap_mode="r")
+
+
+def with_masks(source: Source, model: Model | None, keep: bool = False) -> Source:
+    """Add the maps of a model's segmenter to a source's triplets, made when they are asked for, from larger images.
+
+    Args:
+        source: any; one that has maps already stays as it is.
+        model: whose segmenter it is; for none, or one without a segmenter, the source stays as it is.
+        keep: keep the maps in memory, three bytes a pixel, for a source that is gone through again and again.
+    """
+    if model is None or model.segmenter is None or isinstance(source, SegmentedSource):
+        return source
+    larger, device = source.targets_at(model.segmenter.scale), next(model.parameters()).device
+    kept: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def maps(indices: np.ndarray) -> torch.Tensor:
+        key = tuple(indices.tolist())
+        if key not in kept:
+            found = model.segmenter.packed(larger.triplet(indices).target.to(device)).cpu()
+            if not keep:
+                return found
+            kept[key] = found
+        return kept[key]
+
+    return SegmentedSource(source, maps)

@@ -13,6 +13,7 @@ from ..common.runtime import kept_randomness, seed_everything
 from ..losses import LOSSES, LossSettings
 from ..model import Model
 from ..networks import NetworkSettings
+from ..semantics import GIVEN
 from ..variants import Value, Variant, find_variant, spell_changes
 
 _WORDS = {"int": "a whole number", "float": "a number", "str": "a name", "bool": "True or False"}
@@ -25,7 +26,7 @@ class TrainSettings:
     Attributes:
         variant: name of the method, a key of `VARIANTS`.
         changes: What differs from the named variant, such as {"ranking.cap": 0.4}; see `find_variant`.
-        segmenter_steps: of a variant that trains a segmenter of its own first.
+        segmenter_steps: Optimizer steps of a segmenter that is made, see `FromSegmenter`.
         label_noise: strength in [0, 1] of the errors put into the training labels.
         encoder, width: the networks, see `NetworkSettings`.
         loss: name of the photometric loss, a key of `LOSSES`.
@@ -74,6 +75,11 @@ class TrainSettings:
         self._check_types()
         object.__setattr__(self, "changes", spell_changes(self.method, self.changes))
         object.__setattr__(self, "freeze", list(self.freeze))
+        masks, networks = self.method.masks, NetworkSettings(self.encoder, self.width)
+        if self.method.has_segmenter and masks.share_encoder and masks.origin == "given" and networks != GIVEN:
+            raise InputError(f"depth starts from the encoder of a given segmenter, which is {GIVEN.encoder} of width "
+                             f"{GIVEN.width}, not {self.encoder} of width {self.width}; use those, or "
+                             "masks.origin=made.")
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
         if not find_part("loss", self.loss):

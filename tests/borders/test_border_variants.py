@@ -154,4 +154,6 @@ def test_the_form_as_drawn_is_a_set_of_changes():
 def test_the_named_variants_are_what_the_papers_combine():
     assert VARIANTS["seedepth"] == replace(VARIANTS["attention"], seem=Seem())
     assert VARIANTS["semdepth"] == replace(VARIANTS["ssfa"], ranking=Ranking())
-    assert VARIANTS["combined"] == replace(VARIANTS["ssfa_segmenter"], seem=Seem(), ranking=Ranking())
+    early = Ranking(signed=True, start=0.3)
+    assert VARIANTS["semdepth_segmenter"] == replace(VARIANTS["ssfa_segmenter"], ranking=early)
+    assert VARIANTS["combined"] == replace(VARIANTS["semdepth_segmenter"], seem=Seem())

@@ -288,7 +288,12 @@ def loss_by_loop(depth: torch.Tensor, labels: torch.Tensor, settings: RankingSet
             cost = x * x if pull else 0.0
             if push:
                 cap = settings.cap or math.inf
-                cost = math.log(1 + math.exp(-min(max(x, settings.floor), cap))) - math.log(1 + math.exp(-cap))
+                gap = max(x, settings.floor)
+                if settings.signed:  # how much farther it is behind than on the thing
+                    thing, behind = (p, q) if labels[image].flatten()[p] in (CAR, POLE) else (q, p)
+                    gap = value(z[behind]) - value(z[thing])
+                    gap = -gap if settings.variable == "disp" else gap
+                cost = math.log(1 + math.exp(-min(gap, cap))) - math.log(1 + math.exp(-cap))
             if certainty is not None:
                 cost *= float(certainty[image].flatten()[p] * certainty[image].flatten()[q])
             sums[in_pool] += cost
@@ -297,7 +302,8 @@ def loss_by_loop(depth: torch.Tensor, labels: torch.Tensor, settings: RankingSet
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [RankingSettings(), AS_PRINTED, RankingSettings(variable="depth", cap=0.0)])
+@pytest.mark.parametrize("settings", [RankingSettings(), AS_PRINTED, RankingSettings(variable="depth", cap=0.0),
+                                      RankingSettings(signed=True), RankingSettings(signed=True, variable="disp")])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_equals_the_printed_sums(settings, weighted):
     labels = street(batch=2)
@@ -318,6 +324,16 @@ def test_unlike_pairs_are_driven_apart():
     car, wall = downhill[:, 97:99].sum(0), downhill[:, 93:95].sum(0)  # where b and c lie
     assert bool((car < -1e-4).all()) and bool((wall > 1e-4).all())
     assert not downhill[:, :88].any() and not downhill[:, 104:].any()
+
+
+@pytest.mark.parametrize(("signed", "forward"), [(False, False), (True, True)])
+def test_only_signed_pairs_bring_a_thing_forward_that_is_too_far(signed, forward):
+    labels = torch.full((1, 64, 192), BUILDING, dtype=torch.uint8)
+    labels[:, :, 96:] = CAR
+    depth = torch.where(labels == CAR, 11.0, 10.0).double()[:, None].requires_grad_()
+    ranking_loss(depth, labels, seed(), RankingSettings(signed=signed)).backward()
+    downhill = -depth.grad[0, 0]
+    assert bool((downhill[:, 97:99].sum(0) < 0).all()) == bool((downhill[:, 93:95].sum(0) > 0).all()) == forward
 
 
 @pytest.mark.parametrize(("gap", "moves"), [(0.0, False), (0.01, False), (0.05, True), (0.59, True), (0.65, False)])

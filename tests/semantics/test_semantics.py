@@ -497,7 +497,7 @@ def test_label_maps_are_made_once_and_handed_out_with_their_triplets(source, tmp
     assert np.array_equal(packed, segmenter.packed(everything(source)[0].target).numpy())
     again = segment_all(segmenter, [], len(source), tmp_path / "maps.npy")
     assert np.array_equal(again, packed)
-    wrapped = SegmentedSource(source, packed)
+    wrapped = SegmentedSource(source, lambda indices: torch.from_numpy(packed[indices]))
     assert len(wrapped) == len(source) and wrapped.name == source.name
     assert np.array_equal(wrapped.triplet(np.array([3, 1])).semantics.numpy(), packed[[3, 1]])
 

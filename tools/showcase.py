@@ -1,0 +1,113 @@
+"""The depth of the baseline and of the best semantic network side by side, and what masks are worth.
+
+`python -m tools.showcase` draws figures/showcase.png from the showcase networks that come with the package, and
+figures/masks.png from the committed results of the experiment `masks`. `python -m tools.showcase --blind FOLDER` writes
+pairs of unnamed crops for somebody who does not know which is which, and key.json, which does.
+"""
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semdepth_lite.common.storage import write_json
+from semdepth_lite.data.image_files import write_image
+from semdepth_lite.data.sources import StreetSource
+from semdepth_lite.evaluation.prediction import depth_predictor, to_scale
+from semdepth_lite.experiments.results import ROOT, read_results
+from semdepth_lite.experiments.tables import compare
+from semdepth_lite.figures import colorize_depth, image_grid, learning_curve, save
+from semdepth_lite.labels import colorize_labels
+from semdepth_lite.model import Model
+from semdepth_lite.presets import street
+from semdepth_lite.pretrained import load_pretrained
+from semdepth_lite.training.segmenter import with_masks
+from tools.crops import DEPTHS, pick_crops
+
+NETWORKS = ("showcase_baseline", "showcase_semantic")
+SIDE = (128, 160)  # rows and columns of a crop, pixels
+PAIRS = 20         # of the blind test
+# rows of the chart by the name of their results files, from poor masks to perfect ones
+MASKS = ("masks-1-today-*", "masks-2-short-*", "semantics-5-segmenter-*", "semantics-6-labels-*")
+GAINS = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "on thin things",
+         "near_abs_rel": "near side", "fat": "fattening"}
+
+
+def views(models: Sequence[Model], source: StreetSource, count: int
+          ) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[np.ndarray], np.ndarray]]:
+    """Yield the crops that `pick_crops` chooses: image, the segmenter's classes, each model's depth, true depth.
+
+    Args:
+        models: the last one has a segmenter.
+        source: test scenes.
+        count: of crops.
+    """
+    masked = with_masks(source, models[-1])
+    for index, down, along in pick_crops(source, count, SIDE):
+        item = masked.triplet(np.array([index]))
+        depths = [*(to_scale(depth_predictor(model)(item), item.depth) for model in models), item.depth]
+        painted = [colorize_depth(depth[0, 0, down, along].numpy(), DEPTHS) for depth in depths]
+        yield item.target[0, :, down, along], item.semantics[0, 0, down, along], painted[:-1], painted[-1]
+
+
+def draw_showcase(path: Path, count: int = 4, preset: str = "showcase") -> None:
+    """Draw crops of test images: image, classes as the segmenter sees them, baseline, semantic network, truth."""
+    models = [load_pretrained(name, "cpu") for name in NETWORKS]
+    rows = []
+    for image, classes, (plain, semantic), truth in views(models, street("test", preset), count):
+        rows.append([(image, "image"), (colorize_labels(classes).numpy(), "classes, predicted"), (plain, "baseline"),
+                     (semantic, "with semantics"), (truth, "truth")])
+    save(image_grid(rows), path,
+         alt=f"{count} crops of test images, each with the classes that the segmenter sees, the depth by the baseline, "
+             "the depth by the best network with semantics, and the true depth.",
+         caption="Depth before and after semantics; near is bright. The crops with most foreground borders, one a "
+                 "scene.")
+
+
+def draw_masks(path: Path) -> None:
+    """Draw what masks are worth: differences to the baseline over the quality of the masks."""
+    base = [*read_results("baseline-1-learned-*").values()]
+    found: dict[str, list[tuple[float, float]]] = {title: [] for title in GAINS.values()}
+    for pattern in MASKS:
+        runs = [*read_results(pattern).values()]
+        quality = np.mean([run["segmentation"]["miou"] if run["segmentation"] else 1.0 for run in runs])
+        for metric, title in GAINS.items():
+            found[title].append((float(quality), 100 * compare(runs, base, metric).relative))
+    curves = {title: tuple(np.array(points).T) for title, points in found.items()}
+    save(learning_curve(curves, xlabel="mIoU of the masks on test scenes (1: exact)",
+                        ylabel="difference to the baseline in percent"), path,
+         alt="Differences of SSFA to the baseline over the mIoU of its masks. " + "; ".join(
+             f"{title}: " + ", ".join(f"{gain:+.0f} percent at {quality:.2f}" for quality, gain in points)
+             for title, points in found.items()) + ".",
+         caption="The better the masks, the more they are worth: SSFA against the baseline at equal steps.")
+
+
+def write_blind(folder: Path, preset: str = "showcase") -> None:
+    """Write pairs of unnamed crops, a and b in random order, beside their image; key.json names the semantic one."""
+    models, order = [load_pretrained(name, "cpu") for name in NETWORKS], random.Random(0)
+    key = {}
+    for number, (image, _, pair, _) in enumerate(views(models, street("test", preset), PAIRS), start=1):
+        semantic = order.choice("ab")
+        plain = "b" if semantic == "a" else "a"
+        key[f"{number:02d}"] = semantic
+        shown = {"image": (255 * image).round().byte().permute(1, 2, 0).numpy(), plain: pair[0], semantic: pair[1]}
+        for name, picture in shown.items():
+            write_image(folder / f"{number:02d}_{name}.png", np.repeat(np.repeat(picture, 3, 0), 3, 1))
+    write_json(folder.parent / f"{folder.name}_key.json", key)
+
+
+def main(*arguments: str) -> None:
+    """Draw both pictures, or write the pairs of the blind test."""
+    if arguments[:1] == ("--blind",):
+        write_blind(Path(arguments[1]))
+        return
+    draw_showcase(ROOT / "figures" / "showcase.png")
+    draw_masks(ROOT / "figures" / "masks.png")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
