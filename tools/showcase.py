@@ -1,8 +1,8 @@
 """The depth of the baseline and of the best semantic network side by side, and what masks are worth.
 
-`python -m tools.showcase` draws figures/showcase.png from the showcase networks that come with the package, and
+`python -m tools.showcase` draws figures/showcase.png from two networks that come with the package, and
 figures/masks.png from the committed results of the experiment `masks`. `python -m tools.showcase --blind FOLDER` writes
-pairs of unnamed crops for somebody who does not know which is which, and key.json, which does.
+pairs of unnamed crops for somebody who does not know which is which, and FOLDER_key.json, which does.
 """
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from semdepth_lite.data.image_files import write_image
 from semdepth_lite.data.sources import StreetSource
 from semdepth_lite.evaluation.prediction import depth_predictor, to_scale
 from semdepth_lite.experiments.results import ROOT, read_results
+from semdepth_lite.experiments.suites import METHODS
 from semdepth_lite.experiments.tables import compare
 from semdepth_lite.figures import colorize_depth, image_grid, learning_curve, save
 from semdepth_lite.labels import colorize_labels
@@ -28,11 +29,12 @@ from semdepth_lite.pretrained import load_pretrained
 from semdepth_lite.training.segmenter import with_masks
 from tools.crops import DEPTHS, pick_crops
 
-NETWORKS = ("showcase_baseline", "showcase_semantic")
-SIDE = (128, 160)  # rows and columns of a crop, pixels
+NETWORKS, PRESET = ("baseline", "semdepth_segmenter"), "lesson"
+SIDE = (64, 80)    # rows and columns of a crop, pixels
 PAIRS = 20         # of the blind test
-# rows of the chart by the name of their results files, from poor masks to perfect ones
-MASKS = ("masks-1-today-*", "masks-2-short-*", "semantics-5-segmenter-*", "semantics-6-labels-*")
+# rows of the chart, from poor masks to exact ones: their group and name
+MASKS = (("masks", "combined, small masks made"), ("methods", METHODS["semdepth_segmenter"]),
+         ("features-other", "SSFA, exact labels at test"))
 GAINS = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "on thin things",
          "near_abs_rel": "near side", "fat": "fattening"}
 
@@ -54,7 +56,7 @@ def views(models: Sequence[Model], source: StreetSource, count: int
         yield item.target[0, :, down, along], item.semantics[0, 0, down, along], painted[:-1], painted[-1]
 
 
-def draw_showcase(path: Path, count: int = 4, preset: str = "showcase") -> None:
+def draw_showcase(path: Path, count: int = 4, preset: str = PRESET) -> None:
     """Draw crops of test images: image, classes as the segmenter sees them, baseline, semantic network, truth."""
     models = [load_pretrained(name, "cpu") for name in NETWORKS]
     rows = []
@@ -70,23 +72,24 @@ def draw_showcase(path: Path, count: int = 4, preset: str = "showcase") -> None:
 
 def draw_masks(path: Path) -> None:
     """Draw what masks are worth: differences to the baseline over the quality of the masks."""
-    base = [*read_results("baseline-1-learned-*").values()]
+    base = read_results("baseline", "baseline-more")
     found: dict[str, list[tuple[float, float]]] = {title: [] for title in GAINS.values()}
-    for pattern in MASKS:
-        runs = [*read_results(pattern).values()]
-        quality = np.mean([run["segmentation"]["miou"] if run["segmentation"] else 1.0 for run in runs])
+    for group, name in MASKS:
+        runs = [run for run in read_results(group) if run.name == name]
+        quality = np.mean([run.segmentation["miou"] if run.segmentation else 1.0 for run in runs])
         for metric, title in GAINS.items():
             found[title].append((float(quality), 100 * compare(runs, base, metric).relative))
     curves = {title: tuple(np.array(points).T) for title, points in found.items()}
     save(learning_curve(curves, xlabel="mIoU of the masks on test scenes (1: exact)",
                         ylabel="difference to the baseline in percent"), path,
-         alt="Differences of SSFA to the baseline over the mIoU of its masks. " + "; ".join(
+         alt="Differences to the baseline over the mIoU of the masks. " + "; ".join(
              f"{title}: " + ", ".join(f"{gain:+.0f} percent at {quality:.2f}" for quality, gain in points)
              for title, points in found.items()) + ".",
-         caption="The better the masks, the more they are worth: SSFA against the baseline at equal steps.")
+         caption="The better the masks, the more they are worth, at equal steps: masks of depth's own pixels, masks of "
+                 "twice as many, and exact labels, which SSFA alone reads.")
 
 
-def write_blind(folder: Path, preset: str = "showcase") -> None:
+def write_blind(folder: Path, preset: str = PRESET) -> None:
     """Write pairs of unnamed crops, a and b in random order, beside their image; key.json names the semantic one."""
     models, order = [load_pretrained(name, "cpu") for name in NETWORKS], random.Random(0)
     key = {}
