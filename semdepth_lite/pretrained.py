@@ -1,9 +1,8 @@
 """Trained weights that come with the package, in half precision: the lite network of several methods, and a segmenter.
 
 Most are the first seeds of the experiment `variants`, trained no longer than the lessons' networks: longer trainings of
-the baseline were no better on validation scenes. The showcase networks see four times the pixels; the pictures show
-what they make of them. The segmenter's masks are given to depth, see `TrainSettings.masks` and
-`weights.given_segmenter`.
+the baseline were no better on validation scenes. `combined` makes its masks from depth's own pixels. The segmenter of
+twice the pixels gives its masks to the others, see `variants.FromSegmenter` and `weights.given_segmenter`.
 `python -m tools.pretrained` writes NAME.pt and its card NAME.json: settings, the commands that made it, the file's
 hash, what the training cost, and how the rounded weights do on the test scenes.
 """
@@ -20,8 +19,7 @@ from .model import Model
 from .training.settings import TrainSettings
 from .weights import FOLDER, check_state, read_shipped
 
-PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter", "showcase_baseline",
-              "showcase_semantic")
+PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter")
 
 
 def check_name(name: str) -> str:
