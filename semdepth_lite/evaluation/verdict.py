@@ -19,6 +19,7 @@ from ..data.triplet import Triplet
 from ..figures import colorize_depth, image_grid, save
 from ..losses import LossSettings, identity_error, reprojection_error
 from ..model import Model
+from ..training.segmenter import with_masks
 from .baselines import constant_baseline, pixel_median_baseline
 from .prediction import depth_predictor
 from .protocol import Protocol
@@ -130,7 +131,7 @@ def judge(model: Model, trained: Source, kept: Source) -> Verdict:
         trained: Triplets that it was trained on, whose true depth fits the trivial predictors.
         kept: Triplets to judge it on.
     """
-    device = next(model.parameters()).device
+    device, kept = next(model.parameters()).device, with_masks(kept, model)
     model.eval()
     unmoved, warped = [], []
     for batch in batches(kept):
@@ -174,7 +175,7 @@ def path_errors_of(model: Model, kept: Source) -> dict[str, float] | None:
 
 def draw_verdict(model: Model, kept: Source, path: Path) -> None:
     """Draw ten of the frames that were kept back, each above its predicted depth."""
-    chosen = np.linspace(0, len(kept) - 1, min(PICTURED, len(kept))).round().astype(int)
+    chosen, kept = np.linspace(0, len(kept) - 1, min(PICTURED, len(kept))).round().astype(int), with_masks(kept, model)
     images, depths = [], []
     for index in chosen:
         batch = kept.triplet(np.array([index]))

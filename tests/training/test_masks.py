@@ -17,6 +17,7 @@ from semdepth_lite.data.image_files import read_image
 from semdepth_lite.data.own_frames import FrameFolder
 from semdepth_lite.data.sources import NoisyLabels, batches, street_source
 from semdepth_lite.evaluation.prediction import depth_predictor, evaluate_model, label_predictor, predict_image
+from semdepth_lite.evaluation.verdict import Part
 from semdepth_lite.labels import unpack
 from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.semantics import GIVEN, Segmenter, class_probabilities
@@ -98,6 +99,11 @@ def test_a_clip_reads_its_targets_larger_from_its_files(clip):
     small = clip.triplet([1])
     assert small.target.shape == (1, 3, 64, 96)
     torch.testing.assert_close(batch.K[0, 0], 2 * small.K[0, 0] + torch.tensor([0, 0, 0.5]))
+
+
+def test_a_part_of_a_clip_segments_its_own_frames(clip):
+    part = Part(clip, np.array([1]))
+    assert torch.equal(part.targets_at(2).triplet(np.array([0])).target, clip.targets_at(2).triplet([1]).target)
 
 
 def test_a_clip_is_judged_with_the_maps_of_its_full_size_frames(clip):
