@@ -237,7 +237,7 @@ def test_the_segmenter_is_asked_where_no_label_map_is_given(source):
     model = build(VARIANTS["ssfa_segmenter"]).train()
     torch.nn.init.normal_(model.fusion.blocks["0"].scale.weight)
     model.eval()
-    packed = model.segmenter.packed(batch.target)            # built alone, it sees what depth sees
+    packed = model.segmenter.packed_enlarged(batch.target)
     assert torch.equal(model.semantics_of(batch), packed)
     assert torch.equal(model.predict(batch.target).depth, model.predict(batch.target, packed).depth)
     assert not any(p.requires_grad for p in model.segmenter.parameters())
