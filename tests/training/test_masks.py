@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from factories import TinySource
+from PIL import Image
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.runtime import seed_everything
@@ -182,9 +183,10 @@ def test_a_model_judges_with_the_maps_of_larger_images(street, tmp_path):
 def test_a_picture_is_segmented_in_its_own_pixels(street, tmp_path):
     model = Run(street, TINY, tmp_path, "cpu").train(progress=False)
     torch.nn.init.normal_(model.fusion.blocks["0"].shift.weight)
-    image = (255 * street.targets_at(2).triplet([3]).target[0]).round().byte().permute(1, 2, 0).numpy()
+    image = (255 * street.targets_at(2).triplet([3]).target[0]).round().byte().permute(1, 2, 0).numpy().copy()
     whole = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
-    small = F.interpolate(whole, (64, 96), mode="bilinear", align_corners=False, antialias=True)
+    small = Image.fromarray(image).resize((96, 64), Image.Resampling.LANCZOS)
+    small = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None] / 255
     disparity = 1 / model.predict(small, model.segmenter.packed(whole)).depth
     wanted = 1 / F.interpolate(disparity, (128, 192), mode="bilinear", align_corners=False)[0, 0]
     torch.testing.assert_close(predict_image(model, image, 64, 96), wanted)
