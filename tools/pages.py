@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 
 from semdepth_lite.common.storage import write_atomically
-from semdepth_lite.course import glossary
 from semdepth_lite.course.checks import EXERCISES
 from semdepth_lite.course.notebooks import STAMP, load, save_notebook
 from semdepth_lite.experiments.results import (
@@ -32,6 +31,7 @@ from semdepth_lite.experiments.results import (
 )
 from semdepth_lite.experiments.tables import by_row, difference_table, differences, results_table, speed_table
 from semdepth_lite.metrics.registry import METRICS
+from tools import glossary_page
 from tools.exercises import exercise_cells, write_exercises
 
 BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<groups>\S+) \| (?P<metrics>[^>]+?) -->\n)"
@@ -201,7 +201,7 @@ def draw_ablation(path: Path) -> bool:
 def main() -> None:
     """Bring everything that is made up to date, the pages last."""
     write_exercises()
-    glossary.main()
+    glossary_page.main()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = load(path)
         if with_time_line(notebook):
