@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]
+pytestmark = pytest.mark.slow  # a browser and JupyterLab are started, which takes their time whatever is asked
+
 PATIENCE = 240  # seconds for a notebook to run; a fraction is enough unless the machine is busy
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 SETUP = """
@@ -202,7 +204,6 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
     assert page.complaints == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda name: Path(name).stem)
 def test_a_lesson_runs_from_top_to_bottom(lesson, lab, page, screenshots):
     folder, address = lab
