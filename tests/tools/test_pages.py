@@ -1,6 +1,11 @@
 """The pictures that the README's command draws of the methods and of what each variant changes."""
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,3 +50,23 @@ def test_the_overview_is_drawn_with_its_words(tmp_path):
 
 def test_the_committed_drawing_is_there():
     assert (readme.ROOT / "figures" / "overview.png").is_file()
+
+
+@pytest.mark.slow
+def test_all_pages_are_made_by_one_command(tmp_path):
+    """In a copy of the checkout, with two pages spoiled; the drawings have tests of their own."""
+    copy = tmp_path / "checkout"
+    for folder in ("semdepth_lite", "tools", "notebooks", "docs", "figures/results"):
+        shutil.copytree(readme.ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(readme.ROOT / "README.md", copy)
+    for page in ("glossary.md", "for_instructors.md"):
+        text = (copy / "notebooks" / page).read_text(encoding="utf-8")
+        (copy / "notebooks" / page).write_text(text.replace("| `checks.", "| spoiled `checks.").replace("**SEEM**", ""))
+    code = ("from tools import pages\n"
+            "pages.draw_picture = pages.draw_overview = pages.draw_ablation = lambda path: None\npages.main()")
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)},
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for page in ("glossary.md", "for_instructors.md"):
+        made, kept = ((root / "notebooks" / page).read_text(encoding="utf-8") for root in (copy, readme.ROOT))
+        assert made == kept, page
