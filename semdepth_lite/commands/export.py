@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from ..common.contracts import InputError
-from .options import open_model
+from .options import add_code, open_model
 
 
 def add_export(command: argparse.ArgumentParser) -> None:
@@ -16,6 +16,7 @@ def add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--height", type=int, help="image height, pixels (default: the training's)")
     command.add_argument("--width", type=int, help="image width, pixels (default: the training's)")
     command.add_argument("--batch", type=int, help="number of images in a batch (default: any)")
+    add_code(command)
     command.set_defaults(weights=None, device="cpu")
 
 

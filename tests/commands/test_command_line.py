@@ -116,6 +116,19 @@ def test_evaluate_writes_a_report(world, tmp_path, capsys):
     json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
 
 
+def test_export_reaches_the_exporter_with_a_model_of_every_source(world, tmp_path, capsys, monkeypatch):
+    from semdepth_lite.evaluation import export
+
+    asked = []
+    monkeypatch.setattr(export, "export_model", lambda model, *rest: asked.append(rest) or 1e-7)
+    for source, size in ((world / "run", (64, 96)), ("baseline", (64, 192))):
+        status, out, err = call(["export", source, tmp_path / "model.pt2", *QUIET], capsys)
+        assert status == 0, err
+        assert the_one_object(out)["difference"] == 1e-7 and asked.pop() == (tmp_path / "model.pt2", *size, None)
+    status, out, err = call(["export", "nowhere", tmp_path / "model.pt2"], capsys)
+    assert status == 2 and "is neither a run folder nor one of baseline" in err
+
+
 def test_evaluate_says_at_which_size_the_network_ran(world, tmp_path, capsys, monkeypatch):
     """Weights of another size run at the street's own."""
     from semdepth_lite.commands import evaluate as command

@@ -66,6 +66,7 @@ def labeled_batch(indices: np.ndarray) -> Triplet:
     return batch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["multitask", "seem", "ranking", "seedepth", "semdepth"])
 def test_averaged_gradients_are_those_of_the_joined_batch(name, played, monkeypatch):
     """BatchNorm stays as it is, for in training each process normalizes its own share."""

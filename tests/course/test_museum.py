@@ -38,6 +38,7 @@ def test_nothing_is_broken_at_strength_zero(shelf, name):
         assert float(differs.float().mean()) < 0.002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXHIBITS)
 def test_full_strength_does_harm_and_the_remedy_helps(shelf, name):
     values = shelf[name][1.0].values
@@ -93,6 +94,7 @@ def test_threads_are_cited_once():
     assert len(set(cited)) == len(cited) >= 25
 
 
+@pytest.mark.slow
 def test_the_overview_holds_the_numbers(shelf):
     text = museum.overview(shelf)
     assert text.count("\n") == len(EXHIBITS) + 2
@@ -135,6 +137,7 @@ def test_refining_leaves_a_perfect_depth_nearly_alone():
     torch.testing.assert_close(found, start[0, 0], rtol=0.04, atol=0.0)
 
 
+@pytest.mark.slow
 def test_the_collapse_is_named_by_training(shelf):
     assert "collapsed to a constant" in shelf["collapse"][1.0].words
     assert "step" in shelf["collapse"][1.0].words and shelf["collapse"][0.0].words == ""

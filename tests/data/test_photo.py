@@ -81,6 +81,7 @@ def test_depth_of_a_disparity():
     assert depth[0, 0] == pytest.approx(994.978 * 0.193001 / 41.086) and not depth[0, 1:].any()
 
 
+@pytest.mark.slow
 @needs_photo
 def test_nothing_is_downloaded():
     """In a process whose sockets are gone, and without scikit-image's own loaders being imported at all."""

@@ -40,6 +40,7 @@ class Knowing(torch.nn.Module):
         return None
 
 
+@pytest.mark.slow
 def test_the_truth_explains_frames_and_a_wrong_depth_does_not(source):
     good, bad = (judge(Knowing(spoil), source, source) for spoil in (1.0, 0.1))
     assert good.unmoved == bad.unmoved and good.warped < 0.7 * good.unmoved and bad.warped > 1.5 * good.warped
@@ -69,6 +70,7 @@ def test_sentences_name_what_is_no_better_than_nothing():
     assert "no true depth is known" in Verdict(5, True, 0.1, None, None, None).lines()[-1]
 
 
+@pytest.mark.slow
 def test_the_picture_shows_ten_frames(source, tmp_path):
     draw_verdict(Knowing(), source, tmp_path / "verdict.png")
     picture = Image.open(tmp_path / "verdict.png")

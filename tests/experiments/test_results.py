@@ -48,6 +48,7 @@ def test_a_file_that_is_no_result_is_named(folder, text, match):
         read_results("a")
 
 
+@pytest.mark.slow
 def test_committed_results_stand_where_the_suites_place_them():
     place = {trial.file: (trial.name, trial.group, trial.order)
              for name in EXPERIMENTS for trial in find_experiment(name)}
