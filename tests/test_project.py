@@ -62,6 +62,7 @@ def modules() -> list[str]:
     return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
 
 
+@pytest.mark.slow
 def test_import_is_light_and_changes_nothing(tmp_path):
     code = f"""
 import os, random, sys
@@ -197,6 +198,7 @@ def test_examples_run():
         exec(compile(example, "docs/examples.md", "exec"), {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages.find_pages(), ids=lambda page: page.name)
 def test_tables_are_those_of_the_committed_files(page):
     text = page.read_text(encoding="utf-8")

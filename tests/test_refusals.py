@@ -300,6 +300,7 @@ PATHS = [f"{part}.{each.name}" for part in ("branch", "fusion", "ranking")
          for each in fields(getattr(VARIANTS["semdepth"], part))]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.one_of(st.text(max_size=20), st.sampled_from([*PATHS, "seem", "masks"])),
        st.one_of(st.text(max_size=5), st.floats(), st.integers(), st.just("yes"), st.booleans(),

@@ -129,6 +129,7 @@ def test_export_reaches_the_exporter_with_a_model_of_every_source(world, tmp_pat
     assert status == 2 and "is neither a run folder nor one of baseline" in err
 
 
+@pytest.mark.slow
 def test_evaluate_says_at_which_size_the_network_ran(world, tmp_path, capsys, monkeypatch):
     """Weights of another size run at the street's own."""
     from semdepth_lite.commands import evaluate as command

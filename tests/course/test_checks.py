@@ -18,8 +18,7 @@ from semdepth_lite.course.checks.borders import ranking_case
 
 EXERCISES = list(checks.EXERCISES.values())
 # Pairs of faults in `mended_step` are many, and each takes steps of training; the single faults are the fast tests.
-MISTAKES = [pytest.param(exercise, mistake, marks=[pytest.mark.slow] if mistake.name.count("left:") and "," in mistake.name
-                         else [])
+MISTAKES = [pytest.param(exercise, mistake, marks=[pytest.mark.slow] if re.match("left: .*,", mistake.name) else [])
             for exercise in EXERCISES for mistake in exercise.mistakes]
 SEEDS = (3, 20, 1001)
 

@@ -93,6 +93,7 @@ def test_gradients_are_those_of_one_process_with_the_joined_batch(together, tmp_
     assert len(losses) == 3
 
 
+@pytest.mark.slow
 def test_the_log_and_the_checkpoint_are_written_once(together):
     folder = together / "run"
     assert [row["step"] for row in read_log(folder / "log.jsonl")] == [1, 2, 3]
