@@ -293,6 +293,7 @@ class DepthDecoder(nn.Module):
         self.channels = channels
         if settings.lite:
             for head in self.decoder[2 * self.LEVELS:]:
+                assert isinstance(head, PaddedConv)
                 nn.init.constant_(head.conv.bias, -2.0)
 
     def level(self, level: int, x: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:

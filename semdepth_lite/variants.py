@@ -316,7 +316,7 @@ def _read(setting: str, value: Value, default: Value) -> Value:
             return {True: True, False: False, "yes": True, "no": False}[value]
         if isinstance(default, tuple):
             parts = value.split(",") if isinstance(value, str) else value
-            return tuple(int(part) for part in parts if part != "")
+            return tuple(int(part) for part in parts if part != "")  # pyright: ignore[reportGeneralTypeIssues]
         found = type(default)(value)
         if isinstance(value, float) and found != value:
             raise ValueError

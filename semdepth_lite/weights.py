@@ -199,7 +199,7 @@ def imagenet_state(name: str, path: Path | None = None) -> dict[str, torch.Tenso
     from torchvision.models import get_model_weights
 
     try:
-        return dict(get_model_weights(name).IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True))
+        return dict(get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:
         raise InputError(f"the ImageNet weights of {name} cannot be fetched ({error}); name a file of them.") from error
 

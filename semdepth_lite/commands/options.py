@@ -75,7 +75,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str:
         shown = action.default not in (None, False)
-        return super()._get_help_string(action) if shown else action.help or ""
+        return (super()._get_help_string(action) if shown else action.help) or ""
 
 
 class Parser(argparse.ArgumentParser):

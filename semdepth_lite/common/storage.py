@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .contracts import InputError
 from .small_files import read_json, read_log
@@ -138,7 +139,7 @@ def fingerprint(*things: object) -> str:
     """
     digest = hashlib.sha256()
 
-    def plain(value: object) -> object:
+    def plain(value: Any) -> object:
         if hasattr(value, "detach"):
             value = value.detach().cpu().numpy()
         if hasattr(value, "tobytes") and hasattr(value, "dtype"):

@@ -195,7 +195,7 @@ def resize_foreground(depth: torch.Tensor, foreground: torch.Tensor, pixels: int
     for item, mask in zip(changed[:, 0], foreground.numpy() if pixels > 0 else (~foreground).numpy()):
         if not mask.any():
             continue
-        distance, (row, column) = distance_transform_edt(~mask, return_indices=True)
+        distance, (row, column) = distance_transform_edt(~mask, return_indices=True)  # pyright: ignore[reportGeneralTypeIssues]
         joins = torch.from_numpy((distance > 0) & (distance <= abs(pixels)))
         item[joins] = item[torch.from_numpy(row), torch.from_numpy(column)][joins]
     return changed

@@ -122,6 +122,7 @@ class Guess:
     def _judged(self, predicted: str | float, outcome: str | float) -> str:
         if self.choices:
             return " As you predicted." if predicted == outcome else " Not as you predicted."
+        predicted, outcome = float(predicted), float(outcome)
         if predicted * outcome > 0:
             ratio = max(predicted / outcome, outcome / predicted)
             return " Well estimated." if ratio < CLOSE else f" A factor of {ratio:.1f} lies between them."

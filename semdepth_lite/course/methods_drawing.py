@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..figures.style import new_figure, styled
-from ..variants import VARIANTS
+from ..variants import SSFA, VARIANTS
 from .drawings import CLASSES, DEPTH, ENCODER, FUSION, IMAGE, INFERRED, INK, LOSS, arrow, box
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def _seedepth(axis: Axes) -> None:
 
 def _semdepth(axis: Axes) -> None:
     _trunk(axis)
-    for level in VARIANTS["semdepth"].fusion.levels:
+    fusion = VARIANTS["semdepth"].fusion
+    assert isinstance(fusion, SSFA)
+    for level in fusion.levels:
         _fuse(axis, level, "SSFA", inferred=True)
         if level:
             arrow(axis, (LEVELS[level] + 0.91, MIDDLE), (LEVELS[level] + 0.59, MIDDLE))

@@ -108,10 +108,10 @@ def parameter_literals(notebook) -> dict[str, object]:
     values = {}
     for statement in ast.parse(cells[0].source).body:
         try:
-            if not isinstance(statement, ast.Assign):
+            if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
                 raise ValueError
             values[statement.targets[0].id] = ast.literal_eval(statement.value)
-        except (ValueError, AttributeError):
+        except ValueError:
             raise InputError(f"The parameters cell holds {ast.unparse(statement)!r}, expected NAME = LITERAL; derive "
                              "values in the next cell, or papermill cannot change them.") from None
     return values
@@ -211,4 +211,4 @@ def _files_read(source: str) -> Iterator[Path]:
             if not (node.args and all(isinstance(name, ast.Constant) for name in node.args)):
                 raise InputError(f"{ast.unparse(node)!r} reads results whose name is not a literal; write the name "
                                  "out, so that stale outputs are noticed.")
-            yield from finder(*(name.value for name in node.args))
+            yield from finder(*(name.value for name in node.args if isinstance(name, ast.Constant)))

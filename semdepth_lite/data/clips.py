@@ -132,7 +132,7 @@ class ClipSource:
         """Return the image file of a target."""
         return self.frames.files[self.targets[index]]
 
-    def triplet(self, indices: Sequence[int]) -> Triplet:
+    def triplet(self, indices: np.ndarray | Sequence[int]) -> Triplet:
         """Return the targets at `indices` with their neighbors, as a batch.
 
         Raises:

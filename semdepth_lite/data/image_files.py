@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from ..common.contracts import MAX_PIXELS, InputError
@@ -120,13 +120,13 @@ def _decode(image: Image.Image, path: Path) -> np.ndarray:
         raise InputError(f"{path} is damaged ({error}); replace the file.") from error
 
 
-def _raw_mode(image: Image.Image) -> str:
+def _raw_mode(image: ImageFile.ImageFile) -> str:
     """Return how the pixels are stored, such as `L;4`."""
     args = image.tile[0][3] if image.tile else image.mode
     return str(args if isinstance(args, str) else args[0] if args else image.mode)
 
 
-def _bits(image: Image.Image) -> int:
+def _bits(image: ImageFile.ImageFile) -> int:
     """Return the bits of each channel as stored; Pillow cuts 16-bit color to 8 without a word."""
     return 16 if image.mode.startswith("I") or any("16" in str(tile[3]) for tile in image.tile) else 8
 
@@ -217,7 +217,7 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
         return image
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         shown = image.convert("RGBA")
-        if shown.getchannel("A").getextrema()[0] < 255:
+        if np.asarray(shown.getchannel("A")).min() < 255:
             raise InputError(f"{path} has transparent pixels, whose color is unknown; flatten the image.")
         what, shown = "an alpha channel, which is opaque and dropped", shown.convert("RGB")
     else:

@@ -130,7 +130,7 @@ def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path
     else:
         try:
             with redirect_stdout(sys.stderr):  # torch announces a download where only the result belongs
-                state = get_model_weights(name).COCO_WITH_VOC_LABELS_V1.get_state_dict(progress=False, check_hash=True)
+                state = get_model_weights(name)["COCO_WITH_VOC_LABELS_V1"].get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError) as error:
             raise InputError(f"the weights of {name} cannot be fetched ({error}); name a file of them.") from error
     table = torch.from_numpy(label_table("voc"))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,9 +30,11 @@ class Source(Protocol):
 
     def __len__(self) -> int:
         """Count the triplets."""
+        ...
 
     def triplet(self, indices: np.ndarray) -> Triplet:
         """Load the triplets at these positions as one batch."""
+        ...
 
     def targets_at(self, scale: int) -> Source:
         """Return the targets alone, `scale` times as high and as wide, with their labels: what a segmenter sees."""
@@ -105,7 +107,13 @@ class StreetSource:
 
 
 class Wrapped:
-    """A source that hands out another one's triplets with something changed."""
+    """A source that hands out another one's triplets with something changed; what it lacks is the other's."""
+
+    name: str
+    height: int
+    width: int
+    has_labels: bool
+    has_depth: bool
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -180,7 +188,8 @@ def street_source(split: str, scenes: int, height: int = 96, width: int = 320, c
     return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress), cache)
 
 
-def prefetch(source, batches: Iterable[Sequence[int]], workers: int = 2) -> Iterator[Triplet]:
+def prefetch(source, batches: Iterable[Sequence[int]], workers: int = 2
+             ) -> Generator[Triplet, None, None]:
     """Yield `source.triplet(batch)` for each batch in order, read ahead by threads.
 
     Threads suffice: decoding, resizing and reading leave Python's lock to others. At most `workers` + 1 batches wait.

@@ -26,6 +26,8 @@ class StereoSource(Wrapped):
     Where the neighbors in time have no known motion, T_source_target holds nan for them.
     """
 
+    source: ClipSource
+
     def __init__(self, source: ClipSource, other: ClipSource, rows: Sequence[int], T_other_camera: np.ndarray) -> None:
         """Join two cameras.
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +55,8 @@ class LinearProbe:
         Raises:
             InputError: if a batch has no labels.
         """
-        products = sums = counts = 0
+        products = sums = 0
+        counts: Any = 0
         for batch in batches:
             x, labels = self._samples(batch)
             of_class = [x[labels == c] for c in range(NUM_CLASSES)]
@@ -70,6 +72,7 @@ class LinearProbe:
 
     def iou(self, batches: Iterable[Triplet]) -> torch.Tensor:
         """Return the intersection over union of each class (N,) on the probed cells; nan where the class is absent."""
+        assert self.weight is not None, "fit comes before iou"
         total = torch.zeros(NUM_CLASSES, NUM_CLASSES, dtype=torch.int64)
         for batch in batches:
             x, labels = self._samples(batch)

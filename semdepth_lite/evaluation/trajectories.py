@@ -57,7 +57,7 @@ def find_paths(source: Source) -> list[list[int]]:
     Raises:
         InputError: if the source was opened without neighbors.
     """
-    targets = np.asarray(source.targets)
+    targets = np.asarray(source.targets)  # pyright: ignore[reportAttributeAccessIssue]
     neighbors = np.asarray(getattr(source, "neighbors", np.stack((targets - 1, targets + 1), 1)))
     if neighbors.shape[1] != 2:
         raise InputError(f"{source.name} was opened without neighbors, so no camera moves; open it with them.")

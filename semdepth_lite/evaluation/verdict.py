@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,8 @@ FITTED = 200    # depth maps of the training that the trivial predictors are fit
 
 class Part(Wrapped):
     """Some of a source's triplets."""
+
+    source: Any  # a source that also knows the positions of its targets
 
     def __init__(self, source: Source, indices: np.ndarray) -> None:
         """Choose triplets.
@@ -154,7 +157,7 @@ def depth_errors_of(model: Model, trained: Source, kept: Source) -> dict[str, fl
 
     def depths() -> Iterator[torch.Tensor]:
         chosen = np.linspace(0, len(trained) - 1, min(FITTED, len(trained))).round().astype(int)
-        return (trained.triplet(chosen[i:i + 8]).depth for i in range(0, len(chosen), 8))
+        return (trained.triplet(chosen[i:i + 8]).require("depth") for i in range(0, len(chosen), 8))
 
     predictors = {"network": depth_predictor(model), "constant": constant_baseline(depths()),
                   "pixel median": pixel_median_baseline(depths())}

@@ -62,7 +62,7 @@ def is_done(trial: Trial, results: Path) -> bool:
     if (result.preset, result.split, result.settings is None) != (trial.preset, trial.split, trial.settings is None):
         return False
     # a setting that was added since had its default then
-    return trial.settings is None or asdict(trial.settings) == {**asdict(TrainSettings()), **result.settings}
+    return trial.settings is None or asdict(trial.settings) == {**asdict(TrainSettings()), **(result.settings or {})}
 
 
 def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> Result:
@@ -98,7 +98,7 @@ def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> R
     return result
 
 
-def segmentation_scores(model: Model, judged: StreetSource) -> dict[str, float] | None:
+def segmentation_scores(model: Model, judged: StreetSource) -> dict[str, float | None] | None:
     """Judge the classes that a model predicts on its way to depth; None if it predicts none."""
     predict = label_predictor(model)
     branch = model.variant.branch

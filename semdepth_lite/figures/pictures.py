@@ -83,7 +83,7 @@ def stored(path: Path) -> Picture:
 
     if not Path(path).is_file():
         raise InputError(f"there is no picture {Path(path).name}; run the command that draws it.")
-    words = Image.open(path).text
+    words = Image.open(path).text  # pyright: ignore[reportAttributeAccessIssue]
     if not {"Title", "Description"} <= set(words):
         raise InputError(f"{Path(path).name} keeps no alternative text; draw it again with `figures.save`.")
     return Picture(Path(path).read_bytes(), words["Description"], words["Title"])

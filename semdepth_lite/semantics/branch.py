@@ -54,7 +54,7 @@ class SemanticDecoder(nn.Module):
 
     def start_at(self, logits: torch.Tensor) -> None:
         """Set the head's bias to these logits (outputs,), see `prior_logits`."""
-        bias = self.head.bias if self.lite else self.head.conv.bias
+        bias = self.head.bias if isinstance(self.head, nn.Conv2d) else self.head.conv.bias
         bias.data.copy_(logits.repeat(len(bias) // len(logits)))
 
     def forward(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:

@@ -27,6 +27,7 @@ class Guidance:
 
         SPADE resizes its labels by the nearest pixel [code: SPADE]; the mean keeps poles that fall between samples.
         """
+        assert self.probabilities is not None, "modulation reads a label map"
         if level == 0:
             return self.probabilities
         if level not in self._reduced:

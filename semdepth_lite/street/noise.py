@@ -25,7 +25,7 @@ def _lattice(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
 def _build_mips(seed: int, octaves: tuple[int, ...], slope: float) -> tuple[np.ndarray, np.ndarray]:
     """Return all levels of a tile of value noise with these cells a side, flat, and the offset of each level."""
     rng = np.random.default_rng(seed)
-    tile = sum(_lattice(rng, SIZE, cells) * (cells / octaves[0]) ** -slope for cells in octaves)
+    tile = np.asarray(sum(_lattice(rng, SIZE, cells) * (cells / octaves[0]) ** -slope for cells in octaves))
     tile = (tile - tile.mean()) / tile.std()
     parts, offsets = [], []
     for _ in range(LEVELS):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .scene import Scene
 from .things import Things
 
 
@@ -18,7 +19,7 @@ class Samples:
     normal: np.ndarray  # (3, n) world, unit; a material may bend it for the lighting
     foot: np.ndarray  # (n,) width of a pixel at that depth, m
     graze: np.ndarray  # (n,) how much longer a pixel is along the slanted direction
-    scene: object
+    scene: Scene
     albedo: np.ndarray | None = None  # (3, n) linear RGB
     gloss: np.ndarray | None = None  # (n,) mirror share at normal incidence
     glow: np.ndarray | None = None  # (3, n) light given off

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from typing import Any
 
 from ..common.runtime import interrupt_between_steps
 
@@ -10,7 +11,7 @@ SAVE_SECONDS = 600.0  # a checkpoint is never older than this, however slow the 
 
 
 def paced(done: int, total: int, save: Callable[[], None], title: str, save_every: int, progress: bool = True,
-          interruptible: bool = True, save_seconds: float = SAVE_SECONDS) -> Iterator[tuple[int, object]]:
+          interruptible: bool = True, save_seconds: float = SAVE_SECONDS) -> Generator[tuple[int, Any], None, None]:
     """Yield the number of each step that is left, with the progress bar, and save when it is time.
 
     Ctrl-C and SIGTERM wait for the end of a step, and a checkpoint is written before they end the training. Close the

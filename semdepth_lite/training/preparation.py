@@ -58,7 +58,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
         counts = count_classes(some_triplets(larger))
         pretrain_segmenter(model.segmenter, lambda step: batch_of(larger, step), steps, counts, checkpoint,
                            progress=progress)
-    if fresh and model.variant.masks.share_encoder:
+    if fresh and getattr(model.variant.masks, "share_encoder", False):
         model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
     if folder is None:
         return with_masks(source, model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -272,7 +272,7 @@ class Run:
         self.step += 1
         return terms, prediction
 
-    def batches(self, workers: int = 0) -> Iterator[Triplet]:
+    def batches(self, workers: int = 0) -> Generator[Triplet, None, None]:
         """Yield the batches of the steps that are left, read ahead by threads; they are the same with any number."""
         self.prepare()
         steps = range(self.step, self.settings.steps)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -329,7 +330,7 @@ def two_steps(answer: Callable) -> Callable:
 def _step(view="target", zero=True, back=1.0, move=True, levels=2, join=2, late=False, returns=True) -> Callable:
     """Build a step with one thing changed."""
     def wrong(network, optimizer, pyramid, loss_of):
-        def loss_now():
+        def loss_now() -> Any:
             disps = network(getattr(pyramid[0], view))
             return sum(loss_of(*each) for each in list(zip(disps, pyramid))[:levels]) / join
         loss = loss_now()

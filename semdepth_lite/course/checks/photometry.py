@@ -116,7 +116,8 @@ def _steps(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _smooth(disp: torch.Tensor, image: torch.Tensor, step=torch.abs, weight=None, join=torch.mean) -> torch.Tensor:
     """Compute the loss with one thing changed: the step of disparity, the weight of the image, or the average."""
     weight = weight or (lambda d: torch.exp(-d.abs().mean(1, keepdim=True)))
-    return sum(join(step(d) * weight(i)) for d, i in zip(_steps(disp), _steps(image)))
+    x, y = (join(step(d) * weight(i)) for d, i in zip(_steps(disp), _steps(image)))
+    return x + y
 
 
 SMOOTHNESS = Exercise(

@@ -32,7 +32,7 @@ class AttentionExplorer(PixelExplorer):
 
     def __init__(self, model: Model, batch: Triplet, marked: Mapping[str, tuple[int, int]] | None = None) -> None:
         self.model, self.batch = model.eval(), batch
-        levels = model.variant.fusion.levels if model.variant.fusion else ()
+        levels = getattr(model.variant.fusion, "levels", ())
         fused = [level for level in ATTENTION_LEVELS if level in levels]
         self.levels = fused or [ATTENTION_LEVELS[0]]
         super().__init__(batch, marked, {})

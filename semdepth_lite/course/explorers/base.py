@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...common.contracts import InputError
 from ...figures import Picture, picture
@@ -58,9 +58,9 @@ class Explorer(ABC):
     title: ClassVar[str]  # a few words
     alt: ClassVar[str]  # what the picture shows, for a reader who does not see it
     caption: ClassVar[str]  # what to take from it
-    moment: ClassVar[dict[str, object]] = {}  # the setting of the twin, where it is not the first one
+    moment: dict[str, object] = {}  # the setting of the twin, where it is not the first one
 
-    def __init__(self, controls: dict[str, object]) -> None:
+    def __init__(self, controls: dict[str, Any]) -> None:
         from ipywidgets import HTML, Box, Image, Layout, VBox
 
         self.controls = controls

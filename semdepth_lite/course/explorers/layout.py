@@ -69,10 +69,11 @@ def _pixels(canvas) -> np.ndarray:
 
 def _all_inside(figure: Figure) -> bool:
     """Tell whether titles, axis names and legends of a drawn figure lie inside it."""
-    renderer = figure.canvas.get_renderer()
+    renderer = figure.canvas.get_renderer()  # pyright: ignore[reportAttributeAccessIssue]
     words = [*figure.legends]
     for axis in figure.axes:
-        words += [axis.title, axis._left_title, axis.xaxis.label, axis.yaxis.label, axis.get_legend()]
+        left = axis._left_title  # pyright: ignore[reportAttributeAccessIssue]
+        words += [axis.title, left, axis.xaxis.label, axis.yaxis.label, axis.get_legend()]
     frame = figure.bbox
     for word in words:
         if word is None or not word.get_visible() or getattr(word, "get_text", lambda: "legend")() == "":

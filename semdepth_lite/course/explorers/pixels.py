@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -58,7 +59,7 @@ class PixelExplorer(Explorer):
     """
 
     def __init__(self, batch: Triplet, marked: Mapping[str, tuple[int, int]] | None,
-                 controls: dict[str, object]) -> None:
+                 controls: dict[str, Any]) -> None:
         self.marked = dict(marked or marked_pixels(batch))
         height, width = batch.target.shape[-2:]
         for name, (u, v) in self.marked.items():

@@ -1,6 +1,8 @@
 """Explorers of one warp: a motion found by hand, the scale that nobody can see, and wrong intrinsics."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -44,7 +46,7 @@ class _OneWarp(Explorer):
         source: which neighbor is warped: 0 the previous frame, 1 the next.
     """
 
-    def __init__(self, batch: Triplet, controls: dict[str, object], source: int) -> None:
+    def __init__(self, batch: Triplet, controls: dict[str, Any], source: int) -> None:
         self.batch, self.name = single(batch), ("previous", "next")[source]
         self.target, self.view, self.K = batch.target, batch.sources[:, source], batch.K
         self.depth, self.motion = far_sky(batch.depth), batch.T_source_target[:, source]

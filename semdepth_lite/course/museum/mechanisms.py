@@ -217,7 +217,7 @@ def texture_copy(world: World, strength: float) -> Failure:
     """Turn the camera's motion by up to a degree; the remedy aligns the motion on the images again."""
     batch = world.batch
     turn = rigid_transform(torch.deg2rad(strength * torch.tensor([[0.7, 0.7, 0.0]])), torch.zeros(1, 3))
-    wrong = replace(batch, T_source_target=turn[:, None] @ batch.T_source_target)
+    wrong = replace(batch, T_source_target=turn[:, None] @ batch.require("T_source_target"))
     gray, others = batch.target.mean(1, keepdim=True), batch.sources.mean(2, keepdim=True)
     start = far_sky(batch.depth).clamp(max=90)
     aligned = replace(batch, T_source_target=align_motion(wrong.T_source_target, start, gray, others, batch.K, 4))

@@ -119,6 +119,7 @@ class KittiRaw(ClipSource):
             return self.root / item.folder / "velodyne_points" / "data" / f"{item.frame:010d}.bin"
         drive = item.folder.split("/")[1]
         tail = Path(drive) / "proj_depth" / "groundtruth" / f"image_0{item.camera}" / f"{item.frame:010d}.png"
+        assert self.improved_root is not None, "improved depth lies in a folder of its own"
         paths = [self.improved_root / part / tail for part in ("", "train", "val")]
         return next((path for path in paths if path.is_file()), paths[0])
 
