@@ -42,7 +42,7 @@ class Prediction:
         depth: (B, 1, H, W), known up to one scale per image.
         T_source_target: (B, S, 4, 4) motion, on the same scale; None where it was not asked for.
         semantic_logits: (B, N, H, W) of the semantic branch, see `predicted_labels`; None without a branch.
-        probabilities: (B, N, H, W) of the classes, as depth was told them, without gradient; None where it was not.
+        probabilities: (B, N, H, W) of the classes that depth was given, without gradient; None where it was given none.
         points: (B, N) flat indices row * W + column where SEEM enhanced depth; None without it.
     """
 

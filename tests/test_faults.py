@@ -50,13 +50,13 @@ def run(tmp_path) -> Path:
     return tmp_path / "run"
 
 
-def told(arguments: list, capsys) -> tuple[int, str]:
+def refused(arguments: list, capsys) -> tuple[int, str]:
     """Status and the sentence of a command."""
     capsys.readouterr()
     status = main([*map(str, arguments), "--quiet", "--device", "cpu"])
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.count("\n") == 1 and "Traceback" not in said.err
-    return status, said.err
+    sentence = capsys.readouterr()
+    assert sentence.out == "" and sentence.err.count("\n") == 1 and "Traceback" not in sentence.err
+    return status, sentence.err
 
 
 def left_in(folder: Path) -> list[str]:
@@ -65,8 +65,8 @@ def left_in(folder: Path) -> list[str]:
 
 def test_a_full_disk_ends_a_prediction_with_whole_files_alone(clip, run, tmp_path, capsys):
     with files_end_at(2000):
-        status, said = told(["predict", clip, "--run", run, "--output", tmp_path / "out"], capsys)
-    assert status == 2 and "File too large" in said and left_in(tmp_path / "out") == []
+        status, sentence = refused(["predict", clip, "--run", run, "--output", tmp_path / "out"], capsys)
+    assert status == 2 and "File too large" in sentence and left_in(tmp_path / "out") == []
 
 
 def test_a_full_disk_ends_a_rendering(tmp_path):
@@ -95,9 +95,9 @@ def test_a_full_disk_ends_a_training_that_goes_on_later(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(place, clip, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("a file")
-    status, said = told(["train", place, "--data", f"frames:{clip}", "--intrinsics", "fov 80", "--height", 64,
+    status, sentence = refused(["train", place, "--data", f"frames:{clip}", "--intrinsics", "fov 80", "--height", 64,
                          "--width", 96], capsys)
-    assert status == 2 and place.split("/")[-2] in said
+    assert status == 2 and place.split("/")[-2] in sentence
     assert (tmp_path / "file").read_text() == "a file"
 
 

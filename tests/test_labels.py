@@ -1,4 +1,4 @@
-"""Floors 0 and 1: the shape contract, atomic writing, devices, classes, borders and dilation."""
+"""What everything stands on: the shape contract, atomic writing, devices, classes, borders and dilation."""
 from __future__ import annotations
 
 import random
@@ -30,9 +30,9 @@ def test_a_contract_returns_the_sizes_of_its_letters(shape):
     ((2, 3, 4), "BCHW", {}), ((2, 3, 4, 5), "B1HW", {}), ((2, 3, 4, 5), "BCHW", {"H": 5}), ((4, 5), "BB", {}),
     ((), "B", {})])
 def test_a_broken_contract_names_value_and_expectation(shape, contract, sizes):
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         check_sizes(torch.empty(shape), "depth", contract, **sizes)
-    text = str(told.value)
+    text = str(caught.value)
     assert text.startswith(f"depth has shape {shape}, expected {'x'.join(contract)}") and text.endswith(".")
     assert all(f"{letter}={size}" in text for letter, size in sizes.items())
 
@@ -57,9 +57,9 @@ def test_auto_finds_a_device_and_an_unknown_one_is_refused_in_one_line():
     assert pick_device("cpu").type == "cpu"
     assert torch.empty(1, device=pick_device("auto")).numel() == 1
     for name in ("abacus", "cuda:99"):
-        with pytest.raises(InputError, match="--device cpu") as told:
+        with pytest.raises(InputError, match="--device cpu") as caught:
             pick_device(name)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_seed_repeats_all_three_generators():

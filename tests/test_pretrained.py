@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import semdepth_lite
-from semdepth_lite import pretrained as room
+from semdepth_lite import pretrained as networks
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import demos
 from semdepth_lite.data.sources import triplet_of
@@ -90,7 +90,7 @@ def test_a_lesson_takes_weights_or_trains_its_own(tiny, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_what_comes_with_the_package_fits_its_card(name):
-    path, card = room.FOLDER / f"{name}.pt", pretrained_card(name)
+    path, card = networks.FOLDER / f"{name}.pt", pretrained_card(name)
     assert path.stat().st_size < 8 * 2**20
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
     assert card["settings"] == asdict(training_of(name).settings)
@@ -104,7 +104,7 @@ def test_it_sees_more_than_a_constant_on_a_street_it_never_saw(name):
     height, width = (pretrained_card(name)[side] for side in ("height", "width"))
     triplets = [triplet_of([render_frame(seed, frame, height, width) for frame in range(3)])
                 for seed in (900_001, 900_002)]
-    told = constant_baseline([torch.cat([item.depth for item in triplets])])
+    constant = constant_baseline([torch.cat([item.depth for item in triplets])])
     errors, trivial = (np.mean([evaluate(predict, [item]).means["abs_rel"] for item in triplets])
-                       for predict in (depth_predictor(load_pretrained(name, "cpu")), told))
+                       for predict in (depth_predictor(load_pretrained(name, "cpu")), constant))
     assert errors < 0.6 * trivial

@@ -63,7 +63,7 @@ def refuses_or_returns(call):
         return None
 
 
-# Doors and what they refuse
+# Public functions and what they refuse
 
 flat, image = torch.ones(1, 1, 4, 6), torch.rand(1, 3, 4, 6)
 K, T = camera.intrinsics(6.0, 6.0, 2.5, 2.0)[None], torch.eye(4)[None]

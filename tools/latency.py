@@ -47,11 +47,11 @@ def measure(explorer) -> list[tuple[float, float]]:
 
 def main(chosen: list[str]) -> None:
     """Print a row for each explorer."""
-    room: dict = {}
-    exec(SETUP, room)
+    names: dict = {}
+    exec(SETUP, names)
     print(f"{'explorer':<12} {'wall median':>12} {'wall max':>9} {'cpu median':>11} {'cpu max':>8}")
     for name in chosen or SHOWN:
-        answers = measure(eval(SHOWN[name], room))
+        answers = measure(eval(SHOWN[name], names))
         wall, cpu = (sorted(answer[kind] for answer in answers) for kind in (0, 1))
         middle = len(answers) // 2
         print(f"{name:<12} {wall[middle]:12.2f} {wall[-1]:9.2f} {cpu[middle]:11.2f} {cpu[-1]:8.2f}"

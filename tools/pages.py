@@ -171,7 +171,7 @@ def draw_overview(path: Path) -> None:
          alt="Two diagrams. In SEEDepth a shared encoder feeds a semantic and a depth decoder of five levels; "
              "attention joins them at levels 4 to 2, concatenation at 1 and 0, and SEEM enhances points at semantic "
              "edges, with features of the encoder and both decoders, before the last convolution. In SemDepth SSFA "
-             "joins them at levels 2 to 0, told by a map of all classes, and a ranking loss compares depth with "
+             "joins them at levels 2 to 0, steered by a map of all classes, and a ranking loss compares depth with "
              "labels; snapping is added by us.",
          caption="Both methods, drawn after the authors' overview figures; what is inside a dashed box is our "
                  "reconstruction.")

@@ -1,4 +1,4 @@
-"""Shape contract, bad input, seeds, devices, files written whole, Ctrl-C: what every room needs.
+"""Shape contract, bad input, seeds, devices, files written whole, Ctrl-C: what every folder needs.
 
 Fixed letters in shape contracts: B batch, C channels, H height, W width, N points, S source frames.
 """
@@ -14,11 +14,11 @@ MAX_PIXELS = 2**26  # of one image: more than any camera, less than would fill t
 
 
 class InputError(ValueError):
-    """Bad input, told in one sentence: the value, what was expected, what to do."""
+    """Invalid input; the message names the value, what was expected and how to fix it."""
 
 
 class RunFailed(RuntimeError):
-    """Something broke that no other input would have prevented, told in one sentence with what to try."""
+    """Something broke that no other input would have prevented; the message is one sentence with what to try."""
 
 
 def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> dict[str, int]:

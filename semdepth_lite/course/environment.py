@@ -1,6 +1,6 @@
 """A look at the machine before the first lesson, and the start of every lesson.
 
-Notable: this file is the first thing that a lesson imports. Threads that wait for work are told to sleep before torch
+Notable: this file is the first thing that a lesson imports. Threads that wait for work are set to sleep before torch
 is loaded; two notebooks side by side would otherwise take each other's processor.
 """
 from __future__ import annotations
@@ -77,6 +77,6 @@ def check_environment(need_gib: float = 2.0) -> list[str]:
                      + ("" if memory >= need_gib else f": close other programs, {need_gib:g} GiB are needed"))
     free = shutil.disk_usage(".").free / 2**30
     lines.append(f"{'OK ' if free >= need_gib else 'FIX'}  {free:.1f} GiB of free disk"
-                 + ("" if free >= need_gib else f": make room, {need_gib:g} GiB are needed for rendered street"))
+                 + ("" if free >= need_gib else f": free some space, {need_gib:g} GiB are needed for rendered street"))
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return [*lines, f"OK   GPU: {gpu}" if gpu else "OK   no CUDA GPU; the lessons do not need one"]

@@ -180,9 +180,9 @@ def find_function(path: str) -> object:
     Raises:
         InputError: if there is no such thing.
     """
-    room, *names = path.split(".")
+    module, *names = path.split(".")
     try:
-        found = import_module(f"semdepth_lite.{room}")
+        found = import_module(f"semdepth_lite.{module}")
         for name in names:
             found = getattr(found, name)
     except (ImportError, AttributeError) as error:

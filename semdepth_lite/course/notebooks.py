@@ -26,7 +26,7 @@ WARNED = re.compile(r"Traceback \(most recent call last\)")
 
 
 class NotebookFailure(RunFailed):
-    """A notebook raised, or one of its widgets did; told in one sentence with the place of the executed copy."""
+    """A notebook raised, or one of its widgets did; the message names the place of the executed copy."""
 
 
 def run_notebook(path: str | Path, output: str | Path, parameters: Mapping[str, object] | None = None,
@@ -184,13 +184,13 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
 
 def stored_errors(notebook) -> list[str]:
     """Find errors in a notebook's outputs and in the state of its widgets, whose errors stop nothing."""
-    outputs, told = [output for cell in notebook.cells for output in cell.get("outputs", ())], []
+    outputs, alerts = [output for cell in notebook.cells for output in cell.get("outputs", ())], []
     for state in notebook.metadata.get("widgets", {}).values():
         for model in state.get("state", {}).values():
             outputs.extend(model.get("state", {}).get("outputs", ()))
-            told += ALERT.findall(str(model.get("state", {}).get("value", "")))
+            alerts += ALERT.findall(str(model.get("state", {}).get("value", "")))
     errors = [f"{output.get('ename')}: {output.get('evalue')}" for output in outputs
-              if output.get("output_type") == "error"] + [re.sub("<[^>]+>", "", alert) for alert in told]
+              if output.get("output_type") == "error"] + [re.sub("<[^>]+>", "", alert) for alert in alerts]
     texts = ("".join(output.get("text", "")) for output in outputs if output.get("output_type") == "stream")
     return errors + [text.strip().splitlines()[-1] for text in texts if WARNED.search(text)]
 

@@ -269,7 +269,7 @@ def to_picture(image: torch.Tensor) -> Image.Image:
 def draw_motion(pair: Pair, ends: np.ndarray, marked: np.ndarray | None = None) -> np.ndarray:
     """Draw the way of every found point of a pair, from a dot to its end; marked ones thick and red.
 
-    A small image is drawn larger, so that the ways can be told from their dots.
+    A small image is drawn larger, so that the ways stand out from their dots.
 
     Args:
         pair: gives the image and the points.

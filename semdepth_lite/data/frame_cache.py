@@ -43,7 +43,7 @@ class FrameStore:
             cache: Folder of the cache file; None decodes at every request.
 
         Raises:
-            InputError: If a file is missing or the disk has no room for the cache.
+            InputError: If a file is missing or the disk has no space for the cache.
         """
         self.files, self.read_file, self.shape = list(files), read, shape
         self.bytes = int(np.prod(shape))

@@ -1,6 +1,6 @@
 """Labels for real images: a folder goes through a segmenter, and trainId PNGs with a colored preview come out.
 
-What a segmenter cannot name is 255 (ignore), so that a variant trained on such labels is told nothing there.
+What a segmenter cannot name is 255 (ignore), so that a variant trained on such labels learns nothing from it.
 """
 from __future__ import annotations
 
@@ -130,7 +130,8 @@ def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path
     else:
         try:
             with redirect_stdout(sys.stderr):  # torch announces a download where only the result belongs
-                state = get_model_weights(name)["COCO_WITH_VOC_LABELS_V1"].get_state_dict(progress=False, check_hash=True)
+                published = get_model_weights(name)["COCO_WITH_VOC_LABELS_V1"]
+                state = published.get_state_dict(progress=False, check_hash=True)
         except (OSError, RuntimeError) as error:
             raise InputError(f"the weights of {name} cannot be fetched ({error}); name a file of them.") from error
     table = torch.from_numpy(label_table("voc"))

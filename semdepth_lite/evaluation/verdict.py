@@ -121,7 +121,7 @@ class Verdict:
             found.append(f"  {words}: " + ", ".join(f"{name} {value:.3g}{unit}" for name, value in rows.items())
                          + f": {better}")
         if self.depth is None:
-            found.append("  no true depth is known here, so nothing more can be told of it; look at the picture")
+            found.append("  no true depth is known here, so nothing more is known of it; look at the picture")
         return found
 
 

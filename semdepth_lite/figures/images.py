@@ -196,14 +196,14 @@ def _name_areas(axis: Axes, labels: np.ndarray, inches: float) -> None:
     point = labels.shape[1] / inches / 72  # image pixels in a typographic point
     height = 10 * point
     placed: list[tuple[float, float, float]] = []
-    room = {int(i): distance_transform_edt(np.pad(labels == i, 1))[1:-1, 1:-1]
-            for i in np.unique(labels) if i < len(NAMES)}
-    for index in sorted(room, key=lambda i: -room[i].max()):
+    inside = {int(i): distance_transform_edt(np.pad(labels == i, 1))[1:-1, 1:-1]
+              for i in np.unique(labels) if i < len(NAMES)}
+    for index in sorted(inside, key=lambda i: -inside[i].max()):
         half = 0.31 * height * len(NAMES[index])
-        row, column = np.unravel_index(room[index].argmax(), labels.shape)
+        row, column = np.unravel_index(inside[index].argmax(), labels.shape)
         column = float(np.clip(column, half, labels.shape[1] - half))
         touches = any(abs(row - r) < 1.3 * height and abs(column - c) < half + h for r, c, h in placed)
-        if room[index].max() < 0.6 * height or labels[row, round(column)] != index or touches:
+        if inside[index].max() < 0.6 * height or labels[row, round(column)] != index or touches:
             continue
         placed.append((row, column, half))
         axis.text(column, row, NAMES[index], color="white", fontsize=10, ha="center", va="center",

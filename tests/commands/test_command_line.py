@@ -37,7 +37,7 @@ def world(tmp_path_factory) -> Path:
             (folder / "cut" / path.name).write_bytes(path.read_bytes()[:None if path.suffix == ".json" else 900])
         for i in range(4):
             write_image(folder / "clip" / f"{i}.png", np.random.RandomState(i).randint(0, 256, (64, 96, 3), np.uint8))
-        write_image(folder / "twin" / "0.png", np.zeros((64, 96, 3), np.uint8))
+        write_image(folder / "other" / "0.png", np.zeros((64, 96, 3), np.uint8))
         (folder / "empty").mkdir()
         (folder / "broken").mkdir()
         (folder / "broken" / "a.png").write_bytes(b"no image")
@@ -53,8 +53,8 @@ def call(arguments: list, capsys) -> tuple[int, str, str]:
         status = main([str(argument) for argument in arguments])
     except SystemExit as end:
         status = end.code
-    told = capsys.readouterr()
-    return status, told.out, told.err
+    ran = capsys.readouterr()
+    return status, ran.out, ran.err
 
 
 def the_one_object(out: str) -> dict:
@@ -215,7 +215,7 @@ BAD = {
     "no image": (["predict", "{}/nowhere.png", "--run", "{}/run"], "nowhere.png does not exist"),
     "empty folder": (["predict", "{}/empty", "--run", "{}/run"], "holds no image"),
     "unreadable image": (["predict", "{}/broken", "--run", "{}/run"], "a.png cannot be read as PNG or JPEG"),
-    "two of a name": (["predict", "{}/clip", "{}/twin", "--run", "{}/run"], "several images are called '0'"),
+    "two of a name": (["predict", "{}/clip", "{}/other", "--run", "{}/run"], "several images are called '0'"),
     "normalized intrinsics": (["predict", "{}/clip", "--run", "{}/run", "--intrinsics", "0.58", "1.92", "0.5", "0.5"],
                               "look normalized"),
     "negative scale": (["predict", "{}/clip", "--run", "{}/run", "--scale", "-1"], ""),
@@ -286,17 +286,17 @@ def environment(world: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_the_module_ends_with_one_line_and_no_traceback(world, tmp_path):
-    told = subprocess.run([sys.executable, "-m", "semdepth_lite", "train", "new", "--preset", "huge"], cwd=tmp_path,
+    ran = subprocess.run([sys.executable, "-m", "semdepth_lite", "train", "new", "--preset", "huge"], cwd=tmp_path,
                           env=environment(world), capture_output=True, text=True)
-    assert told.returncode == 2 and not told.stdout
-    assert told.stderr == "semdepth-lite train: preset 'huge' is unknown; use one of quick, lesson, paper.\n"
+    assert ran.returncode == 2 and not ran.stdout
+    assert ran.stderr == "semdepth-lite train: preset 'huge' is unknown; use one of quick, lesson, paper.\n"
     assert files_under(tmp_path) == []
 
 
-@pytest.mark.parametrize("told, then", [(None, "1000"), ("7", "7")])
-def test_threads_that_wait_leave_their_core_unless_told_otherwise(told, then, monkeypatch, capsys):
+@pytest.mark.parametrize("given, then", [(None, "1000"), ("7", "7")])
+def test_threads_that_wait_leave_their_core_unless_set_otherwise(given, then, monkeypatch, capsys):
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    if told is None:
+    if given is None:
         monkeypatch.delenv("GOMP_SPINCOUNT")
     assert call(["train", "new", "--preset", "huge"], capsys)[0] == 2
     assert os.environ["GOMP_SPINCOUNT"] == then

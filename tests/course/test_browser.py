@@ -46,7 +46,7 @@ SHOWN = {"warp": "explorers.WarpExplorer(batch)", "scale": "explorers.ScaleExplo
          "pace": "explorers.PaceCarExplorer(pace_car_scene(4))", "border": "explorers.BorderExplorer(batch, model)",
          "attention": "explorers.AttentionExplorer(attentive, batch)", "cloud": "explorers.CloudExplorer(batch, model)",
          "museum": "explorers.MuseumExplorer(museum.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
-# how wide the longest entry of a menu is, and how much room it has beside the arrow
+# how wide the longest entry of a menu is, and how much space it has beside the arrow
 ENTRIES = """select => {
     const pen = document.createElement('canvas').getContext('2d');
     pen.font = getComputedStyle(select).font;
@@ -198,8 +198,8 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
             assert label.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), f"cut off: {label.inner_text()}"
         for menu in box.locator("select").all():
             assert menu.evaluate(ENTRIES), f"{name}: an entry of the menu is cut off"
-        twin = box.locator("xpath=ancestor::div[contains(@class,'jp-OutputArea ')]").locator("figure img").first
-        assert len(twin.get_attribute("alt")) > 80
+        still = box.locator("xpath=ancestor::div[contains(@class,'jp-OutputArea ')]").locator("figure img").first
+        assert len(still.get_attribute("alt")) > 80
     (screenshots / "seconds.json").write_text(json.dumps(waited, indent=1))
     assert page.complaints == []
 

@@ -30,9 +30,9 @@ def named(value):
 
 def written(exercise, code: str):
     """The function that a piece of notebook code defines."""
-    room = {"torch": torch, "camera": camera}
-    exec(code, room)
-    return room[exercise.answer]
+    names = {"torch": torch, "camera": camera}
+    exec(code, names)
+    return names[exercise.answer]
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The lessons' trials against loops, closed forms and the rooms they ask."""
+"""The lessons' trials against loops, closed forms and the modules they ask."""
 from __future__ import annotations
 
 import numpy as np

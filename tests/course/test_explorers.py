@@ -15,8 +15,7 @@ from semdepth_lite.borders import snap_depth
 from semdepth_lite.camera import backproject, intrinsics, rigid_transform
 from semdepth_lite.classes import GROUPS, NAMES
 from semdepth_lite.common.contracts import InputError
-from semdepth_lite.course import demos, museum
-from semdepth_lite.course import explorers as room
+from semdepth_lite.course import demos, explorers, museum
 from semdepth_lite.course.explorers import borders as profiles
 from semdepth_lite.course.explorers import pace_car as pace
 from semdepth_lite.course.explorers import pixels
@@ -60,12 +59,13 @@ def made(batch, model, attentive):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace, "SHARES", (0.0, 0.5, 1.0))
         patch.setattr(pace, "DEPTHS", torch.logspace(0.5, 2, 16))
-        yield {"warp": room.WarpExplorer(batch), "scale": room.ScaleExplorer(batch),
-               "intrinsics": room.IntrinsicsExplorer(batch), "cloud": room.CloudExplorer(batch, model),
-               "pace": room.PaceCarExplorer(pace_car_scene(4), 48, 144), "border": room.BorderExplorer(batch, model),
-               "curve": room.CurveExplorer(batch, model, depths=torch.logspace(0.5, 2, 12)),
-               "attention": room.AttentionExplorer(attentive, batch),
-               "museum": room.MuseumExplorer(museum.shelf((0.5, 1.0), ("fattening", "scale_drift"),
+        yield {"warp": explorers.WarpExplorer(batch), "scale": explorers.ScaleExplorer(batch),
+               "intrinsics": explorers.IntrinsicsExplorer(batch), "cloud": explorers.CloudExplorer(batch, model),
+               "pace": explorers.PaceCarExplorer(pace_car_scene(4), 48, 144),
+               "border": explorers.BorderExplorer(batch, model),
+               "curve": explorers.CurveExplorer(batch, model, depths=torch.logspace(0.5, 2, 12)),
+               "attention": explorers.AttentionExplorer(attentive, batch),
+               "museum": explorers.MuseumExplorer(museum.shelf((0.5, 1.0), ("fattening", "scale_drift"),
                                                             museum.World(8, HEIGHT, WIDTH)))}
 
 
@@ -98,13 +98,13 @@ def test_a_moved_control_changes_the_picture_and_reset_brings_it_back(made, name
 @pytest.mark.parametrize("name", MOVES)
 def test_the_twin_is_the_same_picture_with_words(made, name):
     explorer = made[name]
-    explorer._canvas.places.clear()  # the twin finds places for its words on its own
+    explorer._canvas.places.clear()  # the still picture finds places for its words on its own
     explorer.set(**explorer.moment)
-    twin = explorer.twin()
-    assert isinstance(twin, figures.Picture) and explorer.sentence in twin.alt and explorer.alt in twin.alt
-    assert explorer.caption in twin.caption and "explorer" in twin.caption.lower()
+    still = explorer.still()
+    assert isinstance(still, figures.Picture) and explorer.sentence in still.alt and explorer.alt in still.alt
+    assert explorer.caption in still.caption and "explorer" in still.caption.lower()
     live, still = (np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-                   for png in (explorer.image.value, twin.png))
+                   for png in (explorer.image.value, still.png))
     assert np.array_equal(live, still)
     explorer._reset()
 
@@ -123,7 +123,7 @@ def test_labels_are_whole_and_controls_wait_for_the_end_of_a_move(made, name):
         assert not getattr(control, "continuous_update", False)
 
 
-class Brittle(room.Explorer):
+class Brittle(explorers.Explorer):
     """Draws nothing but its number, and fails at seven."""
 
     title, alt, caption = "Brittle", "A blank picture that says nothing.", "this one fails on purpose, at seven."
@@ -136,22 +136,22 @@ class Brittle(room.Explorer):
         self.drawn += 1
         if number == 7:
             raise InputError("seven <is> out of range; use six.\nsecond line")
-        return room.Drawing([figures.image_grid([[(np.full((4, 12), number / 10), word)]])], f"number {number:g}")
+        return explorers.Drawing([figures.image_grid([[(np.full((4, 12), number / 10), word)]])], f"number {number:g}")
 
 
 def test_an_error_is_told_and_raised_under_test(monkeypatch):
     explorer = Brittle()
     good = explorer.image.value
-    monkeypatch.delenv(room.STRICT, raising=False)
+    monkeypatch.delenv(explorers.STRICT, raising=False)
     explorer.controls["number"].value = 7
     assert 'role="alert"' in explorer.status.value and explorer.image.value == good
     assert "seven &lt;is&gt; out of range; use six. The picture below" in explorer.status.value
     explorer.controls["number"].value = 6
     assert 'role="status"' in explorer.status.value and explorer.image.value != good
-    monkeypatch.setenv(room.STRICT, "1")
+    monkeypatch.setenv(explorers.STRICT, "1")
     with pytest.raises(InputError, match="seven"):
         explorer.controls["number"].value = 7
-    monkeypatch.delenv(room.STRICT)
+    monkeypatch.delenv(explorers.STRICT)
     explorer.controls["number"].value = 6
     with pytest.raises(InputError, match="seven"):
         explorer.set(number=7)
@@ -180,7 +180,7 @@ def test_places_are_kept_while_all_words_fit():
     assert canvas.raster([drawn("a name\nof three\nlines")]).shape == first.shape
     fresh.raster([drawn("a name\nof three\nlines")])
     (after,), (expected,) = *canvas.places.values(), *fresh.places.values()
-    assert after.x0 > before.x0 + 0.02, "a cut-off name was not given room"
+    assert after.x0 > before.x0 + 0.02, "a cut-off name was not given space"
     assert np.allclose(after.extents, expected.extents, atol=0.003)
 
 
@@ -232,7 +232,7 @@ def test_intrinsics(made, batch):
 def test_driving_straight_ahead_hides_the_focal_length(batch):
     straight = triplet_of([render_frame(8, index, HEIGHT, WIDTH) for index in (2, 3, 4)])
     straight.T_source_target[:] = rigid_transform(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 0.7]]))
-    explorer = room.IntrinsicsExplorer(straight)
+    explorer = explorers.IntrinsicsExplorer(straight)
     errors = []
     for focal in (0.5, 1.0, 2.0):
         explorer.set(focal=focal)
@@ -251,8 +251,8 @@ def test_the_curve_is_the_loss_of_the_pixel(made, batch, ssim, minimum, mask):
              for d in explorer.depths]
     explorer.set(u=u, v=v, ssim=ssim, minimum=minimum, mask=mask)
     assert explorer.numbers["best"] == pytest.approx(float(explorer.depths[int(np.argmin(known))]))
-    error, _ = room.curves.as_the_loss_sees(
-        room.curves.joined(explorer.sweeps[ssim][..., v:v + 1, u:u + 1], minimum)[:, 0, 0],
+    error, _ = explorers.curves.as_the_loss_sees(
+        explorers.curves.joined(explorer.sweeps[ssim][..., v:v + 1, u:u + 1], minimum)[:, 0, 0],
         explorer.identity[ssim, minimum][v, u], mask)
     assert error.tolist() == pytest.approx(known, abs=1e-5)
 
@@ -274,16 +274,16 @@ def test_the_curve_names_truth_and_network(made, batch, model):
 
 def test_pixels_are_chosen_by_marks_or_by_sliders(batch, monkeypatch):
     drawn = []
-    monkeypatch.setattr(room.CurveExplorer, "draw", lambda self, **values: drawn.append(values) or Brittle.draw(
+    monkeypatch.setattr(explorers.CurveExplorer, "draw", lambda self, **values: drawn.append(values) or Brittle.draw(
         type("", (), {"drawn": 0})(), 1, "a"))
-    explorer = room.CurveExplorer(batch, marked={"here": (5, 6), "there": (7, 8)}, depths=torch.tensor([5.0, 9.0]))
+    explorer = explorers.CurveExplorer(batch, marked={"here": (5, 6), "there": (7, 8)}, depths=torch.tensor([5.0, 9.0]))
     assert (explorer.values["u"], explorer.values["v"]) == (5, 6)
     explorer.controls["pixel"].value = "there"
     assert (explorer.values["u"], explorer.values["v"]) == (7, 8) and len(drawn) == 2
     explorer.controls["v"].value = 9
     assert explorer.values["pixel"] == pixels.BY_SLIDERS and explorer.values["u"] == 7 and len(drawn) == 3
     with pytest.raises(InputError, match=r"'out' is \(96, 0\), outside an image of 96x64"):
-        room.CurveExplorer(batch, marked={"out": (WIDTH, 0)}, depths=torch.tensor([5.0]))
+        explorers.CurveExplorer(batch, marked={"out": (WIDTH, 0)}, depths=torch.tensor([5.0]))
 
 
 def test_marked_pixels_show_what_they_say(batch):
@@ -341,7 +341,7 @@ def test_attention_is_the_model_s(made, batch, attentive):
 
 def test_attention_needs_a_model_that_has_it(batch, model):
     with pytest.raises(InputError, match="no attention at level 4 of this model"):
-        room.AttentionExplorer(model, batch)
+        explorers.AttentionExplorer(model, batch)
 
 
 @pytest.mark.slow
@@ -388,8 +388,8 @@ def test_the_museum_shows_what_is_on_its_shelf(made):
         expected = museum.failure(name, 1.0, museum.World(8, HEIGHT, WIDTH)).values
         assert explorer.numbers == expected and f"broken {expected['broken']:.1f}" in explorer.sentence
     explorer._reset()
-    with pytest.raises(InputError, match="nothing on this shelf"):
-        room.MuseumExplorer({})
+    with pytest.raises(InputError, match="nothing to show"):
+        explorers.MuseumExplorer({})
 
 
 def test_a_menu_has_room_for_its_longest_entry():
@@ -403,4 +403,4 @@ def test_a_batch_of_several_is_refused(batch):
 
     for wrong in (replace(batch, T_source_target=None), replace(batch, depth=None)):
         with pytest.raises(InputError, match="one triplet with true depth and motion"):
-            room.WarpExplorer(wrong)
+            explorers.WarpExplorer(wrong)

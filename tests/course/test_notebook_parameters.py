@@ -31,10 +31,10 @@ def test_a_bad_parameter_is_refused_in_one_sentence(path, name, tmp_path, monkey
     value, sentence = BAD[name]
     scope: dict[str, object] = {}
     cells = [cell.source for cell in notebooks.code_cells(notebooks.load(path))]
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         for source in cells:
             exec(compile(ast.parse(source), path.name, "exec"), scope)
             if name in scope and scope[name] != value:
                 scope[name] = value  # what papermill does behind the cell of parameters
-    assert sentence in str(told.value) and "\n" not in str(told.value)
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / f"{path.stem}.json").exists()

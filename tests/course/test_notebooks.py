@@ -138,10 +138,10 @@ def ran(tmp_path_factory):
 
 
 def test_run_writes_results_beside_the_copy(ran):
-    path, told = ran
-    written = Path(told["output"]).parent / "small.json"
-    assert json.loads(written.read_text()) == {"half": 1.5, "preset": "quick"} == told["results"]
-    assert told["notebook"] == "small.ipynb" and told["seconds"] > 0
+    path, record = ran
+    written = Path(record["output"]).parent / "small.json"
+    assert json.loads(written.read_text()) == {"half": 1.5, "preset": "quick"} == record["results"]
+    assert record["notebook"] == "small.ipynb" and record["seconds"] > 0
     assert not (path.parent / "small.json").exists()
 
 

@@ -30,7 +30,7 @@ def texture(height: int = HEIGHT, width: int = WIDTH, seed: int = 0) -> torch.Te
 
 
 def scene_depth() -> torch.Tensor:
-    """A room with a slanted floor and a near block, (1, 1, H, W) meters."""
+    """A slanted plane with a near block, (1, 1, H, W) meters."""
     depth = torch.full((HEIGHT, WIDTH), 12.0)
     rows = torch.arange(HEIGHT).float()
     depth = torch.minimum(depth, (200 / (rows - 40).clamp(min=1))[:, None])

@@ -56,10 +56,10 @@ def test_no_flipped_bit_and_no_cut_is_ever_used(files, tmp_path, expected, place
 
 
 class Scanty:
-    """A file that takes and gives at most so many bytes in a call, and no more than `room` in all."""
+    """A file that takes and gives at most so many bytes in a call, and no more than `space` in all."""
 
-    def __init__(self, file, room):
-        self.file, self.room = file, room
+    def __init__(self, file, space):
+        self.file, self.space = file, space
 
     def __enter__(self):
         return self
@@ -71,21 +71,21 @@ class Scanty:
         return getattr(self.file, name)
 
     def write(self, content):
-        if self.room <= 0:
+        if self.space <= 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        count = min(len(content), 700, self.room)
-        self.room -= count
+        count = min(len(content), 700, self.space)
+        self.space -= count
         return self.file.write(bytes(content[:count]))
 
     def readinto(self, view):
         return self.file.readinto(view[:500])
 
 
-@pytest.mark.parametrize("room", [10**9, 100, 2500])
-def test_short_writes_and_a_full_disk(files, tmp_path, expected, monkeypatch, room):
+@pytest.mark.parametrize("space", [10**9, 100, 2500])
+def test_short_writes_and_a_full_disk(files, tmp_path, expected, monkeypatch, space):
     store = stored(files, tmp_path / "cache")
     plain = builtins.open
-    monkeypatch.setattr(builtins, "open", lambda path, *rest, **options: Scanty(plain(path, *rest, **options), room)
+    monkeypatch.setattr(builtins, "open", lambda path, *rest, **options: Scanty(plain(path, *rest, **options), space)
                         if path == store.path else plain(path, *rest, **options))
     for _ in range(2):
         assert np.array_equal(store.read(range(COUNT)), expected)

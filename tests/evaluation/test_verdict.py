@@ -1,4 +1,4 @@
-"""The verdict after training: frames are really kept back, and good depth is told from useless depth."""
+"""The verdict after training: frames are really kept back, and good depth is distinguished from useless depth."""
 from __future__ import annotations
 
 from types import SimpleNamespace

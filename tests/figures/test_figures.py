@@ -1,4 +1,4 @@
-"""The figures room: words are mandatory, colors tell the truth, and nothing is cramped."""
+"""Figures: words are mandatory, colors tell the truth, and nothing is cramped."""
 from __future__ import annotations
 
 import base64

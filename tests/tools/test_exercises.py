@@ -43,12 +43,12 @@ def test_solutions_are_fresh():
 def test_solutions_notebooks_run_and_pass(path):
     notebook = cells.solutions_notebook(path.stem)
     nbformat.validate(notebook)
-    room: dict = {}
+    names: dict = {}
     verdicts = []
     for cell in notebooks.code_cells(notebook):
-        exec(cell.source, room)
+        exec(cell.source, names)
         if (last := cell.source.splitlines()[-1]).startswith("checks."):
-            verdicts.append(eval(last, room))
+            verdicts.append(eval(last, names))
     assert len(verdicts) == len(checks.of_lesson(path.stem))
     assert all(verdict.passed for verdict in verdicts), verdicts
 
@@ -66,9 +66,9 @@ def test_cells_hold_what_a_reader_needs(exercise):
     assert body not in before and body in after, "the solution stays folded"
     assert code.source.splitlines()[-1] == f"checks.{exercise.name}({exercise.answer})"
     assert len(code.source.splitlines()) <= 25
-    room: dict = {}
-    exec(code.source, room)  # a stub must let Run All go through
-    assert eval(code.source.splitlines()[-1], room).outcome == "open"
+    names: dict = {}
+    exec(code.source, names)  # a stub must let Run All go through
+    assert eval(code.source.splitlines()[-1], names).outcome == "open"
 
 
 def small(path: Path) -> Path:

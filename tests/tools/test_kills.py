@@ -19,10 +19,10 @@ def test_killed_jobs_end_as_if_they_had_not_been():
     """In a process of its own, because it forks."""
     here = Path(__file__).resolve().parents[2] / "tools"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here.parent)}
-    told = subprocess.run([sys.executable, here / "kills.py", "--kills", "4", "--seed", "1"], env=environment,
+    done = subprocess.run([sys.executable, here / "kills.py", "--kills", "4", "--seed", "1"], env=environment,
                           capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
-    lines = told.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["train", "street", "predict", "reproduce"]
     assert all(": 4 kills" in line and "byte for byte" in line for line in lines)
 

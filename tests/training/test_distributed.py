@@ -66,8 +66,8 @@ def together(tmp_path_factory) -> Path:
     """The folder that two processes left."""
     folder = tmp_path_factory.mktemp("together")
     (folder / "script.py").write_text(SCRIPT)
-    told = torchrun([str(folder / "script.py"), str(folder)], folder)
-    assert told.returncode == 0, told.stderr
+    done = torchrun([str(folder / "script.py"), str(folder)], folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -108,10 +108,10 @@ def test_the_command_line_trains_in_two_processes_and_speaks_once(tmp_path, monk
     quick = find_preset("quick")
     for split in ("train", "validation"):
         street_source(split, quick.scenes[split], quick.height, quick.width, workers=1, progress=False)
-    told = torchrun(["-m", "semdepth_lite", "train", str(tmp_path / "run"), "--preset", "quick", "--steps", "2",
+    done = torchrun(["-m", "semdepth_lite", "train", str(tmp_path / "run"), "--preset", "quick", "--steps", "2",
                      "--batch", "2", "--device", "cpu", "--json", "--quiet"], tmp_path / "cache")
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.count("\n") == 1 and json.loads(told.stdout)["steps"] == 2
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1 and json.loads(done.stdout)["steps"] == 2
     folder = tmp_path / "run"
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "log.jsonl", "metrics.json",
                                                               "settings.json"]

@@ -1,4 +1,4 @@
-"""The training loop: order, schedule, resume bit for bit, logs, refusals, and what broke told by name."""
+"""The training loop: order, schedule, resume bit for bit, logs, refusals, and the name of what broke."""
 from __future__ import annotations
 
 import json
@@ -425,9 +425,9 @@ def test_a_checkpoint_that_is_not_whole_is_told_in_one_sentence(source, finished
     folder = copy(finished, tmp_path / "run")
     spoil(folder / "checkpoint.pt")
     for call in (lambda: load_run(folder, "cpu"), lambda: Run(source, replace(TINY, steps=2), folder, "cpu")):
-        with pytest.raises(InputError, match="is not a whole checkpoint") as told:
+        with pytest.raises(InputError, match="is not a whole checkpoint") as caught:
             call()
-        assert "\n" not in str(told.value) and "delete it" in str(told.value)
+        assert "\n" not in str(caught.value) and "delete it" in str(caught.value)
 
 
 @pytest.mark.slow
@@ -438,9 +438,9 @@ def test_a_checkpoint_of_another_version_is_told_in_one_sentence(finished, tmp_p
         state = torch.load(folder / "checkpoint.pt", weights_only=True)
         spoil(state)
         torch.save(state, folder / "checkpoint.pt")
-        with pytest.raises(InputError, match="another version") as told:
+        with pytest.raises(InputError, match="another version") as caught:
             load_run(folder, "cpu")
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
@@ -501,9 +501,9 @@ def test_a_broken_step_ends_the_run_and_never_gets_into_a_checkpoint(source, tmp
     good = (tmp_path / "checkpoint.pt").read_bytes()
     run = Run(source, TINY, tmp_path, "cpu")
     next(run.model.depth.parameters()).data.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="step 4: the loss is not a number") as told:
+    with pytest.raises(TrainingError, match="step 4: the loss is not a number") as caught:
         run.train(progress=False, log_every=100, save_every=2)
-    assert str(tmp_path) in str(told.value) and "\n" not in str(told.value)
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
 
 
@@ -531,9 +531,9 @@ def test_loading_a_run_draws_no_random_numbers(source, tmp_path):
 def test_without_a_checkpoint_the_message_promises_none(source, tmp_path):
     run = Run(source, TINY, tmp_path, "cpu")
     next(run.model.depth.parameters()).data.fill_(float("nan"))
-    with pytest.raises(TrainingError) as told:
+    with pytest.raises(TrainingError) as caught:
         run.train(progress=False, log_every=1)
-    assert "checkpoint" not in str(told.value)
+    assert "checkpoint" not in str(caught.value)
 
 
 # Presets and experiments

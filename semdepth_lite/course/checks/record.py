@@ -71,7 +71,7 @@ def report(path: str | Path, name: str) -> str:
         InputError: if the name is empty, or the file is somebody else's or was edited.
     """
     if not name.strip():
-        raise InputError("The name is empty; pass your name, so that the report can be told from others.")
+        raise InputError("The name is empty; pass your name, so that the report differs from those of others.")
     path = Path(path)
     solved: dict[str, dict] = {}
     if path.exists():

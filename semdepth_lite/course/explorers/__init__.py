@@ -1,6 +1,6 @@
-"""Explorers: sliders that move a picture, each with a still twin; see `base.Explorer` for what they share.
+"""Explorers: sliders that move a picture, each with a still picture; see `base.Explorer` for what they share.
 
-In a notebook: `WarpExplorer(triplet).show()`. They are told what to explore, a triplet of the street and where one is
+In a notebook: `WarpExplorer(triplet).show()`. They are given what to explore, a triplet of the street and where one is
 needed a trained `Model`; nothing is trained here.
 """
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What all explorers share: controls, one picture that is redrawn, a sentence with its numbers, and a still twin.
+"""What all explorers share: controls, one picture that is redrawn, a sentence with its numbers, and a still picture.
 
 Notable:
 - An explorer computes nothing. It asks functions of the package and draws with those of `figures`.
 - Each redraw replaces the bytes of one image of fixed size, so that nothing flickers and no list of plots grows.
-- An error is told in the explorer, because a callback that raises would be lost. Under test, and in `set`, it is
+- An error is shown in the explorer, because a callback that raises would be lost. Under test, and in `set`, it is
   raised as well.
 """
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Drawing:
 class Explorer(ABC):
     """Sliders that redraw a picture; a subclass says which, and what is drawn.
 
-    `show` puts it into a notebook, its still twin below it. From the kernel, `set` moves the controls, `numbers` and
+    `show` puts it into a notebook, a still picture below it. From the kernel, `set` moves the controls, `numbers` and
     `sentence` say what is shown, and `image.value` holds the PNG.
 
     Args:
@@ -58,7 +58,7 @@ class Explorer(ABC):
     title: ClassVar[str]  # a few words
     alt: ClassVar[str]  # what the picture shows, for a reader who does not see it
     caption: ClassVar[str]  # what to take from it
-    moment: dict[str, object] = {}  # the setting of the twin, where it is not the first one
+    moment: dict[str, object] = {}  # the setting of the still picture, where it is not the first one
 
     def __init__(self, controls: dict[str, Any]) -> None:
         from ipywidgets import HTML, Box, Image, Layout, VBox
@@ -115,7 +115,7 @@ class Explorer(ABC):
         self._redraw_or_tell(strict=True)
         return self.sentence
 
-    def twin(self) -> Picture:
+    def still(self) -> Picture:
         """Draw the same picture as a still figure with alternative text and caption, at the setting `moment`."""
         from matplotlib.figure import Figure
 
@@ -130,11 +130,11 @@ class Explorer(ABC):
         return picture(still, alt=f"{self.alt} {drawing.sentence}", caption=f"{seen}: {self.caption}")
 
     def show(self) -> None:
-        """Display the explorer in the notebook, and its twin below it."""
+        """Display the explorer in the notebook, and a still picture below it."""
         from IPython.display import display
 
         display(self.box)
-        display(self.twin())
+        display(self.still())
 
     def _move(self, name: str, value) -> None:
         from traitlets import TraitError

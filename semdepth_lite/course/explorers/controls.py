@@ -57,9 +57,9 @@ def choice(label: str, options: Sequence[str], value: str | None = None):
     """Make a list of which one entry is chosen, wide enough for the longest."""
     from ipywidgets import Dropdown
 
-    room = LABEL + ENTRY[0] * max(map(len, options)) + ENTRY[1]
+    needed = LABEL + ENTRY[0] * max(map(len, options)) + ENTRY[1]
     return Dropdown(description=label, options=list(options), value=options[0] if value is None else value,
-                    **_form(max(WIDTH, room)))
+                    **_form(max(WIDTH, needed)))
 
 
 def switch(label: str, on: bool):

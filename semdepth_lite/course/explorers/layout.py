@@ -1,7 +1,7 @@
 """Figures to pixels, with the places of their axes kept from drawing to drawing.
 
-Finding room for all words costs matplotlib as much time as drawing them. So it is done for the first drawing, and again
-only when a word would leave the figure; between that, nothing jumps while a slider moves.
+Finding a place for all words costs matplotlib as much time as drawing them. So it is done for the first drawing, and
+again only when a word would leave the figure; between that, nothing jumps while a slider moves.
 """
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ class MuseumExplorer(Explorer):
     """The failures of the museum, each healthy, broken and mended, at several strengths.
 
     Args:
-        made: exhibit to strength to failure, as `failures.shelf` makes it; the explorer only shows it.
+        made: exhibit to strength to failure, as `museum.shelf` makes it; the explorer only shows it.
 
     Raises:
-        InputError: if the shelf is empty.
+        InputError: If there is none.
     """
 
     title = "The museum, turned up and down"
@@ -27,7 +27,7 @@ class MuseumExplorer(Explorer):
 
     def __init__(self, made: Mapping[str, Mapping[float, Failure]]) -> None:
         if not made or not all(made.values()):
-            raise InputError("there is nothing on this shelf; make it with failures.shelf((0.5, 1.0)).")
+            raise InputError("there is nothing to show; make it with museum.shelf((0.5, 1.0)).")
         self.made = made
         self.names = {EXHIBITS[name].title: name for name in made}
         strengths = list(next(iter(made.values())))

@@ -63,7 +63,7 @@ def download_kitti(parts: Sequence[str], root: Path, base_url: str = BASE_URL, m
         root: folder to unpack into.
         base_url: address under which the parts lie; a mirror, for instance.
         md5: checksum of a part's archive by the part's name, where known.
-        report: told in a line what happens.
+        report: Function that is called with a line about each event.
 
     Returns:
         One marker file for each part, which says that it is complete.
