@@ -38,7 +38,7 @@ class Prediction:
     """What the networks say about a batch.
 
     Attributes:
-        disps: sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
+        disps: Sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
         depth: (B, 1, H, W), known up to one scale per image.
         T_source_target: (B, S, 4, 4) motion, on the same scale; None where it was not asked for.
         semantic_logits: (B, N, H, W) of the semantic branch, see `predicted_labels`; None without a branch.
@@ -76,11 +76,11 @@ class Model(nn.Module):
     """Depth and pose networks, and the loss that teaches them.
 
     Args:
-        networks: which networks.
-        variant: which method.
-        loss: which photometric loss.
-        pose: learned, or given by the data; there is no pose network then.
-        supervision: video (self-supervised), or depth (the true depth, as an upper bound; no pose network either).
+        networks: Settings of the networks.
+        variant: Variant of the method.
+        loss: Settings of the photometric loss.
+        pose: Source of the motion: learned, or given by the data; there is no pose network then.
+        supervision: Either video (self-supervised) or depth (the truth, as an upper bound; no pose network either).
         alignment: Gauss-Newton steps that improve the learned motion while training; Monodepth2 has none.
         fused: Whether the loss is taken from `fused.py`, or from `losses.py`, which is slower and can be read.
         own_loss: Loss of one's own, which takes the place of the photometric or supervised one.
@@ -227,7 +227,7 @@ class Model(nn.Module):
         Args:
             images: (B, 3, H, W) in [0, 1].
             level: 4, 3 or 2.
-            row, column: the pixel on the level's map of H / 2^level x W / 2^level.
+            row, column: The pixel on the level's map of H / 2^level x W / 2^level.
 
         Returns:
             (B, h, w), each image sums to 1; coarser than the level's map where keys are pooled.

@@ -14,9 +14,9 @@ class Preset:
     """How much of everything.
 
     Attributes:
-        height, width: of the images, pixels.
-        scenes: street scenes of each split, eight frames each.
-        training: what a run computes.
+        height, width: Size of the images, pixels.
+        scenes: Street scenes of each split, eight frames each.
+        training: Settings of a run.
     """
 
     height: int = 64
@@ -59,10 +59,10 @@ def street(split: str, preset: str | Preset = "quick", cache: Path | None = None
     """Open a split of the street at a preset's size, rendering it if that has not been done yet.
 
     Args:
-        split: train, validation or test.
-        preset: its name, or the preset itself.
-        cache: folder of rendered sets.
-        progress: show a progress bar.
+        split: One of train, validation and test.
+        preset: Preset, or its name.
+        cache: Folder of rendered sets.
+        progress: Whether to show a progress bar.
     """
     chosen = find_preset(preset) if isinstance(preset, str) else preset
     if split not in chosen.scenes:

@@ -42,9 +42,9 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
     """Load a trained network of the lite family, in evaluation mode and single precision.
 
     Args:
-        name: one of `PRETRAINED`.
-        device: where to, `auto` for CUDA where there is one.
-        folder: of the weights.
+        name: One of `PRETRAINED`.
+        device: Device to load to, `auto` for CUDA where there is one.
+        folder: Folder of the weights.
 
     Raises:
         InputError: if there are none of that name, or the file is not the one its card describes.

@@ -291,6 +291,15 @@ def test_a_file_is_documented_and_readable(path):
     assert not stars
 
 
+def test_arguments_are_noun_phrases():
+    """What stands after the name of an argument or attribute begins with a capital letter, digit or symbol."""
+    listed = re.compile(r"^( *)(?:Args|Attributes):\n((?:\1    .*\n)+)", re.M)
+    for path in FILES:
+        for indent, lines in listed.findall(path.read_text(encoding="utf-8")):
+            found = re.search(rf"^{indent}    [\w*][\w*., ]*: [a-z].*", lines, re.M)
+            assert not found, f"{path.relative_to(ROOT)}: {found[0].strip()}"
+
+
 @pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed; it is in the extra 'test'")
 def test_ruff_has_nothing_to_say():
     done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True,

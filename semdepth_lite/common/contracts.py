@@ -28,10 +28,10 @@ def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> di
     also across calls when the letters of an earlier call are passed on as `sizes`.
 
     Args:
-        tensor: the tensor (or array) to check.
-        name: what the message calls it.
-        shape: one character for each dimension, such as "B3HW".
-        sizes: sizes that letters already have.
+        tensor: The tensor (or array) to check.
+        name: Name of the tensor in messages.
+        shape: One character for each dimension, such as "B3HW".
+        sizes: Sizes that letters already have.
 
     Returns:
         The sizes of all letters, for the next call.
@@ -81,8 +81,8 @@ def check_choices(settings: object, choices: dict[str, tuple[str, ...]]) -> None
     """Refuse attributes that are none of their choices.
 
     Args:
-        settings: whose attributes.
-        choices: attribute to the values it may have.
+        settings: Settings whose attributes are checked.
+        choices: Allowed values of each attribute.
 
     Raises:
         InputError: naming the first such attribute.

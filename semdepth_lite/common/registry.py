@@ -20,7 +20,7 @@ def register(kind: str, name: str) -> Callable[[Callable[..., Any]], Callable[..
     """Return a decorator that makes a class or function known under a name.
 
     Args:
-        kind: fusion: called with (depth_channels, semantic_channels, classes), returns a module that is called with
+        kind: Kind of part. fusion: called with (depth_channels, semantic_channels, classes), gives a module called with
             (level, depth feature, `semantics.Guidance`);
             encoder: called without arguments, returns a module with `channels` of its five feature maps at strides 2
             to 32, which it returns for images (B, 3, H, W) in [0, 1];

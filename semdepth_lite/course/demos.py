@@ -103,9 +103,9 @@ def depth_sweep(batch: Triplet, depths: torch.Tensor, ssim: float = 0.85) -> tor
     together with it (plane sweep; Collins 1996).
 
     Args:
-        batch: a batch of one, with `T_source_target`.
+        batch: A batch of one, with `T_source_target`.
         depths: (N,) meters.
-        ssim: share of SSIM in the error.
+        ssim: Share of SSIM in the error.
 
     Returns:
         (N, S, H, W) error; NaN where the pixel leaves the source's frame.
@@ -163,7 +163,7 @@ def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = Los
     The switches are those of `losses.reprojection_loss`, whose mean this is.
 
     Args:
-        batch: images, K and `T_source_target`.
+        batch: Batch with images, K and `T_source_target`.
         depth: (B, 1, H, W) meters.
         settings: `ssim`, `minimum`, `automask`, `automask_margin`, `mask_outside` and `gray` are used.
     """
@@ -184,7 +184,7 @@ def resize_foreground(depth: torch.Tensor, foreground: torch.Tensor, pixels: int
     Args:
         depth: (B, 1, H, W) meters.
         foreground: (B, H, W) bool.
-        pixels: how far the foreground grows; negative to shrink it.
+        pixels: Growth of the foreground, pixels; negative to shrink it.
 
     Returns:
         (B, 1, H, W) meters.
@@ -206,11 +206,11 @@ def loss_at_borders(batch: Triplet, pixels: int, settings: LossSettings = LossSe
     """Return the loss near the borders of the foreground, if its true depth is grown by some pixels or shrunk.
 
     Args:
-        batch: with true depth, labels and motion.
-        pixels: how far the foreground grows; negative to shrink it, 0 for the truth.
-        settings: of `pixel_loss`.
-        group: of classes that are foreground.
-        radius: of the band along its true borders, pixels.
+        batch: Batch with true depth, labels and motion.
+        pixels: Growth of the foreground, pixels; negative to shrink it, 0 for the truth.
+        settings: Settings of `pixel_loss`.
+        group: Group of classes that are foreground.
+        radius: Radius of the band along its true borders, pixels.
 
     Returns:
         (B,) mean of `pixel_loss` over the band; nan for an image without such a border.
@@ -225,9 +225,9 @@ def run_folder(lesson: str, settings: object, source: Source) -> Path:
     """Name the folder in which a lesson trains, so that other settings or another street never meet an old run.
 
     Args:
-        lesson: its number.
-        settings: dataclass of the training.
-        source: what it trains on.
+        lesson: Number of the lesson.
+        settings: Dataclass of the training's settings.
+        source: Source of the training triplets.
     """
     known = [asdict(settings), source.name, len(source), source.height, source.width, RENDERER_VERSION]
     return Path("runs") / f"{lesson}-{hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:8]}"
@@ -240,7 +240,7 @@ def misread_pixels(pixels: torch.Tensor, height: int, width: int) -> torch.Tenso
 
     Args:
         pixels: (B, 2, h, w) as (u, v), what was meant.
-        height, width: of the image that is read, pixels.
+        height, width: Size of the image that is read, pixels.
 
     Returns:
         (B, 2, h, w), what is read.
@@ -255,10 +255,10 @@ def write_clip(folder: Path, seed: int, frames: int, height: int, width: int) ->
     Intrinsics are written last; a folder that has them is complete and is used again.
 
     Args:
-        folder: to write to.
-        seed: of the street.
-        frames: how many.
-        height, width: pixels.
+        folder: Folder to write to.
+        seed: Seed of the street.
+        frames: Number of frames.
+        height, width: Size of the images, pixels.
 
     Returns:
         The folder of images.
@@ -280,9 +280,9 @@ def network(which: str, settings: TrainSettings, source: Source, folder: Path) -
 
     Args:
         which: "pretrained", the weights that come with the package, or "trained here".
-        settings: of the training; of pretrained weights only the variant counts.
-        source: what to train on.
-        folder: run folder; a finished run of these settings in it is loaded.
+        settings: Settings of the training; of pretrained weights only the variant counts.
+        source: Source of the training triplets.
+        folder: Run folder; a finished run of these settings in it is loaded.
 
     Raises:
         InputError: if `which` is neither, or there are no pretrained weights of the variant.

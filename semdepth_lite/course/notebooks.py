@@ -34,10 +34,10 @@ def run_notebook(path: str | Path, output: str | Path, parameters: Mapping[str, 
     """Execute a notebook with papermill in the folder of `output`, so that its results land beside it.
 
     Args:
-        path: the notebook.
-        output: where the executed copy goes; it is written cell by cell, also when a cell fails.
-        parameters: values for the parameters cell.
-        progress: show a progress bar over the cells.
+        path: The notebook.
+        output: Path of the executed copy, which is written cell by cell, also when a cell fails.
+        parameters: Values for the parameters cell.
+        progress: Whether to show a progress bar over the cells.
 
     Returns:
         notebook, output, seconds, and the content of the results file if the notebook wrote one.
@@ -138,8 +138,8 @@ def stamp(path: str | Path, **facts) -> None:
     """Write the hash into the notebook's metadata: its stored outputs are those of its present code and results.
 
     Args:
-        path: the notebook.
-        facts: what else to keep, such as preset and minutes of the run.
+        path: The notebook.
+        facts: Further facts to keep, such as preset and minutes of the run.
     """
     notebook = load(path)
     notebook.metadata[STAMP] = {**notebook.metadata.get(STAMP, {}), **facts, "hash": notebook_hash(path)}
@@ -158,9 +158,9 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
     file. What they showed is there as a still picture.
 
     Args:
-        executed: a copy that `run_notebook` or papermill has run.
-        path: the notebook it is a copy of.
-        facts: what to keep of the run, such as preset and minutes.
+        executed: Copy that `run_notebook` or papermill has run.
+        path: Notebook that it is a copy of.
+        facts: Facts to keep of the run, such as preset and minutes.
 
     Raises:
         InputError: if the code of the two differs or the copy holds an error.

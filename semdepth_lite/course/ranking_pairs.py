@@ -20,8 +20,8 @@ def quadruplets(pairs: Pairs, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the quadruplets behind sampled pairs, and which of them are used.
 
     Args:
-        pairs: of `sample_pairs`: the three pairs of each of J quadruplets, then J others.
-        width: of the image, pixels.
+        pairs: Pairs of `sample_pairs`: the three of each of J quadruplets, then J others.
+        width: Width of the image, pixels.
 
     Returns:
         (B, J, 4, 2) places (u, v) of a, b, c, d; (B, J) bool, a pair of it pushes or pulls.
@@ -43,8 +43,8 @@ def judge_pairs(labels: torch.Tensor, depth: torch.Tensor, settings: RankingSett
     Args:
         labels: (B, H, W) trainIds, as the loss sees them, right or wrong.
         depth: (B, 1, H, W) true depth, 0 = sky.
-        settings: what is compared.
-        generator: on the CPU; decides which pairs are drawn.
+        settings: Settings of what is compared.
+        generator: Generator on the CPU; decides which pairs are drawn.
         certainty: (B, H, W) weights of the points, see `point_certainty`; they weigh the shares, not the counts.
 
     Returns:
@@ -80,9 +80,9 @@ def follow_ranking(depth: torch.Tensor, labels: torch.Tensor, generator: torch.G
     Args:
         depth: (B, 1, H, W) to start from.
         labels: (B, H, W) trainIds.
-        generator: on the CPU; new pairs are drawn in every step.
-        settings: of the loss.
-        steps, rate: of the descent; the loss is a mean over thousands of pairs, hence the large rate.
+        generator: Generator on the CPU; new pairs are drawn in every step.
+        settings: Settings of the loss.
+        steps, rate: Steps and rate of the descent; the loss is a mean over thousands of pairs, hence the large rate.
 
     Returns:
         (B, 1, H, W).

@@ -31,10 +31,10 @@ def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: st
     """Run the notebooks at a preset; those that an earlier call finished, unchanged since, are not run again.
 
     Args:
-        preset: quick, lesson or paper; goes into each notebook's parameter of that name.
-        output: folder for executed copies, results and the record of what is finished.
-        only: first characters of the notebooks' names.
-        progress: print what is done, and show bars.
+        preset: Name, one of quick, lesson and paper; goes into each notebook's parameter of that name.
+        output: Folder for executed copies, results and the record of what is finished.
+        only: First characters of the notebooks' names.
+        progress: Whether to print what is done, and show bars.
         folder: Folder of the notebooks; they are only read.
 
     Returns:

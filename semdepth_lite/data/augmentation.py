@@ -13,7 +13,7 @@ def flip(triplet: Triplet, mask: torch.Tensor) -> Triplet:
     """Mirror the marked items of a batch: images, depth, labels, masks, and with them K and the motion.
 
     Args:
-        triplet: the batch, before color jitter.
+        triplet: The batch, before color jitter.
         mask: (B,) bool.
 
     Returns:
@@ -75,7 +75,7 @@ def jitter(triplet: Triplet, color: torch.Tensor) -> Triplet:
     here, because it would cost more time than the other three together.
 
     Args:
-        triplet: the batch.
+        triplet: The batch.
         color: (B, 3) factors of brightness, contrast and saturation.
 
     Returns:

@@ -30,21 +30,21 @@ class DataOptions:
     """What may be said about real data beside its place; what a kind has no use for must stay unset.
 
     Attributes:
-        frames: list file of KITTI raw, lines `folder frame side`.
-        drives: of KITTI raw, day/drive, where there is no list; none named takes all.
-        neighbors: whether the previous and the next frame are needed, as in training.
+        frames: List file of KITTI raw, lines `folder frame side`.
+        drives: Drives of KITTI raw, day/drive, where there is no list; none named takes all.
+        neighbors: Whether the previous and the next frame are needed, as in training.
         intrinsics: `fx fy cx cy` or `fov D` for frames; calibration or monodepth2 for KITTI raw.
-        step: frame step, for frames.
-        sequences: of KITTI odometry.
-        camera: of KITTI odometry: 0 and 1 are gray, 2 and 3 in color; None takes 2.
-        stereo: alone (the other camera is the only source) or neighbors (it comes after the neighbors in time).
-        depth: camera, forward or improved for KITTI; the folder of depth PNGs for frames.
-        improved_root: folder of KITTI's improved depth.
-        labels: folder of label PNGs.
-        label_ids: trainId or labelId.
-        poses: whether KITTI's true motion is read.
-        allow_gaps: whether missing frame numbers only cut a clip of frames, or a drive.
-        cache: folder for decoded frames; None decodes at every request.
+        step: Frame step, for frames.
+        sequences: Sequences of KITTI odometry.
+        camera: Camera of KITTI odometry: 0 and 1 are gray, 2 and 3 in color; None takes 2.
+        stereo: One of alone (the other camera is the only source) and neighbors (it comes after the neighbors in time).
+        depth: One of camera, forward and improved for KITTI; the folder of depth PNGs for frames.
+        improved_root: Folder of KITTI's improved depth.
+        labels: Folder of label PNGs.
+        label_ids: Kind of the ids, trainId or labelId.
+        poses: Whether KITTI's true motion is read.
+        allow_gaps: Whether missing frame numbers only cut a clip of frames, or a drive.
+        cache: Folder for decoded frames; None decodes at every request.
     """
 
     frames: Path | None = None
@@ -77,8 +77,8 @@ def check_options(kind: str, options: DataOptions) -> None:
     """Refuse options that a kind of data has no use for, so that nothing said is silently ignored.
 
     Args:
-        kind: a key of `UNDERSTOOD`.
-        options: what was said.
+        kind: A key of `UNDERSTOOD`.
+        options: Options as given.
 
     Raises:
         InputError: naming the first such option.
@@ -94,8 +94,8 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
 
     Args:
         data: `photo` (see `photo.py`), `kitti:ROOT`, `odometry:ROOT` or `frames:FOLDER` (or a video file).
-        height, width: size to yield, pixels.
-        options: what else is to be said.
+        height, width: Size to yield, pixels.
+        options: Further options.
 
     Raises:
         InputError: if the kind is unknown, has no use for an option, or the data is missing or wrong.
@@ -163,7 +163,7 @@ def truth_batches(source: ClipSource | SegmentedSource) -> Iterator[Triplet]:
     days differ in size.
 
     Args:
-        source: opened with depth; its labels, where it has them, are given at the size of the depth, and once more at
+        source: Source with depth; its labels, where it has them, are given at the size of the depth, and once more at
             the network's size as what an outside segmenter says, unless the source has maps of its own.
 
     Raises:

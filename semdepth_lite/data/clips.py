@@ -161,8 +161,8 @@ class ClipTargets:
     """The targets of a clip without their neighbors, at a multiple of its size: what a segmenter sees.
 
     Args:
-        clip: whose targets they are.
-        scale: factor of the clip's height and width.
+        clip: Clip whose targets they are.
+        scale: Factor of the clip's height and width.
     """
 
     has_depth = False

@@ -39,13 +39,13 @@ class Finding:
     """One thing the doctor looked at.
 
     Attributes:
-        name: parallax, static, texture, exposure, movers, blur, tracking or intrinsics.
-        verdict: good, look or bad.
-        what: what was seen, in a sentence with its number.
-        remedy: what to do; empty where all is well.
-        value: the number that was judged.
+        name: One of parallax, static, texture, exposure, movers, blur, tracking and intrinsics.
+        verdict: One of good, look and bad.
+        what: Finding, in a sentence with its number.
+        remedy: Advice; empty where all is well.
+        value: The number that was judged.
         picture: (H, W, 3) uint8, where it shows best.
-        caption: what the picture shows, which is also its text for those who cannot see it.
+        caption: Words on what the picture shows, also its text for those who cannot see it.
     """
 
     name: str
@@ -66,11 +66,11 @@ class Pair:
     """A target, its next neighbor, and what was measured on them.
 
     Attributes:
-        index: of the target in its source.
+        index: Position of the target in its source.
         first, second: (3, H, W) images.
         K: (3, 3), pixels.
-        tracks: points followed from first to second.
-        motion: of the camera; None where too few points were found or the camera stands.
+        tracks: Points followed from first to second.
+        motion: Motion of the camera; None where too few points were found or the camera stands.
     """
 
     index: int
@@ -85,9 +85,9 @@ def examine(source, pairs: int = 12, progress: bool = False) -> list[Finding]:
     """Look at a clip through some of its pairs of neighbors, spread evenly.
 
     Args:
-        source: anything that yields triplets with a next neighbor, at the size meant for training.
-        pairs: how many pairs to look at.
-        progress: show a progress bar.
+        source: Source of triplets with a next neighbor, at the size meant for training.
+        pairs: Number of pairs to look at.
+        progress: Whether to show a progress bar.
 
     Returns:
         Findings, intrinsics first.
@@ -272,7 +272,7 @@ def draw_motion(pair: Pair, ends: np.ndarray, marked: np.ndarray | None = None) 
     A small image is drawn larger, so that the ways stand out from their dots.
 
     Args:
-        pair: gives the image and the points.
+        pair: Pair with the image and the points.
         ends: (N, 2) u, v, pixels; none draws no line.
         marked: (N,) bool.
 

@@ -92,8 +92,8 @@ def track(first: torch.Tensor, second: torch.Tensor, levels: int = 4, iterations
 
     Args:
         first, second: (3, H, W) in [0, 1].
-        levels: of the pyramid; motion up to about 2^(levels + 1) pixels is found.
-        iterations: at each level.
+        levels: Number of levels of the pyramid; motion up to about 2^(levels + 1) pixels is found.
+        iterations: Number of iterations at each level.
 
     Returns:
         Tracks.

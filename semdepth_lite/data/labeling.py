@@ -38,13 +38,13 @@ class LabelModel:
     """A network that names pixels: the one form into which every segmenter is brought.
 
     Attributes:
-        name: for reports.
+        name: Name for reports.
         network: (1, 3, h, w) RGB image, normalized by `mean` and `std`, to logits (1, C, h', w'), to class ids
             (1, h', w'), or to a dictionary with one of them under "out".
         table: (C,) uint8 trainId of each class of the network.
-        height: images are resized to this height, pixels, aspect kept; None feeds them as they are.
-        identity: fingerprint of its weights, so that its labels are known from another model's; empty for the name.
-        mean, std: of each color channel in [0, 1], subtracted and divided by; ImageNet's unless named.
+        height: Height to which images are resized, pixels, aspect kept; None feeds them as they are.
+        identity: Fingerprint of its weights, so that its labels are known from another model's; empty for the name.
+        mean, std: Mean and deviation of each color channel in [0, 1], for the network's input; ImageNet's unless named.
     """
 
     name: str
@@ -61,9 +61,9 @@ class LabelModel:
 
         Args:
             image: (H, W, 3) uint8.
-            confidence: pixels whose best class has a smaller probability become 255; a network that answers in ids
+            confidence: Probability of the best class below which pixels become 255; a network that answers in ids
                 gives no probabilities.
-            device: where the network is.
+            device: Device of the network.
 
         Returns:
             (H, W) uint8 trainIds, 255 = unknown.
@@ -112,9 +112,9 @@ def torchvision_segmenter(name: str = "lraspp_mobilenet_v3_large", weights: Path
     classes (road, buildings, poles), the label is 19, none of the others, so that there are negatives to learn from.
 
     Args:
-        name: one of `SEGMENTERS`.
-        weights: file as torchvision publishes it; None fetches it into torch's cache.
-        device: where to compute.
+        name: One of `SEGMENTERS`.
+        weights: File as torchvision publishes it; None fetches it into torch's cache.
+        device: Device to compute on.
 
     Raises:
         InputError: if the name is unknown or the weights cannot be had or belong to another network.

@@ -50,7 +50,7 @@ class PhotoSource(ClipSource):
         """Read the pair from the installed scikit-image.
 
         Args:
-            height, width: size to yield, pixels.
+            height, width: Size to yield, pixels.
 
         Raises:
             InputError: if scikit-image is not installed, or installed without the pair.
@@ -97,7 +97,7 @@ def photo(height: int = 256, width: int = 384) -> PhotoSource:
     """Open the photograph: one real triplet with known motion and measured depth, see `CITATION` and `LICENSE_NOTE`.
 
     Args:
-        height, width: size to yield, pixels.
+        height, width: Size to yield, pixels.
 
     Raises:
         InputError: if the installed scikit-image lacks the pair.

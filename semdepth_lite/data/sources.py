@@ -57,9 +57,9 @@ class StreetSource:
     """Triplets of consecutive frames of the procedural street, with all of its truth.
 
     Args:
-        street: a rendered set. Every frame with two neighbors in its scene is a target.
-        cache: folder of rendered sets, for the same scenes at another size; None = the usual one.
-        neighbors: positions of the source frames relative to the target.
+        street: A rendered set. Every frame with two neighbors in its scene is a target.
+        cache: Folder of rendered sets, for the same scenes at another size; None = the usual one.
+        neighbors: Positions of the source frames relative to the target.
     """
 
     has_labels = has_depth = True
@@ -131,9 +131,9 @@ class NoisyLabels(Wrapped):
     """A source whose labels err like a segmentation network's, see `street.corrupt_labels`.
 
     Args:
-        source: with labels.
+        source: Source with labels.
         strength: 0 to 1.
-        seed: of the errors; an image always errs alike.
+        seed: Seed of the errors; an image always errs alike.
     """
 
     def __init__(self, source: Source, strength: float, seed: int = 0) -> None:
@@ -159,8 +159,8 @@ class SegmentedSource(Wrapped):
     """A source to whose triplets a segmenter's label maps are added.
 
     Args:
-        source: the triplets.
-        maps: gives the packed maps (B, 3, H, W) uint8 (`semantics.pack_probabilities`) of the triplets at B positions.
+        source: The triplets.
+        maps: Function from B positions to packed maps (B, 3, H, W) uint8 (`semantics.pack_probabilities`).
     """
 
     def __init__(self, source: Source, maps: Callable[[np.ndarray], torch.Tensor]) -> None:
@@ -177,12 +177,12 @@ def street_source(split: str, scenes: int, height: int = 96, width: int = 320, c
     """Render a set of street scenes, or open it if it is cached, and return its triplets.
 
     Args:
-        split: train, validation or test; no scene is in two of them.
-        scenes: number of scenes of eight frames.
-        height, width: pixels.
-        cache: folder of rendered sets.
-        workers: rendering processes.
-        progress: whether to show a progress bar.
+        split: One of train, validation and test; no scene is in two of them.
+        scenes: Number of scenes of eight frames.
+        height, width: Size of the images, pixels.
+        cache: Folder of rendered sets.
+        workers: Number of rendering processes.
+        progress: Whether to show a progress bar.
     """
     settings = StreetSettings(split=split, scenes=scenes, height=height, width=width)
     return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress), cache)
@@ -195,9 +195,9 @@ def prefetch(source, batches: Iterable[Sequence[int]], workers: int = 2
     Threads suffice: decoding, resizing and reading leave Python's lock to others. At most `workers` + 1 batches wait.
 
     Args:
-        source: anything with `triplet(indices)`.
-        batches: indices of each batch.
-        workers: threads; 0 reads in the caller.
+        source: Source, or anything with `triplet(indices)`.
+        batches: Indices of each batch.
+        workers: Number of threads; 0 reads in the caller.
     """
     if workers == 0:
         yield from map(source.triplet, batches)

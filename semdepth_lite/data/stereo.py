@@ -32,8 +32,8 @@ class StereoSource(Wrapped):
         """Join two cameras.
 
         Args:
-            source: one camera's frames, with or without neighbors in time.
-            other: the other camera's frames, without neighbors.
+            source: One camera's frames, with or without neighbors in time.
+            other: The other camera's frames, without neighbors.
             rows: (N,) position in `other` of the frame that belongs to each target.
             T_other_camera: (N, 4, 4) motion of each target's points into the other camera, meters.
 

@@ -23,7 +23,7 @@ class Triplet:
         target: (B, 3, H, W) image in [0, 1], as photographed; the loss looks at this one.
         sources: (B, S, 3, H, W) neighbors in temporal order, previous first; a second camera's picture comes last.
         K: (B, 3, 3) intrinsics, pixels.
-        target_aug, sources_aug: the same frames as the networks see them, with jittered colors.
+        target_aug, sources_aug: The same frames as the networks see them, with jittered colors.
         depth: (B, 1, H, W) z of the target view, meters, 0 = none.
         labels: (B, H, W) uint8 trainIds, 255 = none.
         semantics: (B, 3, H, W) uint8, what an outside segmenter says, packed (`semantics.pack_probabilities`).

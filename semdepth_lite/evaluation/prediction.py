@@ -54,10 +54,10 @@ def predict_depth(model: Model, images: torch.Tensor, semantics: torch.Tensor | 
     """Predict depth, as it is or with its disparity blended with that of the mirrored images (`blend_flipped`).
 
     Args:
-        model: in evaluation mode.
+        model: Model in evaluation mode.
         images: (B, 3, H, W) in [0, 1].
-        semantics: the label map some variants want, see `Model.semantics_of`.
-        flip: post-process by the mirrored images.
+        semantics: Label map that some variants want, see `Model.semantics_of`.
+        flip: Whether to post-process by the mirrored images.
 
     Returns:
         (B, 1, H, W) up to scale.
@@ -107,10 +107,10 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
     """Predict depth at the image's own size.
 
     Args:
-        model: in evaluation mode.
+        model: Model in evaluation mode.
         image: (H, W, 3) uint8.
-        height, width: size at which the network works, pixels.
-        flip: blend with the prediction of the mirrored image.
+        height, width: Size at which the network works, pixels.
+        flip: Whether to blend with the prediction of the mirrored image.
 
     Returns:
         (H, W) depth, up to scale. The image is resized by Lanczos, as for training; of the result it is the disparity
@@ -149,15 +149,15 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
     An image that cannot be read or predicted is passed over, and the others are written.
 
     Args:
-        model: in evaluation mode.
-        paths: image files or folders.
-        output: folder.
-        height, width: size at which the network works, pixels.
-        scale: factor from the model's unit to meters, of which the PNG has 256 steps each; None where it is unknown:
+        model: Model in evaluation mode.
+        paths: Image files or folders.
+        output: Folder to write to.
+        height, width: Size at which the network works, pixels.
+        scale: Factor from the model's unit to meters, of which the PNG has 256 steps each; None where it is unknown:
             the PNG then has as many steps a unit as fit, a power of two chosen by the first image.
         K: (3, 3) intrinsics of the images, pixels; a point cloud is written where it is given.
-        progress: show a progress bar.
-        flip: blend each prediction with that of the mirrored image.
+        progress: Whether to show a progress bar.
+        flip: Whether to blend each prediction with that of the mirrored image.
 
     Returns:
         For each image the names of what was written and the PNG's steps a unit, or the error. A file that exists
@@ -220,7 +220,7 @@ def scale_from_height(depth: torch.Tensor, K: torch.Tensor, camera_height: float
     Args:
         depth: (B, 1, H, W) predicted depth, up to scale.
         K: (B, 3, 3), pixels.
-        camera_height: meters.
+        camera_height: Height of the camera above the street, meters.
 
     Returns:
         (B,) factor for each image; take their median for a clip.

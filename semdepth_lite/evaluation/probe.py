@@ -18,7 +18,7 @@ def hypercolumns(features: list[torch.Tensor]) -> torch.Tensor:
     """Join an encoder's feature maps from stride 4 on, at stride 4 (Hariharan et al. 2015): (B, sum of C_i, H/4, W/4).
 
     Args:
-        features: the encoder's five, (B, C_i, H / 2^(i+1), W / 2^(i+1)).
+        features: Five features of the encoder, (B, C_i, H / 2^(i+1), W / 2^(i+1)).
     """
     size = features[1].shape[-2:]
     return torch.cat([F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in features[1:]], 1)
@@ -32,8 +32,8 @@ class LinearProbe:
     (after Alain and Bengio 2017, who probe with a trained linear classifier). The class with the largest W^T x wins.
 
     Args:
-        features: of images, without gradient; a stage of an encoder, for instance.
-        ridge: keeps features that hardly vary from being blown up.
+        features: Function from images to features, without gradient; a stage of an encoder, for instance.
+        ridge: Weight that keeps features that hardly vary from being blown up.
     """
 
     def __init__(self, features: Features, ridge: float = 1e-3) -> None:

@@ -38,16 +38,16 @@ class Protocol:
 
     Attributes:
         crop: "none", "garg" or "eigen".
-        min_depth, max_depth: caps on the truth (left out beyond) and on the scaled prediction (clipped), m.
+        min_depth, max_depth: Caps on the truth (left out beyond) and on the scaled prediction (clipped), m.
         scaling: "median" (each image by median(gt) / median(pred) over its whole mask), "none", or a fixed factor.
-        dense: whether the truth is dense; if not (LiDAR), discontinuities and edges are left out.
-        band_radius, inner_radius: label-border band and its inner complement, px (`metrics.border_band`).
-        thin_range: thin structures are judged up to this distance, m.
-        window: side of the window that finds discontinuities, px (`metrics.discontinuity_sides`).
-        jump: difference of ln depth that makes a discontinuity or an edge.
-        match_radius: largest distance at which edges match, px.
-        edge_limit: where the depth boundary error is cut, px.
-        flip: whether each prediction was blended with that of the mirrored image (`prediction.blend_flipped`).
+        dense: Whether the truth is dense; if not (LiDAR), discontinuities and edges are left out.
+        band_radius, inner_radius: Label-border band and its inner complement, px (`metrics.border_band`).
+        thin_range: Distance up to which thin structures are judged, m.
+        window: Side of the window that finds discontinuities, px (`metrics.discontinuity_sides`).
+        jump: Difference of ln depth that makes a discontinuity or an edge.
+        match_radius: Largest distance at which edges match, px.
+        edge_limit: Distance at which the depth boundary error is cut, px.
+        flip: Whether each prediction was blended with that of the mirrored image (`prediction.blend_flipped`).
     """
 
     crop: str = "none"
@@ -104,7 +104,7 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
         depth_gt: (B, 1, H, W) true depth, m; 0, negative, infinite and nan = none.
         labels: (B, H, W) true trainIds; without them label-border, thin and class errors are left out.
         moving: (B, H, W) bool; without it moving and static errors are left out.
-        protocol: how to judge.
+        protocol: Protocol to judge by.
 
     Returns:
         name: (B,) float; nan where an image has nothing to judge. `pixels` and NAME_pixels are counts, `scale` is

@@ -25,11 +25,11 @@ class Report:
     """What an evaluation found: one value an image and metric, and their means.
 
     Attributes:
-        values: name: (N,) one value an image, nan where it has nothing to judge.
-        means: name: mean over the images that have a value; nan if none has.
-        counts: name: number of these images.
-        scale_mean, scale_spread: of the per-image factors (`metrics.scale_spread`).
-        protocol: how it was judged.
+        values: One value an image, (N,), by metric; nan where it has nothing to judge.
+        means: Mean over the images that have a value, by metric; nan if none has.
+        counts: Number of these images, by metric.
+        scale_mean, scale_spread: Mean and spread of the per-image factors (`metrics.scale_spread`).
+        protocol: Protocol it was judged by.
     """
 
     values: dict[str, np.ndarray]

@@ -16,9 +16,9 @@ def evaluate_segmentation(predict: Callable[[Triplet], torch.Tensor], batches: I
     """Judge predicted labels on a data set: mIoU, the IoU of each class that occurs, and border F1.
 
     Args:
-        predict: takes a Triplet, returns ids (B, H, W), as `predicted_labels` gives them.
+        predict: Function from a Triplet to ids (B, H, W), as `predicted_labels` gives them.
         batches: Triplets with labels.
-        classes: all, or the group that is foreground.
+        classes: Either all, or the group that is foreground.
 
     Returns:
         miou and iou_CLASS over all pixels together, border_f1 as the mean over images.

@@ -42,8 +42,8 @@ def paired_bootstrap(a: np.ndarray, b: np.ndarray, clusters: np.ndarray, n: int 
     Args:
         a, b: (N,) values per image, or (S, N) per seed and image; the same images in the same order.
         clusters: (N,) scene of each image.
-        n: draws.
-        seed: of the draws.
+        n: Number of draws.
+        seed: Seed of the draws.
 
     Returns:
         The difference and its interval.

@@ -30,13 +30,13 @@ class PathReport:
     """What was found out about one unbroken path.
 
     Attributes:
-        first: index of its first target in the source.
-        frames: camera positions on it.
-        length: of the true path, m.
-        ate5, ate5_std: mean and sample standard deviation of the five-frame error, m (`metrics.snippet_ate`).
-        ate7, ate6: error of the whole path after alignment with and without a scale, m (`metrics.trajectory_ate`);
+        first: Index of its first target in the source.
+        frames: Number of camera positions on it.
+        length: Length of the true path, m.
+        ate5, ate5_std: Mean and sample standard deviation of the five-frame error, m (`metrics.snippet_ate`).
+        ate7, ate6: Error of the whole path after alignment with and without a scale, m (`metrics.trajectory_ate`);
             without one, the prediction's unit is taken for meters.
-        t_err, r_err: drift over 100 to 800 m in percent and degrees per 100 m, after the 7-DoF alignment; nan for a
+        t_err, r_err: Drift over 100 to 800 m in percent and degrees per 100 m, after the 7-DoF alignment; nan for a
             shorter path (`metrics.kitti_segment_errors`).
     """
 
@@ -239,8 +239,8 @@ def motion_errors(model: Model, batches: Iterable[Triplet]) -> dict[str, float]:
     """Compare the predicted motion to the next frame with the true one, over batches with truth.
 
     Args:
-        model: with a pose network, in evaluation mode.
-        batches: with true depth, which gives each prediction its scale, and motion.
+        model: Model with a pose network, in evaluation mode.
+        batches: Batches with true depth, which gives each prediction its scale, and motion.
 
     Returns:
         Medians over the frames: direction_deg, rotation_deg and length_ratio as `metrics.pair_errors` has them, and

@@ -150,8 +150,8 @@ class ErrorMaps:
         weight: 1 for the pixels that count, else 0.
         difference: |d - d*|, m.
         relative: |d - d*| / d*.
-        log_ratio: ln d - ln d*.
-        ratio: max(d / d*, d* / d), at least 1.
+        log_ratio: Difference ln d - ln d*.
+        ratio: Ratio max(d / d*, d* / d), at least 1.
     """
 
     weight: torch.Tensor

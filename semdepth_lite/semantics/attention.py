@@ -33,7 +33,7 @@ class SemanticGuidedAttention(nn.Module):
     Args:
         depth_channels, semantic_channels: Channels of the features F_D and F_S.
         form: A or B [both inferred; README, "What is stated, what is inferred"].
-        pool: keys and values are averaged over cells of pool x pool pixels, which bounds the memory; 1 = all pixels.
+        pool: Side of the cells over which keys and values are averaged, pixels; bounds the memory; 1 = all pixels.
         residual: False takes the form as drawn.
     """
 

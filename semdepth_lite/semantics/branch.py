@@ -33,7 +33,7 @@ class SemanticDecoder(nn.Module):
         lite: Whether level 0 is the cheap one.
 
     Attributes:
-        channels: of the levels 0 to 4 that `forward` returns.
+        channels: Channels of the levels 0 to 4 that `forward` returns.
     """
 
     LEVELS = 5

@@ -46,9 +46,9 @@ class SSFA(nn.Module):
 
     Args:
         depth_channels: Channels of F_D.
-        semantic_channels: of F_S, 0 = there is none.
+        semantic_channels: Channels of F_S, 0 = there is none.
         classes: Channels of the label map S.
-        hidden: channels of h (SPADE has 128 [code: SPADE]); 0 = as many as F_D has.
+        hidden: Channels of h (SPADE has 128 [code: SPADE]); 0 = as many as F_D has.
         norm: Normalization: group, instance or none.
         residual: False leaves out the F_D that is added.
     """

@@ -1,4 +1,4 @@
-"""A segmenter that is trained before depth and frozen; the papers took an off-the-shelf one for full-size images.
+"""A segmenter that is trained before depth and frozen; the papers took a ready-made one for full-size images.
 
 It may see an image larger than depth does, because masks are only as good as the pixels they are made from: its
 probabilities are averaged over the blocks of pixels that make one pixel of depth.

@@ -28,7 +28,7 @@ def corrupt_labels(labels: np.ndarray, strength: float, seed: int) -> np.ndarray
     Args:
         labels: (H, W) or (N, H, W) uint8 trainIds.
         strength: 0 (unchanged) to 1.
-        seed: whole number >= 0.
+        seed: Whole number >= 0.
 
     Returns:
         Corrupted labels of the same shape, uint8.

@@ -24,11 +24,11 @@ def export_kitti(seed: int, frames: int, height: int, width: int, folder: str | 
     at 255.99 m; farther surfaces are written as 0.
 
     Args:
-        seed: scene.
-        frames: how many.
-        height, width: pixels.
-        folder: must not exist or be empty; it is complete or absent afterwards.
-        progress: show a progress bar.
+        seed: Seed of the scene.
+        frames: Number of frames.
+        height, width: Size of the images, pixels.
+        folder: Folder that does not exist or is empty; it is complete or absent afterwards.
+        progress: Whether to show a progress bar.
 
     Raises:
         InputError: if the folder is not empty or cannot be written, frames is below 1, or the picture is too small or

@@ -26,7 +26,7 @@ def shade_samples(scene: Scene, things: Things, shade: Shade, view: View, u, v, 
     """Return display-referred colors (3, n) in [0, 1] of samples at picture coordinates (u, v).
 
     Args:
-        scene, things, shade, view: what is seen, and the maps of its shadows.
+        scene, things, shade, view: Everything that is seen, and the maps of its shadows.
         u, v: (n,) picture coordinates.
         x: (n,) inverse depth, 1/m.
         ids: (n,) what is seen.

@@ -131,9 +131,9 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
     """Time a training step and its parts.
 
     Args:
-        shape: what to time.
-        device: where.
-        repeats: calls of each part; the median counts.
+        shape: Shape to time.
+        device: Device to compute on.
+        repeats: Number of calls of each part; the median counts.
 
     Returns:
         Seconds (medians), ratios, images per second, peak memory in MiB before anything was timed and after the step.

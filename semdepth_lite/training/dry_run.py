@@ -27,16 +27,16 @@ class DryRun:
     """What a dry run measured, and what follows from it.
 
     Attributes:
-        settings: of the run.
-        height, width: of the images, pixels.
-        data: name of the source, and its number of triplets.
-        device: where it ran, with the number of threads on a CPU.
-        step_seconds: of each timed step, the wait for its data included; the first step, which warms up, is left out.
-        wait_seconds: of each timed step, for its data.
-        cpu_seconds: of each timed step, of all threads of the process; on a CPU that others use too, the hours follow
+        settings: Settings of the run.
+        height, width: Size of the images, pixels.
+        data: Name of the source, and its number of triplets.
+        device: Device it ran on, with the number of threads on a CPU.
+        step_seconds: Seconds of each timed step, wait for data included; the first step, a warm-up, is left out.
+        wait_seconds: Seconds that each timed step waited for its data.
+        cpu_seconds: CPU seconds of each timed step, all threads; on a CPU that others use too, the hours follow
             from these.
-        peak_mib: peak memory, MiB: of the device, or resident.
-        step_tflop: floating-point operations of matrix products and convolutions in a step, forward and backward, in
+        peak_mib: Peak memory, MiB: of the device, or resident.
+        step_tflop: Floating-point operations of matrix products and convolutions in a step, forward and backward, in
             units of 10^12, as torch counts them.
     """
 
@@ -102,11 +102,11 @@ def dry_run(source: Source, settings: TrainSettings, steps: int, device: str = "
     """Take the first steps of a run and throw it away.
 
     Args:
-        source: training triplets.
-        settings: of the whole run; its number of steps is what the estimate is for.
-        steps: to time, after one that warms up.
-        device: where to compute.
-        workers: threads that read ahead.
+        source: Training triplets.
+        settings: Settings of the whole run; its number of steps is what the estimate is for.
+        steps: Number of steps to time, after one that warms up.
+        device: Device to compute on.
+        workers: Number of threads that read ahead.
 
     Raises:
         InputError: if there is no step to time, the variant trains a segmenter first, or the run cannot begin.

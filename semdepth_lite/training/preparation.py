@@ -30,14 +30,14 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
     """Bring a model and its data to where the training of depth begins.
 
     Args:
-        model: as built, or as a checkpoint left it.
-        source: training triplets.
-        batch_of: source and step to augmented batch, for the segmenter.
-        steps: of a segmenter that is made.
-        folder: the run folder, which keeps the segmenter's checkpoint and its label maps; None keeps nothing, and every
+        model: Model as built, or as a checkpoint left it.
+        source: Training triplets.
+        batch_of: Function from source and step to augmented batch, for the segmenter.
+        steps: Number of steps of a segmenter that is made.
+        folder: Run folder, which keeps the segmenter's checkpoint and its label maps; None keeps nothing, and every
             batch is segmented anew.
         fresh: False if the model comes from a checkpoint and has learned this already.
-        progress: show bars.
+        progress: Whether to show bars.
 
     Returns:
         The source to train on.

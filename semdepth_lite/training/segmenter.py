@@ -31,13 +31,13 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
     A step depends on its number alone, so a training that was cut off goes on from its checkpoint unharmed.
 
     Args:
-        segmenter: freshly built.
-        batch_of: step to augmented batch with labels.
-        steps: optimizer steps.
+        segmenter: Segmenter, freshly built.
+        batch_of: Function from step to augmented batch with labels.
+        steps: Number of optimizer steps.
         counts: (19,) pixels of each class, see `count_classes`.
-        checkpoint: where it is kept; None = nowhere.
-        save_every: steps between checkpoints.
-        progress: show a bar.
+        checkpoint: Path where it is kept; None = nowhere.
+        save_every: Number of steps between checkpoints.
+        progress: Whether to show a bar.
 
     Returns:
         The same segmenter, frozen.
@@ -93,10 +93,10 @@ def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, pa
     """Segment every target once and keep the packed probabilities in a file, so that training only looks them up.
 
     Args:
-        segmenter: frozen.
-        batches: all triplets in order, plain.
-        count: how many there are.
-        path: an .npy file; one that is already there with the right length is taken as it is.
+        segmenter: Frozen segmenter.
+        batches: All triplets in order, plain.
+        count: Number of triplets.
+        path: An .npy file; one that is already there with the right length is taken as it is.
 
     Returns:
         (N, 3, H, W) uint8, memory-mapped, read-only.
@@ -126,9 +126,9 @@ def with_masks(source: Source, model: Model | None, keep: bool = False) -> Sourc
     """Add the maps of a model's segmenter to a source's triplets, made when they are asked for, from larger images.
 
     Args:
-        source: any; one that has maps already stays as it is.
-        model: whose segmenter it is; for none, or one without a segmenter, the source stays as it is.
-        keep: keep the maps in memory, three bytes a pixel, for a source that is gone through again and again.
+        source: Any source; one that has maps already stays as it is.
+        model: Model whose segmenter it is; for none, or one without a segmenter, the source stays as it is.
+        keep: Whether maps stay in memory, three bytes a pixel, for a source that is gone through again and again.
     """
     if model is None or model.segmenter is None or isinstance(source, SegmentedSource):
         return source

@@ -24,26 +24,26 @@ class TrainSettings:
     """Everything that decides what a run computes.
 
     Attributes:
-        variant: name of the method, a key of `VARIANTS`.
+        variant: Name of the method, a key of `VARIANTS`.
         changes: What differs from the named variant, such as {"ranking.cap": 0.4}; see `find_variant`.
         segmenter_steps: Optimizer steps of a segmenter that is made, see `FromSegmenter`.
-        label_noise: strength in [0, 1] of the errors put into the training labels.
-        encoder, width: the networks, see `NetworkSettings`.
-        loss: name of the photometric loss, a key of `LOSSES`.
-        pose: learned, or given by the data.
-        supervision: video, or depth (the truth, as an upper bound).
-        margin_until: share of the steps in which the automask has its margin. Without it far depth falls back at once;
+        label_noise: Strength in [0, 1] of the errors put into the training labels.
+        encoder, width: Encoder and width of the networks, see `NetworkSettings`.
+        loss: Name of the photometric loss, a key of `LOSSES`.
+        pose: Source of the motion: learned, or given by the data.
+        supervision: Either video, or depth (the truth, as an upper bound).
+        margin_until: Share of the steps in which the automask has its margin. Without it far depth falls back at once;
             with it, cars that keep pace, which stand still in the image as far things do, slowly become holes, so
             trainings much longer than the lessons' should end it early.
         alignment: Gauss-Newton steps that improve the learned motion, see `alignment.py`; Monodepth2 has none.
-        steps: optimizer steps.
-        batch: triplets in a step, over all processes together.
+        steps: Number of optimizer steps.
+        batch: Number of triplets in a step, over all processes together.
         learning_rate: Adam's, at its highest.
-        schedule: cosine (with 3 % warm-up), or step (times 0.1 after three quarters, as Monodepth2's 15 of 20 epochs).
-        clip: largest norm of the gradient, 0 = unlimited.
-        augmentation: flips and color jitter.
-        seed: of weights, order and augmentation.
-        precision: fp32, or bf16 for automatic mixed precision in the networks.
+        schedule: Either cosine (3 % warm-up) or step (times 0.1 after three quarters, as Monodepth2's 15 of 20 epochs).
+        clip: Largest norm of the gradient, 0 = unlimited.
+        augmentation: Whether flips and color jitter are on.
+        seed: Seed of weights, order and augmentation.
+        precision: Either fp32, or bf16 for automatic mixed precision in the networks.
         fused: Whether the loss is the fast one of `fused.py`; False trains with `losses.self_supervised_loss`, so that
             whoever changes a function of `losses.py` sees the training change.
         freeze: Parts of the model that are not trained, such as encoder.

@@ -10,9 +10,9 @@ class Mistake:
     """A known wrong answer.
 
     Attributes:
-        name: short, for reports.
-        wrong: the function that somebody who makes the mistake writes; same arguments as the exercise's.
-        says: one sentence that helps and does not give the answer away.
+        name: Short name, for reports.
+        wrong: Function that somebody who makes the mistake writes; same arguments as the exercise's.
+        says: One sentence that helps and does not give the answer away.
     """
 
     name: str
@@ -25,9 +25,9 @@ class Case:
     """One random input.
 
     Attributes:
-        args: of the reader's function.
-        note: what is special about it, for the message; empty for an ordinary one.
-        expected: the right answer, where the package computes it from more than `args`; None = ask the reference.
+        args: Arguments of the reader's function.
+        note: Words on what is special about it, for the message; empty for an ordinary one.
+        expected: The right answer, where the package computes it from more than `args`; None = ask the reference.
     """
 
     args: tuple
@@ -41,20 +41,20 @@ class Exercise:
 
     Attributes:
         name: `checks.NAME` judges it.
-        lesson: stem of the notebook it belongs to.
-        title: what the reader does, a phrase with a verb.
+        lesson: Stem of the notebook it belongs to.
+        title: Phrase with a verb: what the reader does.
         difficulty: 1 to 3.
-        minutes: what it takes.
+        minutes: Minutes that it takes.
         statement: Markdown: what is given, what is asked.
         stub: Python that defines the function `answer`, without its body.
         hint: Markdown.
         solution: Python that defines the function.
-        teaches: dotted path of the package's function that the answer is compared with.
-        reference: that function, brought to the exercise's arguments.
-        cases: makes random inputs from torch's generator, which the judge has seeded.
-        mistakes: the known wrong answers.
-        gradient: index of the argument that the answer must pass a gradient to; None = no gradient is asked for.
-        trial: turns an answer that is no function of tensors (a training step, a puzzle) into one that can be
+        teaches: Dotted path of the package's function that the answer is compared with.
+        reference: That function, brought to the exercise's arguments.
+        cases: Function that makes random inputs from torch's generator, which the judge has seeded.
+        mistakes: The known wrong answers.
+        gradient: Index of the argument that the answer must pass a gradient to; None = no gradient is asked for.
+        trial: Function that turns an answer that is no function of tensors (a step, a puzzle) into one that can be
             compared; None = the answer is compared as it is.
     """
 

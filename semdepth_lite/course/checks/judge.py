@@ -21,11 +21,11 @@ class Verdict:
     """What the judge says; a notebook shows it as one line.
 
     Attributes:
-        name: of the exercise.
-        outcome: right, open (nothing was written yet) or wrong.
-        text: the words.
-        mistake: name of the recognized mistake, if any.
-        seed: of the inputs, to repeat the check with `seed=`.
+        name: Name of the exercise.
+        outcome: One of right, open (nothing was written yet) and wrong.
+        text: Words of the verdict.
+        mistake: Name of the recognized mistake, if any.
+        seed: Seed of the inputs, to repeat the check with `seed=`.
     """
 
     name: str
@@ -47,9 +47,9 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
     """Judge a reader's function on random inputs.
 
     Args:
-        exercise: what was asked.
-        answer: the reader's function.
-        seed: of the inputs; None = new ones each time.
+        exercise: Exercise that was set.
+        answer: The reader's function.
+        seed: Seed of the inputs; None = new ones each time.
 
     Returns:
         The verdict; no error of the reader's function escapes.

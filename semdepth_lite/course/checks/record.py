@@ -25,9 +25,9 @@ def check(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
     """Judge an answer and remember the verdict for `report`.
 
     Args:
-        exercise: what was asked.
-        answer: the reader's function.
-        seed: of the random inputs; None = new ones each time.
+        exercise: Exercise that was set.
+        answer: The reader's function.
+        seed: Seed of the random inputs; None = new ones each time.
     """
     verdict = judge(exercise, answer, seed)
     if verdict.outcome != "open":
@@ -61,8 +61,8 @@ def report(path: str | Path, name: str) -> str:
     """Write what was solved in this session to a signed JSON file; results of earlier sessions in it are kept.
 
     Args:
-        path: the file, for example checks.json.
-        name: of the reader.
+        path: The file, for example checks.json.
+        name: Name of the reader.
 
     Returns:
         One line that says what was written.

@@ -17,9 +17,9 @@ class AttentionExplorer(PixelExplorer):
     """Where a pixel looks, at each decoder level that has attention.
 
     Args:
-        model: with attention; see `model.Variant.fusion`.
-        batch: one triplet with labels, which name what is looked at.
-        marked: name to pixel (u, v), to be chosen from; by default `pixels.marked_pixels`.
+        model: Model with attention; see `variants.Attention`.
+        batch: One triplet with labels, which name what is looked at.
+        marked: Pixels (u, v) to choose from, by name; by default `pixels.marked_pixels`.
 
     Raises:
         InputError: if the model has no attention.

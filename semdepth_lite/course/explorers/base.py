@@ -35,9 +35,9 @@ class Drawing:
     """What an explorer shows for one setting.
 
     Attributes:
-        figures: drawn below each other; all of one width.
-        sentence: what is to be seen, with its numbers.
-        numbers: the same numbers, by name.
+        figures: Figures drawn below each other; all of one width.
+        sentence: Sentence on what is to be seen, with its numbers.
+        numbers: The same numbers, by name.
     """
 
     figures: Sequence[Figure]
@@ -52,7 +52,7 @@ class Explorer(ABC):
     `sentence` say what is shown, and `image.value` holds the PNG.
 
     Args:
-        controls: name to ipywidgets control, as `controls.slider` and its neighbors make them.
+        controls: Ipywidgets controls by name, as `controls.slider` and its neighbors make them.
     """
 
     title: ClassVar[str]  # a few words

@@ -53,9 +53,9 @@ class BorderExplorer(Explorer):
     """Depth along a line across a border: the truth, the network, and the network snapped to more or less noisy labels.
 
     Args:
-        batch: one triplet with true depth and labels.
-        model: whose depth is snapped.
-        marked: name to the pixel (u, v) left of a border, to be chosen from; by default `telling_borders`.
+        batch: One triplet with true depth and labels.
+        model: Model whose depth is snapped.
+        marked: Pixels (u, v) left of a border, by name, to choose from; by default `telling_borders`.
     """
 
     title = "A border, before and after"

@@ -19,8 +19,8 @@ class CloudExplorer(Explorer):
     """The points of an image from above, by class, the true ones and the network's.
 
     Args:
-        batch: one triplet with true depth and labels.
-        model: whose points are drawn beside the true ones; None leaves it out.
+        batch: One triplet with true depth and labels.
+        model: Model whose points are drawn beside the true ones; None leaves it out.
     """
 
     title = "The street from above"

@@ -17,11 +17,11 @@ def slider(label: str, low: float, high: float, value: float, step: float, digit
     """Make a slider over numbers; it answers when it is let go.
 
     Args:
-        label: what it sets, with its unit in brackets.
-        low, high: its ends.
-        value: where it starts.
-        step: of an arrow key.
-        digits: decimals shown.
+        label: Name of what it sets, with its unit in brackets.
+        low, high: Ends of its range.
+        value: Value at the start.
+        step: Step of an arrow key.
+        digits: Number of decimals shown.
     """
     from ipywidgets import FloatSlider
 

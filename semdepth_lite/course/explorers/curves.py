@@ -33,7 +33,7 @@ def as_the_loss_sees(error: torch.Tensor, unmoved: torch.Tensor, masked: bool) -
     Args:
         error: (N, ...) over depth; NaN where no source sees the pixel.
         unmoved: (...) error of the unmoved sources.
-        masked: whether the automask is on.
+        masked: Whether the automask is on.
 
     Returns:
         The error (N, ...), and where it teaches (N, ...) bool.
@@ -49,9 +49,9 @@ class CurveExplorer(PixelExplorer):
     The sweeps over depth are made once, in about a second, so that a slider only reads them.
 
     Args:
-        batch: one triplet with true depth and motion.
-        model: whose depth is marked; None leaves it out.
-        marked: name to pixel (u, v), to be chosen from; by default `pixels.marked_pixels`.
+        batch: One triplet with true depth and motion.
+        model: Model whose depth is marked; None leaves it out.
+        marked: Pixels (u, v) to choose from, by name; by default `pixels.marked_pixels`.
         depths: (N,) depths tried, meters, increasing.
     """
 

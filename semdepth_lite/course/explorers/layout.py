@@ -20,7 +20,7 @@ class Canvas:
     """Render figures below each other, and remember where their axes lie.
 
     Args:
-        dpi: pixels in an inch.
+        dpi: Pixels in an inch.
     """
 
     def __init__(self, dpi: int) -> None:

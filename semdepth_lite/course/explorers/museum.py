@@ -13,7 +13,7 @@ class MuseumExplorer(Explorer):
     """The failures of the museum, each healthy, broken and mended, at several strengths.
 
     Args:
-        made: exhibit to strength to failure, as `museum.shelf` makes it; the explorer only shows it.
+        made: Failures by exhibit and strength, as `museum.shelf` makes them; the explorer only shows them.
 
     Raises:
         InputError: If there is none.

@@ -23,8 +23,8 @@ class PaceCarExplorer(Explorer):
     The street is rendered and swept over depth once for each speed, in a few seconds.
 
     Args:
-        scene: of `street.pace_car_scene`.
-        height, width: of the images, pixels.
+        scene: Scene of `street.pace_car_scene`.
+        height, width: Size of the images, pixels.
     """
 
     title = "A car that keeps pace"

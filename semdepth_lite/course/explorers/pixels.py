@@ -50,9 +50,9 @@ class PixelExplorer(Explorer):
     """An explorer whose first controls choose a pixel.
 
     Args:
-        batch: one triplet.
-        marked: name to pixel (u, v); by default `marked_pixels`.
-        controls: further controls.
+        batch: One triplet.
+        marked: Pixels (u, v) by name; by default `marked_pixels`.
+        controls: Further controls.
 
     Raises:
         InputError: if a marked pixel lies outside the image.

@@ -41,9 +41,9 @@ class _OneWarp(Explorer):
     """What these explorers share: one triplet, one of its sources, and the error of a warp.
 
     Args:
-        batch: one triplet with true depth and motion.
-        controls: of the explorer.
-        source: which neighbor is warped: 0 the previous frame, 1 the next.
+        batch: One triplet with true depth and motion.
+        controls: Controls of the explorer.
+        source: Number of the neighbor that is warped: 0 the previous frame, 1 the next.
     """
 
     def __init__(self, batch: Triplet, controls: dict[str, Any], source: int) -> None:
@@ -64,8 +64,8 @@ class WarpExplorer(_OneWarp):
     """Six pose sliders and a depth scale: target, source, warped source and error.
 
     Args:
-        batch: one triplet with true depth and motion.
-        source: which neighbor is warped: 0 the previous frame, 1 the next.
+        batch: One triplet with true depth and motion.
+        source: Number of the neighbor that is warped: 0 the previous frame, 1 the next.
     """
 
     title = "Find the motion"
@@ -105,8 +105,8 @@ class ScaleExplorer(_OneWarp):
     """Depth and translation scaled together change nothing; depth alone does.
 
     Args:
-        batch: one triplet with true depth and motion.
-        source: which neighbor is warped: 0 the previous frame, 1 the next.
+        batch: One triplet with true depth and motion.
+        source: Number of the neighbor that is warped: 0 the previous frame, 1 the next.
     """
 
     title = "The scale that nobody can see"
@@ -141,8 +141,8 @@ class IntrinsicsExplorer(_OneWarp):
     """The K doctor: a wrong focal length or center, what the warp says of it, and what it does to the cloud.
 
     Args:
-        batch: one triplet with true depth and motion.
-        source: which neighbor is warped: 0 the previous frame, 1 the next.
+        batch: One triplet with true depth and motion.
+        source: Number of the neighbor that is warped: 0 the previous frame, 1 the next.
     """
 
     title = "The K doctor"

@@ -40,9 +40,9 @@ def failure(name: str, strength: float = 1.0, world: World | None = None) -> Fai
     """Make a failure.
 
     Args:
-        name: of the exhibit, a key of `EXHIBITS`.
+        name: Name of the exhibit, a key of `EXHIBITS`.
         strength: 0 (healthy) to 1; `Exhibit.dial` says what it turns.
-        world: the street it happens in; by default a scene of 64x192 pixels.
+        world: The street it happens in; by default a scene of 64x192 pixels.
 
     Returns:
         What the method says healthy, broken and mended, and the exhibit's measure of each.

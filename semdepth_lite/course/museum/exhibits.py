@@ -25,16 +25,16 @@ class Exhibit:
     """A failure and its words.
 
     Attributes:
-        title: what it is called, a few words.
-        make: the function that makes it from a world and a strength.
-        dial: what the strength turns, from 0 to 1.
-        cause: one formula, TeX without dollars.
-        because: the formula in words.
-        look: what to look for in a depth map.
-        remedy: what helps, as the museum shows it.
-        measure: what the numbers are, with their unit.
+        title: Name of the exhibit, a few words.
+        make: The function that makes it from a world and a strength.
+        dial: Quantity that the strength turns, from 0 to 1.
+        cause: One formula, TeX without dollars.
+        because: The formula in words.
+        look: Hint at what to look for in a depth map.
+        remedy: Remedy, as the museum shows it.
+        measure: Meaning of the numbers, with their unit.
         better: "lower" or "higher".
-        threads: where people met it.
+        threads: Discussions of people who met it.
     """
 
     title: str

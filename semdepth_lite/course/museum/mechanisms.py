@@ -58,8 +58,8 @@ class World:
     """The street that failures are made from; what is rendered is kept.
 
     Attributes:
-        seed: of the scene.
-        height, width: of the images, pixels.
+        seed: Seed of the scene.
+        height, width: Size of the images, pixels.
     """
 
     seed: int = 8
@@ -98,10 +98,10 @@ class Failure:
 
     Attributes:
         image: (3, H, W) what the camera sees.
-        healthy, broken, mended: what the method says without the failure, with it, and with the remedy: depth (H, W),
+        healthy, broken, mended: Results without the failure, with it, and with the remedy: depth (H, W),
             0 = none, or a curve (N,).
-        values: the exhibit's measure for each of the three, by these names.
-        words: what a program said about it; empty for most.
+        values: The exhibit's measure for each of the three, by these names.
+        words: Words of a program about it; empty for most.
     """
 
     image: torch.Tensor
@@ -143,11 +143,11 @@ def refined_depth(batch: Triplet, depth: torch.Tensor, smoothness: float = 2e-3,
     """Let the gradient of the loss change a depth map, every pixel for itself: what it would tell a network.
 
     Args:
-        batch: a batch of one with motion.
+        batch: A batch of one with motion.
         depth: (1, 1, H, W) meters to start from.
-        smoothness: weight of the edge-aware smoothness.
-        steps: of Adam.
-        rate: its learning rate, on the logit of disparity.
+        smoothness: Weight of the edge-aware smoothness.
+        steps: Number of steps of Adam.
+        rate: Learning rate of Adam, on the logit of disparity.
 
     Returns:
         (H, W) meters.
@@ -202,9 +202,9 @@ def apparent_depth(depth: torch.Tensor, camera_speed: float, object_speed: torch
     The image moves as if the camera had only the difference of speeds; a still world explains that by a larger depth.
 
     Args:
-        depth: any shape, meters.
-        camera_speed: in any unit, positive.
-        object_speed: of the same shape as depth, in the same unit, at least 0.
+        depth: Depth of any shape, meters.
+        camera_speed: Speed of the camera in any unit, positive.
+        object_speed: Speed of the object, of the same shape as depth, in the same unit, at least 0.
 
     Returns:
         meters; infinity for what is as fast as the camera or faster, which no depth explains.

@@ -55,9 +55,9 @@ def parse_calibration(path: Path, expected: dict[str, int | None],
     """Read `key: numbers` lines.
 
     Args:
-        path: the file.
-        expected: how many numbers each key has; None for text that is not kept.
-        optional: keys that may be absent.
+        path: The file.
+        expected: Number of values of each key; None for text that is not kept.
+        optional: Keys that may be absent.
 
     Returns:
         key: (n,) float64.
@@ -111,8 +111,8 @@ class Calibration:
     """What the rectified cameras of a drive need.
 
     Attributes:
-        P: camera number: (3, 4) projection from rectified camera 0, pixels.
-        size: camera number: (height, width) of its rectified images, pixels; empty where the file does not say.
+        P: Projection (3, 4) from rectified camera 0, pixels, by camera number.
+        size: Height and width of the rectified images, pixels, by camera number; empty where the file does not say.
         T_cam0_velo: (4, 4) from the laser scanner into rectified camera 0, meters; None where unknown.
         T_velo_imu: (4, 4) from the inertial unit into the laser scanner; None where unknown.
     """
@@ -161,7 +161,7 @@ def read_raw_calibration(folder: Path) -> Calibration:
     what they calibrate.
 
     Args:
-        folder: the day, such as 2011_09_26.
+        folder: The day, such as 2011_09_26.
 
     Raises:
         InputError: naming file and line of whatever is wrong.

@@ -59,10 +59,10 @@ def download_kitti(parts: Sequence[str], root: Path, base_url: str = BASE_URL, m
     the part it was at. Archives are checked by `md5` where it is given, and by the checksums they carry.
 
     Args:
-        parts: names, see `GRAMMAR`.
-        root: folder to unpack into.
-        base_url: address under which the parts lie; a mirror, for instance.
-        md5: checksum of a part's archive by the part's name, where known.
+        parts: Names of the parts, see `GRAMMAR`.
+        root: Folder to unpack into.
+        base_url: Address under which the parts lie; a mirror, for instance.
+        md5: Checksum of a part's archive by the part's name, where known.
         report: Function that is called with a line about each event.
 
     Returns:
@@ -185,8 +185,8 @@ def unpack(archive: Path, root: Path) -> int:
     """Unpack a zip archive whose members all stay under `root`; nothing is written if one does not.
 
     Args:
-        archive: the file.
-        root: folder to unpack into.
+        archive: The file.
+        root: Folder to unpack into.
 
     Returns:
         The number of files.

@@ -21,10 +21,10 @@ class FrameName:
     """One image of KITTI raw.
 
     Attributes:
-        folder: day and drive, such as 2011_09_26/2011_09_26_drive_0001_sync.
-        frame: its number.
-        side: l (camera 2) or r (camera 3).
-        where: the list and line it comes from, for messages.
+        folder: Day and drive, such as 2011_09_26/2011_09_26_drive_0001_sync.
+        frame: Number of the frame.
+        side: Side, l (camera 2) or r (camera 3).
+        where: List and line it comes from, for messages.
     """
 
     folder: str
@@ -133,13 +133,13 @@ def frames_of_drives(root: Path, drives: Sequence[str] | None = None, sides: str
     """List every frame of whole drives whose neighbors exist.
 
     Args:
-        root: the folder of KITTI raw.
-        drives: day/drive names; None takes all.
-        sides: l, r or lr.
-        neighbors: offsets that must exist beside each frame.
-        min_speed: leave out frames of a slower car, m/s (read from oxts; 0 reads nothing). Zhou's lists leave out
+        root: The folder of KITTI raw.
+        drives: Day/drive names; None takes all.
+        sides: Sides to take, l, r or lr.
+        neighbors: Offsets that must exist beside each frame.
+        min_speed: Smallest speed of the car, m/s (read from oxts; 0 reads nothing). Zhou's lists leave out
             static frames by optical flow instead.
-        allow_gaps: whether missing frame numbers within a drive only split it, instead of being refused.
+        allow_gaps: Whether missing frame numbers within a drive only split it, instead of being refused.
 
     Returns:
         Frames in order.

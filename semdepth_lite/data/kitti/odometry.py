@@ -26,14 +26,14 @@ class KittiOdometry(ClipSource):
         """Look the files up; images are decoded when asked for.
 
         Args:
-            root: the folder that holds `sequences` and `poses`.
-            height, width: size to yield, pixels.
-            sequences: names such as 00.
+            root: The folder that holds `sequences` and `poses`.
+            height, width: Size to yield, pixels.
+            sequences: Names such as 00.
             camera: 0 and 1 (left and right, gray), 2 and 3 (left and right, color).
-            neighbors: offsets of the source frames.
-            poses: whether triplets carry the true motion (sequences 00 to 10 have it).
+            neighbors: Offsets of the source frames.
+            poses: Whether triplets carry the true motion (sequences 00 to 10 have it).
             depth: None, "camera" or "forward" (LiDAR scans beside the images).
-            cache: folder for decoded frames; None decodes at every request.
+            cache: Folder for decoded frames; None decodes at every request.
 
         Raises:
             InputError: naming the file of whatever is missing or wrong.

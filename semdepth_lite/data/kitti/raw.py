@@ -37,18 +37,18 @@ class KittiRaw(ClipSource):
         """Look the files up; images are decoded when asked for.
 
         Args:
-            root: the folder that holds the days (2011_09_26, ...).
-            height, width: size to yield, pixels.
-            frames: a list file or frames; None takes every frame of every drive, left camera.
-            neighbors: offsets of the source frames; () for targets alone, as in the Eigen test.
+            root: The folder that holds the days (2011_09_26, ...).
+            height, width: Size to yield, pixels.
+            frames: A list file or frames; None takes every frame of every drive, left camera.
+            neighbors: Offsets of the source frames; () for targets alone, as in the Eigen test.
             intrinsics: "calibration" of each drive, or "monodepth2", its one K for all.
             depth: None, "camera", "forward" or "improved".
-            improved_root: folder of the improved depth (holds the drives, or train and val with them).
-            poses: whether to read the motion from oxts.
-            labels: folder of label PNGs: <drive>/image_02/data/<frame>.png as the images lie under `root`, or
+            improved_root: Folder of the improved depth (holds the drives, or train and val with them).
+            poses: Whether to read the motion from oxts.
+            labels: Folder of label PNGs: <drive>/image_02/data/<frame>.png as the images lie under `root`, or
                 <drive>/labels/image_02/<frame>.png as the street is exported.
-            label_ids: trainId or labelId.
-            cache: folder for decoded frames; None decodes at every request.
+            label_ids: Kind of the ids, trainId or labelId.
+            cache: Folder for decoded frames; None decodes at every request.
 
         Raises:
             InputError: naming the file, and the line of the list, of whatever is missing or wrong.
