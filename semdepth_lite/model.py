@@ -1,4 +1,6 @@
 """A variant of the method: what happens to one batch, top to bottom."""
+# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,6 @@
 """The variants of the method: the parts that each is made of, their names, and how a change is read from text."""
+# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import math

@@ -2,6 +2,8 @@
 
 `python -m tools.equal_time` writes figures/results/equal_time.json.
 """
+# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import statistics

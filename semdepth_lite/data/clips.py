@@ -179,7 +179,7 @@ class ClipTargets:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def triplet(self, indices: Sequence[int]) -> Triplet:
+    def triplet(self, indices: np.ndarray | Sequence[int]) -> Triplet:
         """Return the targets at `indices` as a batch, with labels where the clip has them."""
         indices = np.asarray(indices, dtype=np.int64)
         images = torch.from_numpy(self.frames.read(self.targets[indices])).float().div_(255)

@@ -38,6 +38,7 @@ class Source(Protocol):
 
     def targets_at(self, scale: int) -> Source:
         """Return the targets alone, `scale` times as high and as wide, with their labels: what a segmenter sees."""
+        ...
 
 
 def to_image(frames: np.ndarray) -> torch.Tensor:
@@ -114,6 +115,7 @@ class Wrapped:
     width: int
     has_labels: bool
     has_depth: bool
+    targets_at: Callable[..., Source]
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -1,4 +1,6 @@
 """What a variant needs before depth is trained: class weights, a segmenter, and that segmenter's label maps."""
+# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator

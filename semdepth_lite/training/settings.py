@@ -1,4 +1,6 @@
 """What decides a training run: its settings, the loss of a step, and the learning rate of a step."""
+# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import math
