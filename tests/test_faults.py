@@ -135,5 +135,5 @@ def test_two_runs_in_one_folder(tmp_path):
         with pytest.raises(InputError, match="run is in use by another run"):
             first.train(progress=False)
     first.train(progress=False)
-    with pytest.raises(InputError, match="holds a run with settings"):
+    with pytest.raises(InputError, match="holds a run with seed 0, not 1"):
         Run(TinySource(3), replace(TINY, seed=1), tmp_path / "run", "cpu")

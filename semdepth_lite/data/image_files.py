@@ -283,11 +283,15 @@ def _decoded(image: Image.Image, path: Path) -> Image.Image:
     return image
 
 
-def read_depth_png(path: Path) -> np.ndarray:
+def read_depth_png(path: Path, steps: float = DEPTH_STEPS) -> np.ndarray:
     """Read a 16-bit depth PNG: depth = value / 256, 0 = none (Uhrig et al. 2017).
 
+    Args:
+        path: File to read.
+        steps: Steps of a unit, where the file was written with others.
+
     Returns:
-        (H, W) float32, meters.
+        (H, W) float32, meters, or the unit that the steps divide.
 
     Raises:
         InputError: If the file is missing, damaged or not of 16 bits in one channel.
@@ -296,7 +300,7 @@ def read_depth_png(path: Path) -> np.ndarray:
         if not image.mode.startswith("I"):
             raise InputError(f"{path} holds mode {image.mode}, expected a 16-bit gray PNG of depth times "
                              f"{DEPTH_STEPS}; an 8-bit depth picture carries no meters.")
-        return _decode(image, path).astype(np.float32) / DEPTH_STEPS
+        return _decode(image, path).astype(np.float32) / steps
 
 
 def write_depth_png(path: Path, depth: np.ndarray, kind: str = "", steps: float = DEPTH_STEPS) -> None:

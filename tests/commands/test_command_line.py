@@ -147,7 +147,7 @@ def test_predict_writes_depth_picture_and_points_at_the_images_size(world, tmp_p
     found = the_one_object(out)
     assert "unknown scale" in found["unit"] and len(found["written"]) == 1
     assert files_under(tmp_path / "out") == ["odd.ply", "odd_color.png", "odd_depth.png"]
-    depth = read_depth_png(tmp_path / "out" / "odd_depth.png")
+    depth = read_depth_png(tmp_path / "out" / "odd_depth.png", float(found["written"][0]["steps"]))
     assert depth.shape == (50, 70) and (depth > 0).all()
     status, out, _ = call(["predict", tmp_path / "in", "--run", world / "run", "--output", tmp_path / "scaled",
                            "--scale", 2, "--device", "cpu", *QUIET], capsys)

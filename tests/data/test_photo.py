@@ -102,7 +102,7 @@ def test_a_scikit_image_without_the_pair_is_refused_in_one_sentence(tmp_path, mo
         (tmp_path / "data" / name).touch()
     package = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(home.importlib.util, "find_spec", lambda _: package)
-    with pytest.raises(InputError, match=f"has no {missing} .* nothing is downloaded"):
+    with pytest.raises(InputError, match=f"has no {missing} .*nothing is downloaded"):
         find_pictures()
 
 

@@ -553,7 +553,7 @@ def test_presets_are_found_and_changed():
     assert recipe("quick", steps=None, seed=4) == replace(PRESETS["quick"].training, seed=4)
     assert recipe("paper").encoder == "resnet18" and recipe("paper").loss == "monodepth2"
     assert recipe("paper").steps == 20 * (39810 // 12) + 10  # 20 epochs of 39,810 triplets in twelves, rounded
-    with pytest.raises(InputError, match="'huge' is unknown; use one of quick, lesson, paper"):
+    with pytest.raises(InputError, match="'huge' is unknown; use one of quick, lesson, photo"):
         recipe("huge")
 
 
