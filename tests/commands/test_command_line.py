@@ -152,7 +152,7 @@ def test_predict_writes_depth_picture_and_points_at_the_images_size(world, tmp_p
     status, out, _ = call(["predict", tmp_path / "in", "--run", world / "run", "--output", tmp_path / "scaled",
                            "--scale", 2, "--device", "cpu", *QUIET], capsys)
     assert status == 0 and the_one_object(out)["unit"] == "meters"
-    ratio = read_depth_png(tmp_path / "scaled" / "odd_depth.png") / depth
+    ratio = 256 * read_depth_png(tmp_path / "scaled" / "odd_depth.png") / (found["written"][0]["steps"] * depth)
     assert np.median(ratio) == pytest.approx(2, rel=0.02)
 
 
@@ -201,7 +201,6 @@ BAD = {
                "height 70 is not a positive multiple of 32"),
     "labels for the street": (["train", "new", "--labels", "no"], "data of kind street has no use for labels"),
     "intrinsics for the street": (["train", "new", "--intrinsics", "fov 80"], "no use for intrinsics; leave it out"),
-    "height for the street": (["train", "new", "--height", "96"], "height 96 has no use; leave it out, or name other"),
     "dry run with drives": (["train", "--dry-run", "1", "--drives", "a/b"], "has no use for drives"),
     "list for the street": (["evaluate", "--run", "{}/run", "--frames", "nowhere.txt"], "has no use for frames"),
     "path with sequences": (["evaluate", "--run", "{}/run", "--poses", "--sequences", "09"], "no use for sequences"),
@@ -289,7 +288,8 @@ def test_the_module_ends_with_one_line_and_no_traceback(world, tmp_path):
     ran = subprocess.run([sys.executable, "-m", "semdepth_lite", "train", "new", "--preset", "huge"], cwd=tmp_path,
                           env=environment(world), capture_output=True, text=True)
     assert ran.returncode == 2 and not ran.stdout
-    assert ran.stderr == "semdepth-lite train: preset 'huge' is unknown; use one of quick, lesson, paper.\n"
+    assert ran.stderr == "semdepth-lite train: preset 'huge' is unknown; use one of quick, lesson, photo, "
+                           "showcase, paper.\n"
     assert files_under(tmp_path) == []
 
 
@@ -317,7 +317,7 @@ def test_ctrl_c_is_status_130_with_a_checkpoint_to_go_on_from(world, tmp_path):
         process.kill()
         process.wait()
     assert process.returncode == 130 and not out
-    assert err == "stopped by Ctrl-C; the same command goes on from the last checkpoint\n"
+    assert err == "semdepth-lite train: stopped by Ctrl-C; the same command goes on from the last checkpoint\n"
     assert files_under(run) == ["checkpoint.pt", "log.jsonl", "settings.json"]
     step = load_checkpoint(run / "checkpoint.pt")["step"]
     assert max(row["step"] for row in read_log(run / "log.jsonl")) <= step < 100000 and step >= 10

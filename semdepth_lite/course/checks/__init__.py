@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import borders, geometry, learning, measures, museum, photometry, puzzles, semantic, synthesis
+from . import borders, geometry, learning, measures, museum, photometry, puzzles, semantic, synthesis, warping
 from .exercise import Case, Exercise, Mistake
 from .judge import Verdict, judge
 from .record import check, collect, read_report, report
 
-FILES = (geometry, synthesis, photometry, learning, semantic, borders, measures, museum, puzzles)
+FILES = (geometry, synthesis, warping, photometry, learning, semantic, borders, measures, museum, puzzles)
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in sorted(
     (exercise for file in FILES for exercise in file.EXERCISES), key=lambda exercise: exercise.lesson)}
 

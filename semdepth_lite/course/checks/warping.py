@@ -1,0 +1,98 @@
+"""The exercise in which the parts of lesson 02 become one function: the whole warp."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from ... import camera
+from ...warp import inside, sample, source_pixels, warp
+from .exercise import Case, Exercise, Mistake
+from .geometry import random_size
+
+LESSON = "02_view_synthesis"
+
+
+def warp_cases() -> list[Case]:
+    """Draw sources with depth and motion: one to the side, two ahead, one whose points end behind the camera."""
+    cases = []
+    for count, ahead, note in ((1, -0.4, ""), (2, 0.3, ""), (1, -9.0, "points that end behind the source camera")):
+        height, width = random_size()
+        depth = 2 + 4 * torch.rand(count, 1, height, width)
+        turn = 0.05 * torch.randn(count, 3)
+        move = torch.tensor([0.3, -0.1, ahead]).expand(count, 3)
+        K = camera.intrinsics(0.8 * width, 0.8 * width, (width - 1) / 2, (height - 1) / 2)[None].expand(count, 3, 3)
+        cases.append(Case((torch.rand(count, 3, height, width), depth, camera.rigid_transform(turn, move),
+                           K.contiguous()), note))
+    return cases
+
+
+def _warp_with(T=lambda T: T, read=sample, seen=lambda inside, z: inside & (z > 0)) -> Callable:
+    """Build a warp with one thing changed."""
+    def wrong(source, depth, T_source_target, K):
+        height, width = source.shape[-2:]
+        pixels, z = source_pixels(depth, T(T_source_target), K)
+        u, v = pixels[:, :1], pixels[:, 1:]
+        inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+        return read(source, pixels), seen(inside, z)
+    return wrong
+
+
+def _warp_mirrored(source, depth, T_source_target, K):
+    """Warp as a division by any z does: points behind the camera land on the image, upside down, and count."""
+    moved = K.unsqueeze(1).unsqueeze(1) @ camera.transform_points(
+        T_source_target, camera.backproject(depth, K)).movedim(1, -1).unsqueeze(-1)
+    u, v, z = moved.squeeze(-1).unbind(-1)
+    pixels = torch.stack((u / z, v / z), 1)
+    height, width = source.shape[-2:]
+    return sample(source, pixels), inside(pixels, height, width)
+
+
+def _sample_with(**options) -> Callable:
+    def read(image, pixels):
+        height, width = image.shape[-2:]
+        grid = 2 * pixels.permute(0, 2, 3, 1) / torch.tensor([width - 1, height - 1]) - 1
+        return F.grid_sample(image, grid, **{"padding_mode": "border", "align_corners": True, **options})
+    return read
+
+
+WARP = Exercise(
+    name="warp", lesson=LESSON, title="Paint the target with the source", difficulty=2, minutes=15,
+    statement="""\
+Put the pieces together. `source` is `(B, 3, H, W)`, `depth` `(B, 1, H, W)` of the target, `T_source_target`
+`(B, 4, 4)`, `K` `(B, 3, 3)`. Return two things: the source painted into the target's view, `(B, 3, H, W)`, and a bool
+mask `(B, 1, H, W)` of the pixels that the source can show. Use your own functions from above, or those of `camera`
+and `warp`. Lesson 04 trains with what you write here.""",
+    stub='''def my_warp(source, depth, T_source_target, K):
+    ...  # your lines''',
+    hint="""\
+Lift, move, project, read: four functions. The depth that decides whether a point is in front of the source camera is
+the one *after* the motion.""",
+    solution='''from semdepth_lite.warp import sample
+
+def my_warp(source, depth, T_source_target, K):
+    height, width = source.shape[-2:]
+    moved = camera.transform_points(T_source_target, camera.backproject(depth, K))
+    pixels, z = camera.project(moved, K)
+    u, v = pixels[:, :1], pixels[:, 1:]
+    inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+    return sample(source, pixels), inside & (z > 0)''',
+    teaches="warp.warp", reference=lambda source, depth, T, K: warp(source, depth, T, K),
+    cases=warp_cases, mistakes=(
+        Mistake("inverse motion", _warp_with(T=camera.invert_transform),
+                "your motion takes source points to the target; the target's points have to go to the source."),
+        Mistake("mirrored points count", _warp_mirrored,
+                "points behind the source camera land on the image too, mirrored, and your mask lets them count."),
+        Mistake("outside counts", _warp_with(seen=lambda inside, z: z > 0),
+                "your mask asks whether a point lies in front of the camera, and not whether it lies on the image."),
+        Mistake("mask upside down", _warp_with(seen=lambda inside, z: ~(inside & (z > 0))),
+                "your mask marks what the source can not show."),
+        Mistake("half a pixel off", _warp_with(read=_sample_with(align_corners=False)),
+                "your picture is stretched: the grid was made for pixel centers and is read for pixel edges."),
+        Mistake("black outside", _warp_with(read=_sample_with(padding_mode="zeros")),
+                "outside of the source you paint black; the nearest pixel of the rim is wanted there."),
+        Mistake("nearest pixel", _warp_with(read=_sample_with(mode="nearest")),
+                "you read the nearest pixel, which has no gradient by depth; read between the pixels.")))
+
+EXERCISES = (WARP,)
