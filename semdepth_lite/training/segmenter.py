@@ -126,19 +126,21 @@ def with_masks(source: Source, model: Model | None, keep: bool = False) -> Sourc
     """Add the maps of a model's segmenter to a source's triplets, made when they are asked for, from larger images.
 
     Args:
-        source: Any source; one that has maps already stays as it is.
+        source: Any source; one that has maps already, or no larger images, stays as it is. The model then segments
+            enlarged images.
         model: Model whose segmenter it is; for none, or one without a segmenter, the source stays as it is.
         keep: Whether maps stay in memory, three bytes a pixel, for a source that is gone through again and again.
     """
-    if model is None or model.segmenter is None or isinstance(source, SegmentedSource):
+    segmenter = getattr(model, "segmenter", None)
+    if segmenter is None or isinstance(source, SegmentedSource) or not hasattr(source, "targets_at"):
         return source
-    larger, device = source.targets_at(model.segmenter.scale), next(model.parameters()).device
+    larger, device = source.targets_at(segmenter.scale), next(segmenter.parameters()).device
     kept: dict[tuple[int, ...], torch.Tensor] = {}
 
     def maps(indices: np.ndarray) -> torch.Tensor:
         key = tuple(indices.tolist())
         if key not in kept:
-            found = model.segmenter.packed(larger.triplet(indices).target.to(device)).cpu()
+            found = segmenter.packed(larger.triplet(indices).target.to(device)).cpu()
             if not keep:
                 return found
             kept[key] = found
