@@ -480,7 +480,8 @@ def test_segmenter_learns_freezes_and_resumes_bit_for_bit(source, tmp_path):
     with pytest.raises(InputError, match="not a whole checkpoint"):
         train(24, tmp_path / "cut.pt")
 
-    scores = evaluate_segmentation(lambda batch: predicted_labels(whole(batch.target)), everything(source))
+    longer = train(72)  # rare classes come late, since their weights in the loss are taken off the logits again
+    scores = evaluate_segmentation(lambda batch: predicted_labels(longer(batch.target)), everything(source))
     assert scores["miou"] == pytest.approx((scores["iou_pole"] + scores["iou_building"]) / 2)
     assert 0.5 < scores["miou"] <= 1 and 0 < scores["border_f1"] <= 1
 
