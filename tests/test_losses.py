@@ -414,11 +414,12 @@ def test_scaling_depth_and_translation_leaves_the_fused_loss_alone():
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_loss_falls_as_depth_moves_toward_the_truth(form, name):
     scene = scene_triplet(64, 96, seed=2, pole=False)
+    settings = replace(LOSSES[name], automask=False, min_depth=0.1, max_depth=100.0)  # the range of `disp_of_depth`
 
     def loss(factor: float) -> float:
         disps = four_scales(disp_of_depth(scene.depth * factor))
         return form.self_supervised_loss(disps, scene.target, scene.sources, scene.K, scene.T_source_target,
-                                    replace(LOSSES[name], automask=False)).photometric.item()
+                                         settings).photometric.item()
 
     for factors in ((0.4, 0.55, 0.75, 0.9, 1.0), (2.4, 1.8, 1.3, 1.1, 1.0)):
         values = [loss(factor) for factor in factors]
