@@ -14,12 +14,11 @@ from torch.autograd import gradcheck
 
 from semdepth_lite import fused, losses
 from semdepth_lite.camera import flip_intrinsics, flip_transform, invert_transform, rigid_transform
+from semdepth_lite.common.box_sums import box_sum, box_sum_adjoint
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data.augmentation import flip
 from semdepth_lite.fused import (
     FusedReprojection,
-    box_sum,
-    box_sum_adjoint,
     camera_matrices,
     fold_camera,
     fused_smoothness,

@@ -24,6 +24,24 @@ def read_map(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     return image.flatten(1).gather(1, points.flatten(1)).view(points.shape)
 
 
+def pixels_beside(anchors: torch.Tensor, offset: torch.Tensor, height: int, width: int
+                  ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find the pixels that lie at some offsets from anchors.
+
+    Args:
+        anchors: (B, J) flat indices.
+        offset: (B, J, N, 2) steps along x and y, px.
+        height, width: Size of the image, pixels.
+
+    Returns:
+        points (B, J, N), flat indices of the nearest pixels, and (B, J, N) bool, which of them lie in the image.
+    """
+    x = (anchors[..., None] % width + offset[..., 0]).round().long()
+    y = (anchors[..., None] // width + offset[..., 1]).round().long()
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return y.clamp(0, height - 1) * width + x.clamp(0, width - 1), inside
+
+
 def point_count(count: int, height: int, width: int) -> int:
     """Scale a number of points, given for a width of 640 pixels, with the width of an image, as borders do; at least 4.
 

@@ -30,7 +30,7 @@ from ..common.contracts import InputError, check_choices, check_sizes
 from ..common.precision import at_least_float32
 from ..common.processes import draw
 from ..labels import group_mask
-from .edges import read_map
+from .edges import pixels_beside, read_map
 
 # At 640 pixels of width, scaled with the width [inferred]; in parentheses what they do not fall below (ours).
 ANCHORS = 2000      # quadruplets of an image, J, and as many random pairs, K
@@ -294,24 +294,6 @@ def scatter_pairs(anchors: torch.Tensor, chance: torch.Tensor, sides: torch.Tens
     share = 1 / push.sum(1, keepdim=True).clamp(min=1)
     front = read_map(sides, first) == THING
     return Pairs(first, second, push, torch.zeros_like(push), share.expand(push.shape), front)
-
-
-def pixels_beside(anchors: torch.Tensor, offset: torch.Tensor, height: int, width: int
-                  ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find the pixels that lie at some offsets from anchors.
-
-    Args:
-        anchors: (B, J) flat indices.
-        offset: (B, J, N, 2) steps along x and y, px.
-        height, width: Size of the image, pixels.
-
-    Returns:
-        points (B, J, N), flat indices of the nearest pixels, and (B, J, N) bool, which of them lie in the image.
-    """
-    x = (anchors[..., None] % width + offset[..., 0]).round().long()
-    y = (anchors[..., None] // width + offset[..., 1]).round().long()
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return y.clamp(0, height - 1) * width + x.clamp(0, width - 1), inside
 
 
 def point_certainty(probabilities: torch.Tensor, labels: torch.Tensor, group: str, kind: str) -> torch.Tensor:

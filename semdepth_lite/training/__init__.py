@@ -4,7 +4,7 @@ from __future__ import annotations
 from ..common.lazy import lazy_names
 
 _HOMES = {
-    "TrainSettings": "settings", "Run": "run", "TrainingError": "run", "load_run": "checkpoint",
+    "TrainSettings": "settings", "Run": "run", "TrainingError": "diagnosis", "load_run": "checkpoint",
     "load_checkpoint": "checkpoint",
 }
 __all__ = list(_HOMES)

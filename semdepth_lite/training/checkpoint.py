@@ -1,7 +1,8 @@
-"""Checkpoints: one format for every training, and how a run's model is loaded from its own."""
+"""Checkpoints: one format for every training, what must agree to go on, and how a run's model is loaded from its own."""
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -84,6 +85,31 @@ def check_parts(recorded: dict[str, dict], found: dict[str, dict], folder: Path)
                              "another folder, or leave it out.")
         raise InputError(f"the {place} {now['name']} of module {now['module']} is not the code that trained {folder}; "
                          "bring that code back, or use another folder.")
+
+
+def check_same(known: dict, about: dict, folder: Path, done: int) -> None:
+    """Refuse to go on with a run that differs, and name what does.
+
+    A setting that was added since had its default then. Only more steps than a finished run took are no difference.
+
+    Args:
+        known: What the folder holds.
+        about: What is asked for now.
+        folder: Run folder.
+        done: Number of steps of its checkpoint.
+    """
+    if not isinstance(known.get("settings"), dict):
+        raise InputError(f"{folder} holds a run whose settings cannot be read; use another folder, or delete this one.")
+    settings = {**asdict(TrainSettings()), **known["settings"]}
+    longer = done == settings["steps"] < about["settings"]["steps"]
+    pairs = [(name, settings.get(name), value) for name, value in about["settings"].items()
+             if not (name == "steps" and longer)]
+    pairs += [(f"data of {name}" if name in ("height", "width") else name, known.get(name), value)
+              for name, value in about.items() if name not in ("settings", "parts")]
+    for name, then, now in pairs:
+        if then != now:
+            raise InputError(f"{folder} holds a run with {name} {then}, not {now}; use another folder, or delete this "
+                             "one.")
 
 
 def load_run(folder: Path, device: str = "auto", model: Model | None = None, best: bool = False) -> Model:

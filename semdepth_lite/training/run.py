@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from ..common.contracts import InputError, RunFailed
+from ..common.contracts import InputError
 from ..common.runtime import keep_freed_memory, peak_mib, pick_device, process_rank, seed_of
 from ..common.stopwatch import Stopwatch
 from ..common.storage import read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json
@@ -27,31 +27,14 @@ from ..losses import LossTerms
 from ..model import Model, OwnLoss, Prediction, Step
 from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
-from .checkpoint import check_parts, load_checkpoint, own_parts, save_checkpoint, start_from
+from .checkpoint import check_parts, check_same, load_checkpoint, own_parts, save_checkpoint, start_from
+from .diagnosis import TrainingError, diagnose
 from .history import read_history
 from .loop import SAVE_SECONDS, paced
 from .preparation import clean_up, prepare, with_noise
 from .settings import TrainSettings, learning_rate
 
 Watch = Callable[[Model], dict[str, float]]
-
-
-class TrainingError(RunFailed):
-    """Training went wrong in a way that has a name; the message says what to try."""
-
-
-def diagnose(terms: LossTerms, prediction: Prediction) -> str | None:
-    """Name what went wrong in a step, with what to try; None if all is well."""
-    if not bool(torch.isfinite(terms.total)):
-        return "the loss is not a number: lower the learning rate, and look for broken frames with `doctor`"
-    inverse = 1 / prediction.depth.detach().float()  # not disparity: at its far end that varies a lot around nothing
-    if float((inverse.std((1, 2, 3)) / inverse.mean((1, 2, 3))).max()) < 1e-3:
-        return ("depth has collapsed to a constant: lower the learning rate, and check that the camera moves and that "
-                "the intrinsics belong to this image size")
-    motion = prediction.T_source_target
-    if motion is not None and motion.requires_grad and float(motion.detach()[..., :3, 3].norm(dim=-1).max()) < 1e-6:
-        return "the pose has collapsed to standing still: lower the learning rate, or raise the frame step"
-    return None
 
 
 def join_processes(device: str = "auto") -> str:
@@ -408,28 +391,3 @@ def checked_model(model: Model, settings: TrainSettings) -> Model:
         raise InputError(f"the model is of another variant than the settings, {settings.variant}; build it with "
                          "settings.build(), or change the settings.")
     return model
-
-
-def check_same(known: dict, about: dict, folder: Path, done: int) -> None:
-    """Refuse to go on with a run that differs, and name what does.
-
-    A setting that was added since had its default then. Only more steps than a finished run took are no difference.
-
-    Args:
-        known: What the folder holds.
-        about: What is asked for now.
-        folder: Run folder.
-        done: Number of steps of its checkpoint.
-    """
-    if not isinstance(known.get("settings"), dict):
-        raise InputError(f"{folder} holds a run whose settings cannot be read; use another folder, or delete this one.")
-    settings = {**asdict(TrainSettings()), **known["settings"]}
-    longer = done == settings["steps"] < about["settings"]["steps"]
-    pairs = [(name, settings.get(name), value) for name, value in about["settings"].items()
-             if not (name == "steps" and longer)]
-    pairs += [(f"data of {name}" if name in ("height", "width") else name, known.get(name), value)
-              for name, value in about.items() if name not in ("settings", "parts")]
-    for name, then, now in pairs:
-        if then != now:
-            raise InputError(f"{folder} holds a run with {name} {then}, not {now}; use another folder, or delete this "
-                             "one.")

@@ -32,7 +32,8 @@ from semdepth_lite.model import Prediction
 from semdepth_lite.presets import PRESETS, Preset, find_preset, recipe
 from semdepth_lite.training.batches import batch_indices, load_batch
 from semdepth_lite.training.checkpoint import load_checkpoint, load_run
-from semdepth_lite.training.run import Run, TrainingError, diagnose, make_optimizer, update
+from semdepth_lite.training.diagnosis import TrainingError, diagnose
+from semdepth_lite.training.run import Run, make_optimizer, update
 from semdepth_lite.training.settings import TrainSettings, learning_rate
 
 TINY = TrainSettings(width=8, steps=6, batch=2)

@@ -42,7 +42,7 @@ from ...metrics import (
     masked_median,
 )
 from ...street import Frame, corrupt_labels, pace_car_scene, render_frame
-from ...training.run import diagnose
+from ...training.diagnosis import diagnose
 from ...training.settings import TrainSettings
 from ...warp import sample
 from ..demos import FRAMES, at_share_of_pace, best_depth, depth_sweep, far_sky, misread_pixels, resize_foreground
