@@ -1,4 +1,4 @@
-"""Checkpoints: one format for every training, what must agree to go on, and how a run's model is loaded from its own."""
+"""Checkpoints: one format for every training, what must agree to go on, and how a trained model is loaded."""
 from __future__ import annotations
 
 import io
