@@ -1,7 +1,7 @@
 """A look at the machine before the first lesson, and the start of every lesson.
 
-Notable: this file is the first thing that a lesson imports. Threads that wait for work are set to sleep before torch
-is loaded; two notebooks side by side would otherwise take each other's processor.
+Notable: `start` is the first thing that a lesson calls. It sets threads that wait for work to sleep before torch is
+loaded; two notebooks side by side would otherwise take each other's processor. The import alone changes nothing.
 """
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ import platform
 import re
 import shutil
 from importlib import metadata
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 NEEDED = {"torch": "torch", "IPython": "ipython", "ipywidgets": "ipywidgets", "matplotlib": "matplotlib",
           "skimage": "scikit-image"}  # what a lesson imports, by the name under which it is installed
@@ -37,6 +34,8 @@ def start(preset: str) -> None:
     """
     if missing := missing_packages():
         raise SystemExit(f"{', '.join(missing)} cannot be imported; run {INSTALL}, restart the kernel, run again.")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded: no import of it above this line
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
     from IPython.display import Markdown, display
 
     from ..presets import find_preset

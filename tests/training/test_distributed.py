@@ -120,7 +120,8 @@ def test_the_command_line_trains_in_two_processes_and_speaks_once(tmp_path, monk
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    for name, value in {"RANK": "0", "WORLD_SIZE": "3", "MASTER_ADDR": "localhost"}.items():  # as torchrun sets them
+        monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match="batch 4 cannot be shared by 3 processes"):
         Run(TinySource(2, 64, 64), SETTINGS, tmp_path / "run", "cpu")
     assert not (tmp_path / "run").exists()
