@@ -126,16 +126,17 @@ def _for_screen(png: bytes) -> bytes:
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
     exact = _encoded(image, "WEBP", lossless=True)
-    return exact if len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=80, method=6)
+    return exact if len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=60, method=6)
 
 
 def _for_fallback(png: bytes) -> bytes:
-    """Encode the PNG for viewers that strip HTML: 64 colors, and half the size where it is still large."""
+    """Encode the PNG for viewers that strip HTML: 64 colors, and half or a third of the size while it is large."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
     small = _encoded(image.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
-    if len(small) > LOSSLESS_LIMIT:
-        half = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
-        small = _encoded(half.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+    for divisor in (2, 3):
+        if len(small) > LOSSLESS_LIMIT:
+            less = image.resize((image.width // divisor, image.height // divisor), Image.Resampling.LANCZOS)
+            small = _encoded(less.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
     return small
