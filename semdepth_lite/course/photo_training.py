@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..camera import backproject, disp_to_depth, resize_intrinsics, transform_points
+from ..common.contracts import InputError
 from ..data.triplet import Triplet
 from ..losses import normalize_disp, photometric_error, pyramid, smoothness_loss, ssim_distance
 from ..networks import DepthDecoder, Encoder, NetworkSettings
@@ -166,6 +167,8 @@ def train(pair: Triplet, parts: Parts = Parts(), steps: int = 300, moments: int 
         seed: Seed of the random weights.
         rate: Learning rate of the first step.
     """
+    if seed < 0:
+        raise InputError(f"seed {seed} is below 0; use a whole number from 0 on.")
     torch.manual_seed(seed)
     network, T = DepthNetwork(), pair.T_source_target[:, 0]
     optimizer = torch.optim.Adam(network.parameters(), rate)

@@ -683,7 +683,7 @@ def test_a_checkpoint_of_the_plain_adam_goes_on():
 def page_faults(prepare: str) -> int:
     """Count the pages that a process asks the system for while it uses the same 29 MiB, 7,300 pages, over and over."""
     code = f"""import resource
-from semdepth_lite.common import keep_freed_memory
+from semdepth_lite.common.runtime import keep_freed_memory
 kept, counts = {prepare}, []
 for _ in range(20):
     [bytearray(100_000) for _ in range(300)]
