@@ -164,7 +164,7 @@ def test_benchmark_and_its_comparison(tmp_path, capsys):
     found = the_one_object(out)
     assert found["step_per_networks"] > 0 and found["seconds"]["loss"] > 0
     assert found["seconds"]["data"] > 0
-    assert json.loads((tmp_path / "b.json").read_text()) == found
+    assert json.loads((tmp_path / "b.json").read_text()) == {"semdepth_lite": "benchmark", **found}
     status, out, _ = call(["benchmark", *options, "--compare", tmp_path / "b.json", "--quiet"], capsys)
     assert status == 0 and "step / networks" in out
 
