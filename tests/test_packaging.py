@@ -39,7 +39,7 @@ from semdepth_lite.experiments import find_results
 
 assert main(["lessons", "mine"]) == 0
 assert main(["reproduce", "--lessons", "mine", "--only", "01", "--quiet"]) == 0
-assert find_results("*")
+assert find_results("baseline")
 """
 
 
