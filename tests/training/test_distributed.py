@@ -97,7 +97,7 @@ def test_gradients_are_those_of_one_process_with_the_joined_batch(together, tmp_
 def test_the_log_and_the_checkpoint_are_written_once(together):
     folder = together / "run"
     assert [row["step"] for row in read_log(folder / "log.jsonl")] == [1, 2, 3]
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "curves.png", "log.jsonl", "settings.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "log.jsonl", "settings.json"]
     assert read_json(folder / "settings.json")["processes"] == 2
     assert load_checkpoint(folder / "checkpoint.pt")["step"] == 3
 
@@ -113,8 +113,8 @@ def test_the_command_line_trains_in_two_processes_and_speaks_once(tmp_path, monk
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1 and json.loads(done.stdout)["steps"] == 2
     folder = tmp_path / "run"
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "curves.png", "log.jsonl", "metrics.json",
-                                                              "settings.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "curves.png", "log.jsonl",
+                                                              "metrics.json", "settings.json"]
     assert [row["step"] for row in read_log(folder / "log.jsonl")] == [2]
     assert load_checkpoint(folder / "checkpoint.pt")["step"] == 2
 
