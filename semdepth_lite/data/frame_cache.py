@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import struct
-import threading
 import zlib
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -21,8 +20,6 @@ from .image_files import image_size, read_image
 CACHE_VERSION = 2  # raised whenever what stands in a cache file would differ
 DEFAULT_CACHE = Path(os.environ.get("SEMDEPTH_CACHE") or "cache") / "frames"
 _RECORD = struct.Struct("<II")  # 1 once the frame is there, and the checksum of its bytes
-
-_CREATING = threading.Lock()  # threads of a process would share the name of the temporary file
 
 
 class FrameStore:
@@ -58,12 +55,7 @@ class FrameStore:
         key = fingerprint(CACHE_VERSION, self.shape, getattr(self.read_file, "made_by", ""),
                           [_state(file) for file in self.files])
         path = folder / f"{re.sub('[^A-Za-z0-9-]+', '-', name)[:80]}-{key}.frames"
-        with _CREATING:
-            return self._make_empty(path, len(self.files) * (self.bytes + _RECORD.size))
-
-    def _make_empty(self, path: Path, size: int) -> Path:
-        """Return a path at which there is a cache file of this size."""
-        folder = path.parent
+        size = len(self.files) * (self.bytes + _RECORD.size)
         if path.is_file() and path.stat().st_size == size:
             return path
         folder.mkdir(parents=True, exist_ok=True)
