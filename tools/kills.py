@@ -212,8 +212,9 @@ def live(job: Job, folder: Path, most: float, write: tuple[int, float | None] | 
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Name the temporary files and folders that lie about."""
-    return [str(path.relative_to(folder)) for path in folder.rglob(".*.tmp")]
+    """Name the temporary files and folders that lie about; what lies inside a temporary folder is part of it."""
+    found = [path.relative_to(folder) for path in folder.rglob(".*.tmp")]
+    return [str(path) for path in found if not set(path.parents) & set(found)]
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.storage import remove_leftovers, sole_use, temporary_folder, write_atomically
+from tools.kills import leftovers
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
 
@@ -25,6 +26,14 @@ def test_killed_jobs_end_as_if_they_had_not_been():
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["train", "street", "predict", "reproduce"]
     assert all(": 4 kills" in line and "byte for byte" in line for line in lines)
+
+
+def test_a_temporary_file_inside_a_temporary_folder_counts_once(tmp_path):
+    half = tmp_path / "cache" / ".set.1.tmp"
+    half.mkdir(parents=True)
+    (half / ".manifest.json.2.tmp").write_text("half")
+    (tmp_path / ".report.json.3.tmp").write_text("half")
+    assert sorted(leftovers(tmp_path)) == [".report.json.3.tmp", "cache/.set.1.tmp"]
 
 
 HOLD = """
