@@ -77,8 +77,10 @@ def variants_experiment(preset: str = "lesson") -> list[Trial]:
 
 
 # a segmenter that sees no more than depth does, made in the run, its encoder shared; and the ranking loss as before
-_SMALL_MASKS = {"masks.origin": "made", "masks.scale": 1, "masks.share_encoder": True}
-_SMALL = {**_SMALL_MASKS, "ranking.signed": False, "ranking.start": 0.7}
+SMALL_MASKS = {"masks.origin": "made", "masks.scale": 1, "masks.share_encoder": True}
+SMALL = {**SMALL_MASKS, "ranking.signed": False, "ranking.start": 0.7}
+# a segmenter like the one of the package, but trained in the run: everything included
+MADE = {"changes": {"masks.origin": "made"}, "segmenter_steps": 1500}
 
 
 def time_experiment(preset: str = "lesson") -> list[Trial]:
@@ -89,11 +91,15 @@ def time_experiment(preset: str = "lesson") -> list[Trial]:
     """
     numbers = {"seedepth": 1, "semdepth": 2, "combined": 4, "semdepth_segmenter": 5}
     timed = read_json(EQUAL_TIME)["variants"]
+    lesson = recipe(preset).steps
+    included = baseline_steps("semdepth_made", lesson)  # margin: as in `speed_experiment`
     return [*learned(preset, 5),
             *repeat("time-baseline", 13, "time-0-baseline", "baseline, in SemDepth's time", preset, 3,
-                    steps=baseline_steps("semdepth", recipe(preset).steps)),
+                    steps=baseline_steps("semdepth", lesson)),
+            *repeat("time-included", 14, "time-6-included", "baseline, in the time with a segmenter's training", preset,
+                    3, steps=included, margin_until=lesson / included),
             *repeat("time", 43, "time-3-small", "combined, small masks made, in the baseline's time", preset, 5,
-                    variant="combined", changes=_SMALL, steps=equal_time_steps("combined_small")),
+                    variant="combined", changes=SMALL, steps=equal_time_steps("combined_small")),
             *(trial for variant, number in numbers.items() if variant in timed for trial in
               repeat("time", 40 + number, f"time-{number}-{variant}",
                      f"{METHODS[variant].split(':')[0]}, in the baseline's time", preset, 5, variant=variant,
@@ -110,11 +116,11 @@ def masks_experiment(preset: str = "lesson") -> list[Trial]:
               if trial.file.startswith(("semantics-5", "semantics-6", "variants-5", "variants-6"))]
     return [*learned(preset, 5), *shared,
             *repeat("masks", 50, "masks-1-small-ssfa", "SSFA, small masks made", preset, variant="ssfa_segmenter",
-                    changes=_SMALL_MASKS),
+                    changes=SMALL_MASKS),
             *repeat("masks", 51, "masks-1-small-combined", "combined, small masks made", preset, 5,
-                    variant="combined", changes=_SMALL),
+                    variant="combined", changes=SMALL),
             *repeat("masks", 52, "masks-2-made-ranking", "SSFA and ranking, masks made", preset,
-                    variant="semdepth_segmenter", changes={"masks.origin": "made"}, segmenter_steps=1500),
+                    variant="semdepth_segmenter", **MADE),
             *repeat("masks", 53, "masks-3-exact-ranking", "SSFA and ranking, exact labels", preset,
                     variant="ssfa_labels", changes=_SIGNED)]
 
