@@ -4,6 +4,8 @@ Written as one would write it without the package, which it does not import exce
 """
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 from scipy import ndimage
 
@@ -153,4 +155,5 @@ def compare_speed(batch=16, height=96, width=320, repeats=15):
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     compare_speed()

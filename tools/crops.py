@@ -5,7 +5,6 @@ a variant without a run folder is left out.
 """
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from semdepth_lite.figures import colorize_depth, image_grid, save
 from semdepth_lite.labels import colorize_labels, group_mask, label_borders
 from semdepth_lite.presets import street
 from semdepth_lite.training.checkpoint import load_run
+from tools import parser
 
 # run folder of the first seed to the title of its row
 SHOWN = {"baseline-1-learned-0": "baseline", "semantics-1-multitask-0": "multitask",
@@ -76,10 +76,12 @@ def draw_crops(work: Path, path: Path, preset: str = "lesson") -> list[str]:
     return list(models)
 
 
-def main(work: str = "runs") -> None:
+def main() -> None:
     """Draw figures/crops.png."""
-    print("drawn:", ", ".join(draw_crops(Path(work), ROOT / "figures" / "crops.png")))
+    command = parser(__doc__)
+    command.add_argument("work", type=Path, nargs="?", default=Path("runs"), help="folder of run folders (runs)")
+    print("drawn:", ", ".join(draw_crops(command.parse_args().work, ROOT / "figures" / "crops.png")))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -8,7 +8,6 @@ baseline and leaves the others as they are.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from semdepth_lite.training.batches import load_batch
 from semdepth_lite.training.preparation import prepare
 from semdepth_lite.training.run import Run
 from semdepth_lite.variants import VARIANTS
+from tools import parser
 
 # what is timed: changes to a preset's settings
 TIMED: dict[str, dict] = {
@@ -138,8 +138,13 @@ def joined(found: dict, known: dict) -> dict:
     return {**known, "variants": {**known["variants"], **rows}}
 
 
-def main(*names: str) -> None:
+def main() -> None:
     """Time what is named, or everything, and keep the steps."""
+    command = parser(__doc__)
+    command.add_argument("names", nargs="*", help=f"some of {', '.join(TIMED)} (default: all)")
+    names = command.parse_args().names
+    for name in set(names) - set(TIMED):
+        command.error(f"{name!r} is not timed; use some of {', '.join(TIMED)}")
     found = measure(list(dict.fromkeys((BASE, *(names or TIMED)))))
     write_json(EQUAL_TIME, joined(found, read_json(EQUAL_TIME)) if names else found)
     for name, row in found["variants"].items():
@@ -148,4 +153,4 @@ def main(*names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

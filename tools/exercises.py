@@ -17,6 +17,7 @@ from semdepth_lite.common.storage import write_atomically
 from semdepth_lite.course.checks import EXERCISES, Exercise, of_lesson
 from semdepth_lite.course.notebooks import load, save_notebook
 from semdepth_lite.experiments.results import ROOT
+from tools import parser
 
 SOLUTIONS = ROOT / "notebooks" / "solutions"
 LEVELS = {1: "●○○ easy", 2: "●●○ medium", 3: "●●● hard"}
@@ -130,22 +131,25 @@ def write_exercises() -> None:
             save_notebook(notebook, path)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Write and refresh everything, or put exercises into one notebook.
 
     Raises:
-        InputError: if there are one or two arguments; and as `insert`.
+        InputError: If there are one or two arguments; and as `insert`.
     """
-    if not arguments:
+    command = parser(__doc__)
+    command.add_argument("what", nargs="*", help="NOTEBOOK CELL_ID NAME [NAME ...]; nothing brings all up to date")
+    what = command.parse_args().what
+    if not what:
         write_exercises()
-    elif len(arguments) < 3:
-        raise InputError(f"{len(arguments)} arguments are too few; give NOTEBOOK CELL_ID NAME [NAME ...].")
+    elif len(what) < 3:
+        raise InputError(f"{len(what)} arguments are too few; give NOTEBOOK CELL_ID NAME [NAME ...].")
     else:
-        insert(arguments[0], arguments[1], arguments[2:])
+        insert(what[0], what[1], what[2:])
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        main()
     except InputError as error:
         sys.exit(f"error: {error}")

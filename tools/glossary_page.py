@@ -6,6 +6,7 @@ from pathlib import Path
 from semdepth_lite.common.storage import write_atomically
 from semdepth_lite.course.glossary import PAPERS, TERMS, papers_of
 from semdepth_lite.experiments.results import ROOT
+from tools import parser
 
 PAGE = ROOT / "notebooks" / "glossary.md"
 HEAD = """# Glossary and bibliography
@@ -30,10 +31,11 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(path: Path = PAGE) -> None:
+def write_page(path: Path = PAGE) -> None:
     """Write the page."""
     write_atomically(path, lambda temporary: temporary.write_text(page(), encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    main()
+    parser(__doc__).parse_args()
+    write_page()

@@ -1,7 +1,7 @@
 """How long explorers take to answer: wall and processor seconds in the kernel, from a moved control to the new PNG.
 
-    python tools/latency.py                 # all explorers, as the browser tests show them
-    python tools/latency.py border curve    # some
+    python -m tools.latency                 # all explorers, as the browser tests show them
+    python -m tools.latency border curve    # some
 
 On a busy machine the processor seconds are the ones to read. The way through the browser is in the file seconds.json
 that tests/test_browser.py leaves beside its screenshots.
@@ -14,6 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "course"))
 from test_browser import SETUP, SHOWN  # noqa: E402
+
+from tools import parser  # noqa: E402
 
 LIMIT = 0.3  # seconds; slower feels broken
 ANSWERS = 10
@@ -45,8 +47,13 @@ def measure(explorer) -> list[tuple[float, float]]:
     return found
 
 
-def main(chosen: list[str]) -> None:
+def main() -> None:
     """Print a row for each explorer."""
+    command = parser(__doc__)
+    command.add_argument("explorers", nargs="*", help=f"some of {', '.join(SHOWN)} (default: all)")
+    chosen = command.parse_args().explorers
+    for name in set(chosen) - set(SHOWN):
+        command.error(f"there is no explorer {name!r}; use some of {', '.join(SHOWN)}")
     names: dict = {}
     exec(SETUP, names)
     print(f"{'explorer':<12} {'wall median':>12} {'wall max':>9} {'cpu median':>11} {'cpu max':>8}")
@@ -59,4 +66,4 @@ def main(chosen: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -31,8 +31,9 @@ from semdepth_lite.experiments.results import (
 )
 from semdepth_lite.experiments.tables import by_row, difference_table, differences, results_table, speed_table
 from semdepth_lite.metrics.registry import METRICS
-from tools import glossary_page
+from tools import parser
 from tools.exercises import exercise_cells, write_exercises
+from tools.glossary_page import write_page
 
 BLOCK = re.compile(r"(?P<opening><!-- (?P<kind>results|differences): (?P<groups>\S+) \| (?P<metrics>[^>]+?) -->\n)"
                    r".*?(?P<closing><!-- end of results -->)", re.S)
@@ -200,8 +201,9 @@ def draw_ablation(path: Path) -> bool:
 
 def main() -> None:
     """Bring everything that is made up to date, the pages last."""
+    parser(__doc__).parse_args()
     write_exercises()
-    glossary_page.main()
+    write_page()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = load(path)
         if with_time_line(notebook):

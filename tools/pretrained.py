@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +30,7 @@ from semdepth_lite.training.checkpoint import load_checkpoint
 from semdepth_lite.training.preparation import count_classes, some_triplets
 from semdepth_lite.training.segmenter import pretrain_segmenter
 from semdepth_lite.weights import FOLDER
+from tools import parser
 
 # name to the experiment that trains it and its run there
 TRAININGS = {"baseline": ("variants", "baseline-1-learned-0"), "seedepth": ("variants", "variants-3-seedepth-0"),
@@ -117,10 +117,14 @@ def write_segmenter(segmenter: Segmenter, cpu_seconds: float, folder: Path = FOL
     return card
 
 
-def main(*arguments: str) -> None:
+def main() -> None:
     """Train and write the segmenter, or write the weights of every finished training in a folder of run folders."""
-    work = Path(arguments[-1] if arguments else "runs")
-    if arguments[:1] == ("--segmenter",):
+    command = parser(__doc__)
+    command.add_argument("work", type=Path, nargs="?", default=Path("runs"), help="folder of run folders (runs)")
+    command.add_argument("--segmenter", action="store_true", help="train and write the segmenter alone")
+    args = command.parse_args()
+    work = args.work
+    if args.segmenter:
         card = write_segmenter(*train_segmenter(work))
         print(f"segmenter: mIoU {card['test']['miou']:.3f} on the test scenes, {card['cpu_seconds']} s to train")
         return
@@ -132,6 +136,6 @@ def main(*arguments: str) -> None:
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        main()
     except InputError as error:
         raise SystemExit(f"semdepth-lite: {error}") from None

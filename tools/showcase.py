@@ -7,7 +7,6 @@ pairs of unnamed crops for somebody who does not know which is which, and FOLDER
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from semdepth_lite.model import Model
 from semdepth_lite.presets import street
 from semdepth_lite.pretrained import load_pretrained
 from semdepth_lite.training.segmenter import with_masks
+from tools import parser
 from tools.crops import DEPTHS, pick_crops
 
 NETWORKS, PRESET = ("baseline", "semdepth_segmenter"), "lesson"
@@ -103,14 +103,17 @@ def write_blind(folder: Path, preset: str = PRESET) -> None:
     write_json(folder.parent / f"{folder.name}_key.json", key)
 
 
-def main(*arguments: str) -> None:
+def main() -> None:
     """Draw both pictures, or write the pairs of the blind test."""
-    if arguments[:1] == ("--blind",):
-        write_blind(Path(arguments[1]))
+    command = parser(__doc__)
+    command.add_argument("--blind", type=Path, metavar="FOLDER", help="write the pairs of the blind test there instead")
+    blind = command.parse_args().blind
+    if blind is not None:
+        write_blind(blind)
         return
     draw_showcase(ROOT / "figures" / "showcase.png")
     draw_masks(ROOT / "figures" / "masks.png")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

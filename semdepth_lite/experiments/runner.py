@@ -4,6 +4,7 @@ Two one-thread processes side by side beat one process with two threads at these
 """
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -110,12 +111,18 @@ def run_in_process(name: str, preset: str, trial: Trial, work: Path, results: Pa
     return f"{trial.file}: {lines[-1]}"
 
 
-def main(name: str, preset: str, file: str, work: str, results: str) -> None:
+def main() -> None:
     """Execute one run of an experiment; this is what each process does."""
+    command = argparse.ArgumentParser(description="Execute one run; `reproduce --experiment` starts it.")
+    for name in ("experiment", "preset", "file"):
+        command.add_argument(name)
+    for name in ("work", "results"):
+        command.add_argument(name, type=Path)
+    args = command.parse_args()
     torch.set_num_threads(1)
-    trial = next(trial for trial in find_experiment(name, preset) if trial.file == file)
-    execute(trial, Path(work), Path(results), progress=False)
+    trial = next(trial for trial in find_experiment(args.experiment, args.preset) if trial.file == args.file)
+    execute(trial, args.work, args.results, progress=False)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
