@@ -1,33 +1,18 @@
-"""The metrics against golden values, brute-force loops, made-up worlds with known answers, and their own symmetries."""
+"""The metrics at borders against loops over pixels, made-up worlds with known answers, and their own symmetries."""
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from metric_cases import few, near, random_scene, seeds
 
 from semdepth_lite import metrics
 from semdepth_lite.classes import GROUPS, IGNORE, NAMES, NUM_CLASSES
 from semdepth_lite.common.contracts import InputError
-
-GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "monodepth2.npz")
-few = settings(max_examples=25, deadline=None)
-seeds = st.integers(0, 2**20)
-
-
-def random_scene(seed, batch=2, height=9, width=11):
-    """Blocky depth with holes, blocky labels with ignored pixels, and a wrong prediction; float64."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.choice([4.0, 5.0, 9.0, 30.0, 70.0], (batch, 5, 6))
-    gt = coarse.repeat(2, 1).repeat(2, 2)[:, :height, :width] * rng.uniform(0.98, 1.02, (batch, height, width))
-    pred = gt * np.exp(rng.normal(0, 0.3, gt.shape))
-    gt[rng.random(gt.shape) < 0.1] = 0
-    labels = rng.choice([0, 2, 5, 11, 13, IGNORE], (batch, 5, 6)).repeat(2, 1).repeat(2, 2)[:, :height, :width]
-    return torch.from_numpy(pred), torch.from_numpy(gt), torch.from_numpy(labels.astype(np.uint8))
 
 
 def made_up_street(height=96, width=320):
@@ -49,83 +34,6 @@ def made_up_street(height=96, width=320):
 
 def logs(depth):
     return depth.clamp(min=1e-3).log()
-
-
-def near(a, b):
-    return all(abs(x - y) <= 1e-6 * (1 + abs(y)) or (math.isnan(x) and math.isnan(y))
-               for x, y in zip(np.ravel(a).tolist(), np.ravel(b).tolist()))
-
-
-# ---- depth
-
-
-def test_seven_metrics_are_monodepth2s():
-    gt, pred = (torch.from_numpy(GOLDEN[name]).double()[None] for name in ("gt", "pred"))
-    errors = metrics.depth_errors(metrics.error_maps(pred, gt, torch.ones_like(gt, dtype=torch.bool)))
-    assert tuple(errors) == metrics.DEPTH_METRICS
-    assert np.allclose([float(errors[name]) for name in metrics.DEPTH_METRICS], GOLDEN["depth_errors"], rtol=1e-6)
-
-
-@few
-@given(seeds)
-def test_seven_metrics_are_a_loop_over_pixels(seed):
-    pred, gt, _ = random_scene(seed)
-    mask = gt > 0
-    pred[~mask] = torch.nan  # what is not judged is not read
-    got = metrics.depth_errors(metrics.error_maps(pred, gt, mask))
-    for b in range(len(gt)):
-        pairs = [(float(p), float(g)) for p, g in zip(pred[b].flatten(), gt[b].flatten()) if g > 0]
-        n = len(pairs)
-        expected = [sum(abs(p - g) / g for p, g in pairs) / n, sum((p - g) ** 2 / g for p, g in pairs) / n,
-                    math.sqrt(sum((p - g) ** 2 for p, g in pairs) / n),
-                    math.sqrt(sum((math.log(p) - math.log(g)) ** 2 for p, g in pairs) / n),
-                    *(sum(max(p / g, g / p) < 1.25**k for p, g in pairs) / n for k in (1, 2, 3))]
-        assert near(torch.stack([got[name][b] for name in metrics.DEPTH_METRICS]), expected)
-
-
-@few
-@given(st.lists(st.lists(st.floats(0.1, 99), min_size=0, max_size=7), min_size=1, max_size=4), seeds)
-def test_median_is_numpys_and_nan_when_empty(rows, seed):
-    values = torch.full((len(rows), 7), 50.0, dtype=torch.float64)
-    mask = torch.zeros(len(rows), 7, dtype=torch.bool)
-    for i, row in enumerate(rows):
-        places = np.random.default_rng(seed + i).permutation(7)[: len(row)]
-        values[i, places], mask[i, places] = torch.tensor(row, dtype=torch.float64), True
-    expected = [np.median(row) if row else math.nan for row in rows]
-    assert near(metrics.masked_median(values, mask), expected)
-    expected = [np.mean(row) if row else math.nan for row in rows]
-    assert near(metrics.masked_mean(values, mask), expected)
-
-
-def test_scale_comes_from_medians_and_its_spread_from_monodepth2():
-    gt = torch.tensor([[1.0, 2, 3, 8], [4, 4, 4, 4], [0, 0, 0, 0]])
-    scale = metrics.median_scale(torch.full_like(gt, 2.0), gt, gt > 0)
-    assert scale[:2].tolist() == [1.25, 2.0] and math.isnan(scale[2])
-    mean, spread = metrics.scale_spread(scale)
-    ratios = np.array([1.25, 2.0])
-    assert mean == pytest.approx(1.625) and spread == pytest.approx(np.std(ratios / np.median(ratios)))
-    assert all(map(math.isnan, metrics.scale_spread(scale[2:])))
-
-
-def test_crops_are_the_fields_on_kitti():
-    for crop, (top, bottom, left, right) in {"garg": (153, 371, 44, 1197), "eigen": (124, 342, 44, 1197),
-                                             "none": (0, 375, 0, 1242)}.items():
-        rows, columns = metrics.crop_mask(375, 1242, crop).nonzero().T
-        assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (top, bottom, left, right)
-    gt = torch.tensor([[[0.0, 1e-3, 0.5, 79.9, 80.0, 90.0]]])
-    assert metrics.evaluation_mask(gt).tolist() == [[[False, False, True, True, False, False]]]
-
-
-def test_bad_depth_input_is_one_sentence():
-    square = torch.ones(1, 4, 4)
-    for call in (lambda: metrics.error_maps(square, square[:, 1:], square > 0), lambda: metrics.crop_mask(4, 4, "grab"),
-                 lambda: metrics.median_scale(square[0, 0], square[0, 0], square[0, 0] > 0)):
-        with pytest.raises(InputError) as error:
-            call()
-        assert str(error.value).endswith(".") and "\n" not in str(error.value)
-
-
-# ---- borders
 
 
 def border_pixels(labels):
@@ -335,152 +243,6 @@ def test_bad_border_input_is_one_sentence():
                  lambda: metrics.edge_agreement(flat > 0, flat[..., 1:] > 0),
                  lambda: metrics.region_errors(errors, {"half": flat[:, 4:] > 0}),
                  lambda: metrics.class_errors(errors, flat[:, 4:].to(torch.uint8))):
-        with pytest.raises(InputError) as error:
-            call()
-        assert str(error.value).endswith(".") and "\n" not in str(error.value)
-
-
-# ---- segmentation
-
-
-@few
-@given(seeds)
-def test_confusion_and_iou_are_loops(seed):
-    rng = np.random.default_rng(seed)
-    true = torch.from_numpy(rng.choice([0, 1, 2, IGNORE], (2, 4, 5)))
-    pred = torch.from_numpy(rng.integers(0, 4, (2, 4, 5)))
-    got = metrics.confusion_matrix(pred, true, 4)
-    for b in range(2):
-        pairs = list(zip(true[b].flatten().tolist(), pred[b].flatten().tolist()))
-        for t in range(4):
-            for p in range(4):
-                assert got[b, t, p] == pairs.count((t, p))
-        for c, value in enumerate(metrics.class_iou(got[b]).tolist()):
-            hits = sum(t == c and p == c for t, p in pairs)
-            union = sum((t == c or p == c) and t != IGNORE for t, p in pairs)
-            present = any(t == c for t, _ in pairs)
-            assert value == pytest.approx(hits / union if present else math.nan, nan_ok=True)
-
-
-def test_iou_of_a_known_picture():
-    true = torch.zeros(1, 4, 4, dtype=torch.long)
-    true[:, :, 2:] = 1
-    pred = true.roll(1, 2)  # one column of each class is wrong
-    confusion = metrics.confusion_matrix(pred, true, 3)
-    assert confusion[0].tolist() == [[4, 4, 0], [4, 4, 0], [0, 0, 0]]
-    assert metrics.class_iou(confusion[0]).tolist() == pytest.approx([1 / 3, 1 / 3, math.nan], nan_ok=True)
-    assert metrics.class_iou(torch.zeros(3, 3)).isnan().all()
-    with pytest.raises(InputError, match="label 8 is out of range"):
-        metrics.confusion_matrix(pred + 7, true, 3)
-
-
-def test_border_f1_allows_its_tolerance_and_no_more():
-    true = torch.zeros(1, 16, 16, dtype=torch.uint8)
-    true[:, :, 8:] = 2
-    shifted = [metrics.border_f1(true.roll(k, 2)[..., 4:-2], true[..., 4:-2], 1.5).item() for k in range(5)]
-    assert shifted[0] == shifted[1] == 1 and shifted[2] == pytest.approx(0.5) and shifted[4] == 0
-    assert math.isnan(metrics.border_f1(true, torch.zeros_like(true)))
-    hidden = true.clone()
-    hidden[:, 8:] = IGNORE
-    assert metrics.border_f1(torch.where(hidden == IGNORE, 5, true), hidden).item() == 1
-
-
-# ---- trajectories
-
-
-def turn(axis, degrees):
-    angle = math.radians(degrees)
-    x, y, z = (torch.tensor(axis, dtype=torch.float64) / math.hypot(*axis)).tolist()
-    skew = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
-    return torch.eye(3, dtype=torch.float64) + math.sin(angle) * skew + (1 - math.cos(angle)) * skew @ skew
-
-
-def path(n=40, stride=1.0, bend=1.0):
-    """Drive forward, turning right by `bend` degrees a frame."""
-    step = torch.eye(4, dtype=torch.float64)
-    step[:3, :3], step[2, 3] = turn((0.0, 1.0, 0.0), bend), stride
-    poses = [torch.eye(4, dtype=torch.float64)]
-    for _ in range(n - 1):
-        poses.append(poses[-1] @ step)
-    return torch.stack(poses)
-
-
-def moved(poses, scale=1.0):
-    world = torch.eye(4, dtype=torch.float64)
-    world[:3, :3], world[:3, 3] = turn((1.0, 2.0, -0.5), 73), torch.tensor([4.0, -9, 2], dtype=torch.float64)
-    poses = poses.clone()
-    poses[:, :3, 3] *= scale
-    return world @ poses
-
-
-def test_alignment_undoes_a_similarity():
-    true = path()
-    assert torch.allclose(metrics.align_trajectory(moved(true, 0.2), true, 7), true, atol=1e-9)
-    assert torch.allclose(metrics.align_trajectory(moved(true), true, 6), true, atol=1e-9)
-    small = moved(true, 0.2)
-    assert metrics.trajectory_ate(small, true, 7) < 1e-9 and metrics.trajectory_ate(small, true, 6) > 1
-    mirrored = true.clone()
-    mirrored[:, 0, 3] *= -1
-    assert torch.linalg.det(metrics.align_trajectory(mirrored, true)[0, :3, :3]) == pytest.approx(1)
-    straight = path(bend=0.0)  # a line fixes no roll, but its positions align
-    assert metrics.trajectory_ate(moved(straight, 3.0), straight) < 1e-9
-
-
-def test_ate_of_a_known_shift():
-    true = torch.eye(4, dtype=torch.float64).repeat(4, 1, 1)
-    true[:, :3, 3] = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1]], dtype=torch.float64)
-    pred = true.clone()
-    pred[:, 1, 3] = torch.tensor([0.3, 0.3, -0.3, -0.3], dtype=torch.float64)  # out of the plane: no alignment helps
-    assert metrics.trajectory_ate(pred, true, 6) == pytest.approx(0.3)
-
-
-def test_snippet_error_is_sfmlearners():
-    true, pred = path(12), path(12, stride=0.3, bend=2.5)
-    got = metrics.snippet_ate(pred, true)
-    assert len(got) == 8
-    for start in range(8):
-        runs = []
-        for poses in (pred, true):
-            local = [np.linalg.inv(poses[start].numpy()) @ poses[i].numpy() for i in range(start, start + 5)]
-            runs.append(np.array([pose[:3, 3] for pose in local]))
-        scale = np.sum(runs[1] * runs[0]) / np.sum(runs[0] ** 2)
-        assert float(got[start]) == pytest.approx(np.sqrt(np.sum((runs[0] * scale - runs[1]) ** 2)) / 5)
-    assert metrics.snippet_ate(moved(true, 7.0), true).max() < 1e-9
-    still = torch.eye(4, dtype=torch.float64).repeat(5, 1, 1)
-    assert float(metrics.snippet_ate(still, path(5, bend=0.0))[0]) == pytest.approx(math.sqrt(1 + 4 + 9 + 16) / 5)
-
-
-def test_kitti_drift_of_a_scale_and_of_a_bend():
-    true = path(1001, stride=1.0, bend=0.0)
-    t_err, r_err = metrics.kitti_segment_errors(moved(true), true)
-    assert t_err < 1e-6 and r_err < 1e-6
-    pred = true.clone()
-    pred[:, :3, 3] *= 1.02  # each segment ends one frame past its length, at stride 1
-    lengths = np.concatenate([np.full(len(range(0, 1000 - n, 10)), n) for n in range(100, 900, 100)])
-    t_err, r_err = metrics.kitti_segment_errors(pred, true)
-    assert t_err == pytest.approx(100 * np.mean(0.02 * (lengths + 1) / lengths)) and r_err < 1e-6
-    bent = path(1001, bend=0.01)
-    assert metrics.kitti_segment_errors(bent, true)[1] == pytest.approx(np.mean((lengths + 1) / lengths), rel=1e-6)
-    assert all(map(math.isnan, metrics.kitti_segment_errors(true[:50], true[:50])))
-
-
-def test_pair_errors_of_known_motions():
-    true = torch.eye(4, dtype=torch.float64).repeat(3, 1, 1)
-    true[:, 2, 3] = torch.tensor([2.0, 1.0, 0.0])
-    pred = true.clone()
-    pred[0, :3, :3] = turn((0.3, -1.0, 0.2), 0.01)
-    pred[0, :3, 3] = torch.tensor([0.5, 0.0, 0.5])
-    pred[1, :3, :3], pred[1, 2, 3] = turn((0.0, 0.0, 1.0), 180), -1.0
-    got = metrics.pair_errors(pred, true, scale=torch.tensor([2.0, 1.0, 1.0]))
-    assert got["rotation_deg"].tolist() == pytest.approx([0.01, 180, 0], rel=1e-9, abs=1e-9)
-    assert got["direction_deg"].tolist() == pytest.approx([45, 180, math.nan], nan_ok=True)
-    assert got["length_ratio"].tolist() == pytest.approx([math.sqrt(0.5), 1, math.nan], nan_ok=True)
-
-
-def test_bad_trajectories_are_one_sentence():
-    poses = path(4)
-    for call in (lambda: metrics.snippet_ate(poses, poses), lambda: metrics.align_trajectory(poses, poses, 5),
-                 lambda: metrics.pair_errors(poses, poses[1:]), lambda: metrics.trajectory_ate(poses[:2], poses[:2])):
         with pytest.raises(InputError) as error:
             call()
         assert str(error.value).endswith(".") and "\n" not in str(error.value)
