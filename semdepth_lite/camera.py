@@ -117,7 +117,12 @@ def backproject(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
 
 
 def transform_points(T: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """Apply rigid motions T (B, 4, 4) to points (B, 3, H, W)."""
+    """Apply rigid motions T (B, 4, 4) to points (B, 3, H, W).
+
+    Raises:
+        InputError: if a shape differs.
+    """
+    check_sizes(T, "T", "B44", B=check_sizes(points, "points", "B3HW")["B"])
     T, points = at_least_float32(T, points)
     return torch.einsum("bij,bjhw->bihw", T[:, :3, :3], points) + T[:, :3, 3, None, None]
 
@@ -186,7 +191,11 @@ def rigid_transform(axis_angle: torch.Tensor, translation: torch.Tensor, invert:
 
     Returns:
         (B, 4, 4) motions.
+
+    Raises:
+        InputError: if a shape differs.
     """
+    check_sizes(translation, "translation", "B3", **check_sizes(axis_angle, "axis_angle", "B3"))
     T = axis_angle.new_zeros(axis_angle.shape[0], 4, 4)
     T[:, :3, :3] = axis_angle_to_matrix(axis_angle)
     T[:, :3, 3] = translation

@@ -90,7 +90,14 @@ def ssim_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
     Returns:
         (B, C, H, W); 0 where the windows agree (Wang et al. 2004, eq. 13; constants and windows [code: MD2]).
+
+    Raises:
+        InputError: if the shapes differ, or the images are too small to be extended by reflection.
     """
+    sizes = check_sizes(y, "y", "BCHW", **check_sizes(x, "x", "BCHW"))
+    if min(sizes["H"], sizes["W"]) < 2:
+        raise InputError(f"images of {sizes['H']}x{sizes['W']} pixels have no windows of 3x3, reflection included; use "
+                         "two pixels or more on each side.")
     x, y = at_least_float32(x, y)
 
     def mean(image: torch.Tensor) -> torch.Tensor:
@@ -136,7 +143,12 @@ def combine_sources(errors: torch.Tensor, minimum: bool = True) -> torch.Tensor:
 
 
 def source_errors(sources: torch.Tensor, target: torch.Tensor, ssim: float = 0.85) -> torch.Tensor:
-    """Return the photometric error of each view (B, S, C, H, W) against the target (B, C, H, W): (B, S, H, W)."""
+    """Return the photometric error of each view (B, S, C, H, W) against the target (B, C, H, W): (B, S, H, W).
+
+    Raises:
+        InputError: if the shapes differ.
+    """
+    check_sizes(sources, "sources", "BSCHW", **check_sizes(target, "target", "BCHW"))
     return torch.cat([photometric_error(view, target, ssim) for view in sources.unbind(1)], 1)
 
 
@@ -183,7 +195,15 @@ def automask(reprojection: torch.Tensor, identity: torch.Tensor, margin: float =
     """Mark pixels (B, H, W) where the warped sources explain the target better than the unmoved ones plus a margin.
 
     Ties go to the unmoved sources, by order instead of by random noise, so that runs repeat.
+
+    Raises:
+        InputError: if the shapes differ, beyond a batch that is one image.
     """
+    try:
+        torch.broadcast_shapes(reprojection.shape, identity.shape)
+    except RuntimeError:
+        raise InputError(f"reprojection has shape {tuple(reprojection.shape)} and identity {tuple(identity.shape)}, "
+                         "expected errors (B, H, W) of the same pixels.") from None
     return reprojection < identity + margin
 
 
@@ -250,6 +270,18 @@ def resized_disp(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     return F.interpolate(disp, image.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def check_scales(disps: list[torch.Tensor], sizes: dict[str, int]) -> None:
+    """Refuse disparities that are not those of an image's scales, finest first.
+
+    Raises:
+        InputError: if there is none, or a shape differs.
+    """
+    if not disps:
+        raise InputError("disps is empty, expected a disparity (B, 1, H / 2^s, W / 2^s) of each scale s.")
+    for scale, disp in enumerate(disps):
+        check_sizes(disp, f"disps[{scale}]", "B1HW", B=sizes["B"], H=sizes["H"] >> scale, W=sizes["W"] >> scale)
+
+
 def check_loss_inputs(disps: list[torch.Tensor], target: torch.Tensor, sources: torch.Tensor, K: torch.Tensor,
                       T_source_target: torch.Tensor) -> None:
     """Refuse what `self_supervised_loss` cannot compare.
@@ -262,8 +294,7 @@ def check_loss_inputs(disps: list[torch.Tensor], target: torch.Tensor, sources: 
     check_sizes(K, "K", "B33", **sizes)
     check_sizes(T_source_target, "T_source_target", "BS44", **sizes)
     height, width = sizes["H"], sizes["W"]
-    for scale, disp in enumerate(disps):
-        check_sizes(disp, f"disps[{scale}]", "B1HW", B=sizes["B"], H=height >> scale, W=width >> scale)
+    check_scales(disps, sizes)
     block = 2 ** (len(disps) - 1)
     if height % block or width % block or min(height, width) < 2 * block:
         raise InputError(f"an image of {width}x{height} pixels cannot be halved {len(disps) - 1} times to two "
@@ -321,7 +352,12 @@ def supervised_loss(disps: list[torch.Tensor], depth: torch.Tensor, settings: Lo
 
     Returns:
         LossTerms; the smoothness is 0.
+
+    Raises:
+        InputError: if there is no disparity, or a shape differs.
     """
+    sizes = check_sizes(depth, "depth", "B1HW")
+    check_scales(disps, sizes)
     depth, *disps = at_least_float32(depth, *disps)
     known = depth > 0
     count = mean_over_processes(known.sum()).clamp(min=1)

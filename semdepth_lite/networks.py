@@ -105,8 +105,8 @@ class NetworkSettings:
         if self.encoder not in (*RESNETS, "lite") and not find_part("encoder", self.encoder):
             raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(RESNETS)}, or one of your own "
                              "after `register`.")
-        if self.width < 8 or self.width % 8:
-            raise InputError(f"width {self.width} is not a positive multiple of 8; use 16, for instance.")
+        if not 8 <= self.width <= 512 or self.width % 8:
+            raise InputError(f"width {self.width} is not a multiple of 8 from 8 to 512; use 16, for instance.")
 
     @property
     def lite(self) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .common.contracts import InputError
-from .data.sources import StreetSource, street_source
+from .data.sources import StreetSource, street_fingerprint, street_source
+from .street import StreetSettings
 from .training.settings import TrainSettings
 
 
@@ -69,6 +70,13 @@ def street(split: str, preset: str | Preset = "quick", cache: Path | None = None
         raise InputError(f"this preset has no street scenes of the split {split!r}; use the preset quick, lesson or "
                          "paper.")
     return street_source(split, chosen.scenes[split], chosen.height, chosen.width, cache, progress=progress)
+
+
+def data_fingerprint(split: str, preset: str) -> str:
+    """Return the fingerprint of a preset's split of the street, which need not be rendered."""
+    chosen = find_preset(preset)
+    return street_fingerprint(StreetSettings(split=split, scenes=chosen.scenes[split], height=chosen.height,
+                                             width=chosen.width))
 
 
 def recipe(preset: str, **changes) -> TrainSettings:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import torch
 
-from .common.contracts import InputError
+from .common.contracts import InputError, check_divisible
 from .common.runtime import pick_device
-from .common.storage import read_json
 from .model import Model
 from .training.settings import TrainSettings
-from .weights import FOLDER, check_state, read_shipped
+from .weights import CARD as ANY_CARD
+from .weights import FOLDER, check_state, read_card, read_shipped
 
 PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter")
+CARD = {**ANY_CARD, "height": int, "width": int}  # what must stand on the card of a network
 
 
 def check_name(name: str) -> str:
@@ -33,9 +34,11 @@ def pretrained_card(name: str, folder: Path = FOLDER) -> dict:
     """Return what is known of pretrained weights: settings, height, width, commands, sha256, cost, test metrics.
 
     Raises:
-        InputError: if there are none of that name.
+        InputError: if there are none of that name, or the card lacks something.
     """
-    return read_json(Path(folder) / f"{check_name(name)}.json")
+    card = read_card(check_name(name), folder, CARD)
+    check_divisible(card["height"], card["width"])
+    return card
 
 
 def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> Model:
@@ -50,7 +53,12 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
         InputError: if there are none of that name, or the file is not the one its card describes.
     """
     card, state = read_shipped(check_name(name), folder)
-    return _whole(TrainSettings(**card["settings"]), state, f"{name}.pt").to(pick_device(device))
+    try:
+        settings = TrainSettings(**card["settings"])
+    except TypeError as error:
+        raise InputError(f"{name}.json holds settings that are not known here ({error}); install the package "
+                         "again.") from error
+    return _whole(settings, state, f"{name}.pt").to(pick_device(device))
 
 
 def _whole(settings: TrainSettings, half: dict[str, torch.Tensor], where: str) -> Model:

@@ -24,7 +24,11 @@ def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
 
     Returns:
         (B, C, h, w) colors.
+
+    Raises:
+        InputError: if a shape differs.
     """
+    check_sizes(pixels, "pixels", "B2hw", B=check_sizes(image, "image", "BCHW")["B"])
     height, width = image.shape[-2:]
     size = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=pixels.dtype, device=pixels.device)
     grid = pixels.permute(0, 2, 3, 1) * (2 / size) - 1

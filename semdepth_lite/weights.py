@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,19 @@ def load_tensors(path: Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected a file of weights.")
+    return unpickled(path, path)
+
+
+def unpickled(file: Path | io.BytesIO, path: Path) -> dict:
+    """Read a dictionary of tensors and plain values from a file, or from its bytes; nothing in them is executed.
+
+    Raises:
+        InputError: if they are damaged or hold more; `path` is named.
+    """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, of foreign pickles
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler may raise anything on a stranger's bytes
         raise InputError(f"{path} is no file of plain weights ({type(error).__name__}); fetch it again.") from error
     if not isinstance(state, Mapping):
@@ -77,18 +89,31 @@ def load_tensors(path: Path) -> dict:
 FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
 
 
+CARD = {"sha256": str, "settings": dict}  # what a card must say; `pretrained.CARD` asks for more
+
+
+def read_card(name: str, folder: Path = FOLDER, fields: Mapping[str, type] = CARD) -> dict:
+    """Read the card of weights that come with the package, and hold it against its schema.
+
+    Raises:
+        InputError: if it is missing, damaged or lacks something.
+    """
+    return read_json(Path(folder) / f"{name}.json", fields)
+
+
 def read_shipped(name: str, folder: Path = FOLDER) -> tuple[dict, dict[str, torch.Tensor]]:
     """Read weights that come with the package: their card, and the tensors in single precision.
 
     Raises:
         InputError: if there are none of that name, or the file is not the one its card describes.
     """
-    card, path = read_json(Path(folder) / f"{name}.json"), Path(folder) / f"{name}.pt"
+    card, path = read_card(name, folder), Path(folder) / f"{name}.pt"
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != card["sha256"]:
         raise InputError(f"{path} is not the file that its card describes; install the package again.")
-    half = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return card, {key: value.float() if value.is_floating_point() else value for key, value in half.items()}
+    half = unpickled(io.BytesIO(content), path)
+    return card, {key: value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+                  for key, value in half.items()}
 
 
 def given_segmenter() -> dict[str, torch.Tensor]:
@@ -115,6 +140,10 @@ def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.
             shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             raise InputError(f"{where} has {key!r} with shape {shape}, expected {tuple(tensor.shape)}; it belongs to "
                              f"another network.")
+        plain = found.layout == torch.strided and not (found.is_quantized or found.is_meta)
+        if not plain or found.is_floating_point() != tensor.is_floating_point() or found.is_complex():
+            raise InputError(f"{where} has {key!r} as {found.dtype} in the layout {found.layout} on {found.device}, "
+                             f"expected plain numbers like {tensor.dtype}; save model.state_dict() of a dense model.")
         if found.is_floating_point() and not bool(torch.isfinite(found).all()):
             raise InputError(f"{where} has {key!r} with numbers that are not finite; fetch the file again.")
     strange = next((key for key in state if key not in expected), None)

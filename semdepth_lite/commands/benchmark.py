@@ -4,9 +4,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..common.contracts import InputError
+from ..common.small_files import check_fields
 from ..common.storage import MARK, check_outputs, read_json, write_json
-from .options import add_device
+from .options import add_device, whole
+
+# what `training.benchmark.table` shows of an earlier benchmark
+COMPARED = {"seconds": dict, "step_per_networks": float, "step_per_plain_networks": float, "images_per_second": float,
+            "peak_mib": float}
 
 
 def add_benchmark(command: argparse.ArgumentParser) -> None:
@@ -14,7 +18,7 @@ def add_benchmark(command: argparse.ArgumentParser) -> None:
     for name, default, text in (("height", 192, "pixels"), ("width", 640, "pixels"), ("batch", 2, "triplets in a step"),
                                 ("repeats", 5, "timed calls of each part"),
                                 ("alignment", 0, "Gauss-Newton steps of the pose; the lessons use 2")):
-        command.add_argument(f"--{name}", type=int, default=default, help=text)
+        command.add_argument(f"--{name}", type=whole, default=default, help=text)
     command.add_argument("--encoder", default="resnet18", help="lite, resnet18, resnet34 or resnet50")
     command.add_argument("--loss", default="monodepth2", help="monodepth2 or lesson")
     command.add_argument("--variant", default="baseline", help="name of the method")
@@ -30,9 +34,9 @@ def run_benchmark(args: argparse.Namespace) -> dict:
 
     if args.output:
         check_outputs([args.output], "benchmark", [args.compare] if args.compare else [])
-    other = read_json(args.compare) if args.compare else None
-    if other is not None and not isinstance(other.get("seconds"), dict):
-        raise InputError(f"{args.compare} is no benchmark; name a file that benchmark --output wrote.")
+    other = read_json(args.compare, COMPARED) if args.compare else None
+    if other is not None:  # before anything is timed
+        check_fields(other["seconds"], dict.fromkeys(other["seconds"], float), f"{args.compare} ('seconds')")
     shape = Shape(args.height, args.width, args.batch, args.encoder, args.loss, args.variant, args.precision,
                   args.alignment)
     found = benchmark(shape, args.device, args.repeats)

@@ -133,7 +133,7 @@ def protocol_of(args: argparse.Namespace, factor: float):
     """Gather how depth is judged; weights that were trained with stereo bring their scale."""
     from ..evaluation.protocol import Protocol
 
-    scaling = args.scale or ("median" if factor == 1 else factor)
+    scaling = ("median" if factor == 1 else factor) if args.scale is None else args.scale
     if isinstance(scaling, str) and scaling not in ("median", "none"):
         try:
             scaling = float(scaling)

@@ -86,6 +86,33 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+def whole(text: str) -> int:
+    """Read a whole number of an option, one that every number type of NumPy and torch can hold.
+
+    Raises:
+        ArgumentTypeError: If it is none.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number") from None
+    if abs(number) > 2**53:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is beyond every number that is meant here")
+    return number
+
+
+def size(text: str) -> int:
+    """Read a number of pixels; 0 is refused, not taken for an option that is left out.
+
+    Raises:
+        ArgumentTypeError: If it is no whole number from 1 on.
+    """
+    number = whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is no number of pixels, expected 1 or more")
+    return number
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add the choice of a device."""
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: CUDA where there is one, else cpu")
@@ -127,7 +154,7 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
                         "list (default: all under the root)")
     parser.add_argument("--intrinsics", metavar="TEXT", help="frames: 'fx fy cx cy' in pixels or 'fov DEGREES'; KITTI "
                         "raw: calibration or monodepth2")
-    parser.add_argument("--frame-step", type=int, default=1, help="frames: distance from the target to its neighbors")
+    parser.add_argument("--frame-step", type=whole, default=1, help="frames: distance from the target to its neighbors")
     parser.add_argument("--allow-gaps", action="store_true", help="frames and KITTI raw: missing frame numbers only "
                         "cut the clip")
     parser.add_argument("--labels", type=Path, help="folder of label PNGs beside the images")
@@ -135,7 +162,7 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
     parser.add_argument("--depth", help="truth: camera, forward or improved for KITTI; a folder of PNGs for frames")
     parser.add_argument("--improved-depth", type=Path, help="KITTI raw: folder of the improved depth")
     parser.add_argument("--sequences", nargs="*", help="KITTI odometry: which sequences")
-    parser.add_argument("--camera", type=int, help="KITTI odometry: 0 or 1 (gray), 2 or 3 (color) (default: 2)")
+    parser.add_argument("--camera", type=whole, help="KITTI odometry: 0 or 1 (gray), 2 or 3 (color) (default: 2)")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

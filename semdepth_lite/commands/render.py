@@ -4,14 +4,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .options import size, whole
+
 
 def add_rendering(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `render`."""
     command.add_argument("folder", type=Path, help="new or empty folder")
-    command.add_argument("--frames", type=int, default=24, help="number of frames")
-    command.add_argument("--height", type=int, default=192, help="pixels")
-    command.add_argument("--width", type=int, default=640, help="pixels")
-    command.add_argument("--seed", type=int, default=0, help="which street")
+    command.add_argument("--frames", type=whole, default=24, help="number of frames")
+    command.add_argument("--height", type=size, default=192, help="pixels")
+    command.add_argument("--width", type=size, default=640, help="pixels")
+    command.add_argument("--seed", type=whole, default=0, help="which street")
 
 
 def run_render(args: argparse.Namespace) -> dict:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..common.contracts import InputError
+from .options import whole
 
 
 def add_reproduction(command: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_reproduction(command: argparse.ArgumentParser) -> None:
     command.add_argument("--only", help="first characters of the notebooks to run, such as 03")
     command.add_argument("--experiment", help="name of an experiment, such as baseline")
     command.add_argument("--results", type=Path, default=Path("figures/results"), help="folder of its results")
-    command.add_argument("--processes", type=int, default=2, help="runs of an experiment at a time, one thread each")
+    command.add_argument("--processes", type=whole, default=2, help="runs of an experiment at a time, one thread each")
 
 
 def run_reproduce(args: argparse.Namespace) -> dict:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..common.contracts import InputError, check_divisible
 from ..common.registry import find_part
 from ..common.storage import write_json
-from .options import add_code, add_data, add_device, data_options, load_code, open_street
+from .options import add_code, add_data, add_device, data_options, load_code, open_street, size, whole
 
 
 def add_training(command: argparse.ArgumentParser) -> None:
@@ -23,13 +23,13 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--set", action="append", default=[], metavar="PART.SETTING=VALUE", help="a change to the "
                          "variant, such as ranking.cap=0.6, fusion.levels=2,1,0, seem=yes or masks.origin=made; may "
                          "be repeated")
-    command.add_argument("--segmenter-steps", type=int, help="of a segmenter that is made (default: the preset's)")
-    command.add_argument("--steps", type=int, help="optimizer steps (default: the preset's)")
+    command.add_argument("--segmenter-steps", type=whole, help="of a segmenter that is made (default: the preset's)")
+    command.add_argument("--steps", type=whole, help="optimizer steps (default: the preset's)")
     command.add_argument("--margin-until", type=float, metavar="SHARE", help="share of the steps in which the lesson "
                          "loss's automask has its margin (default: no longer than in the preset's training)")
-    command.add_argument("--batch", type=int, help="triplets in a step, over all processes (default: the preset's)")
-    command.add_argument("--height", type=int, help="of the images, pixels (default: the preset's)")
-    command.add_argument("--width", type=int, help="of the images, pixels (default: the preset's)")
+    command.add_argument("--batch", type=whole, help="triplets in a step, over all processes (default: the preset's)")
+    command.add_argument("--height", type=size, help="of the images, pixels (default: the preset's)")
+    command.add_argument("--width", type=size, help="of the images, pixels (default: the preset's)")
     command.add_argument("--encoder", help="lite, resnet18, resnet34 or resnet50 (default: the preset's)")
     command.add_argument("--imagenet", metavar="FILE", help="start a ResNet from torchvision's ImageNet weights: their "
                          "file, or 'download' (default: random weights)")
@@ -46,17 +46,17 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--supervision", help="video, or depth: the truth, as an upper bound (default: video)")
     command.add_argument("--learning-rate", type=float, help="Adam's, at its highest (default: the preset's)")
     command.add_argument("--precision", help="fp32, or bf16 in the networks where the device has it (default: fp32)")
-    command.add_argument("--seed", type=int, help="of weights, order and augmentation (default: 0)")
-    command.add_argument("--workers", type=int, default=2, help="threads that read batches ahead; 0 for none")
-    command.add_argument("--validate", type=int, default=0, metavar="EVERY", help="judge on the street's validation "
+    command.add_argument("--seed", type=whole, help="of weights, order and augmentation (default: 0)")
+    command.add_argument("--workers", type=whole, default=2, help="threads that read batches ahead; 0 for none")
+    command.add_argument("--validate", type=whole, default=0, metavar="EVERY", help="judge on the street's validation "
                          "scenes every so many steps, and keep the best checkpoint by AbsRel as best.pt (default: at "
                          "the end only)")
     command.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard too")
     add_code(command)
-    command.add_argument("--dry-run", type=int, metavar="STEPS", help="only time so many steps, keep nothing, and "
+    command.add_argument("--dry-run", type=whole, metavar="STEPS", help="only time so many steps, keep nothing, and "
                          "estimate the whole run")
-    command.add_argument("--tflops", type=float, default=2.0, help="dry run: what another device sustains in "
-                         "training, TFLOP/s, a fraction of what its maker states; gives the hours there")
+    command.add_argument("--tflops", type=float, help="dry run: what another device sustains in training, TFLOP/s, "
+                         "a fraction of what its maker states; gives the hours there (default: 2)")
     add_data(command)
     add_device(command)
 
@@ -137,9 +137,12 @@ def run_train(args: argparse.Namespace) -> dict:
     options = Options(args.run, args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
                       args.validate, args.tensorboard)
     if args.dry_run is not None:
-        if not 0 < args.tflops < float("inf"):
-            raise InputError(f"tflops {args.tflops} is no speed of a device; use 2, for instance.")
-        return dry_run_of(training_source(args), settings, options, args.dry_run, args.tflops)
+        tflops = 2.0 if args.tflops is None else args.tflops
+        if not 0 < tflops < float("inf"):
+            raise InputError(f"tflops {tflops} is no speed of a device; use 2, for instance.")
+        return dry_run_of(training_source(args), settings, options, args.dry_run, tflops)
+    if args.tflops is not None:
+        raise InputError("--tflops is of another device for --dry-run; add that, or leave it out.")
     if args.run is None:
         raise InputError("the run folder is missing; name one, such as runs/mine.")
     validation = partial(open_street, args, "validation", args.height, args.width)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ..common.contracts import InputError
-from ..common.storage import read_json, remove_leftovers, write_json
+from ..common.storage import read_json, remove_leftovers, sole_use, write_json
 from ..presets import find_preset
 from .lesson_files import LESSONS
 from .notebooks import load, notebook_hash, parameter_literals, run_notebook
@@ -41,20 +41,27 @@ def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: st
         One row a notebook: notebook, output, seconds, results.
 
     Raises:
-        InputError: if the preset or the notebook is unknown.
+        InputError: if the preset or the notebook is unknown, or another call is at work in the output folder.
         NotebookFailure: if a notebook fails; those before it stay finished.
     """
     find_preset(preset)
-    record_path = Path(output) / RECORD
-    remove_leftovers(Path(output))
+    notebooks = find_notebooks(only, folder)
+    with sole_use(Path(output)):  # two records at once would lose one another's rows
+        return _run_all(notebooks, preset, Path(output), progress)
+
+
+def _run_all(notebooks: list[Path], preset: str, output: Path, progress: bool) -> list[dict]:
+    """Run what is not finished, and write the record after each notebook."""
+    record_path = output / RECORD
+    remove_leftovers(output)
     record = read_json(record_path) if record_path.exists() else {}
     rows = []
-    for path in find_notebooks(only, folder):
+    for path in notebooks:
         key = {"hash": notebook_hash(path), "preset": preset}
-        known = record.get(path.stem)
-        copy = Path(output) / path.name
-        if known and {name: known.get(name) for name in key} == key and copy.exists():
-            rows.append(known["row"])
+        copy = output / path.name
+        row = finished_row(record.get(path.stem), key)
+        if row is not None and copy.exists():
+            rows.append(row)
             continue
         if progress:
             print(f"{path.name} at preset {preset}", file=sys.stderr, flush=True)
@@ -63,3 +70,12 @@ def reproduce(preset: str = "quick", output: Path = Path("reproduced"), only: st
         record[path.stem] = {**key, "row": rows[-1]}
         write_json(record_path, record)
     return rows
+
+
+def finished_row(known: object, key: dict) -> dict | None:
+    """Return the row that a record keeps of a notebook; None if it is of other code, of another preset, or damaged."""
+    if not isinstance(known, dict) or {name: known.get(name) for name in key} != key:
+        return None
+    row = known.get("row")
+    whole = isinstance(row, dict) and {"notebook", "output", "seconds", "results"} <= row.keys()
+    return row if whole else None

@@ -87,6 +87,12 @@ def check_options(kind: str, options: DataOptions) -> None:
     for name in sorted({name for names in UNDERSTOOD.values() for name in names} - set(UNDERSTOOD[kind])):
         if getattr(options, name) != getattr(default, name):
             raise InputError(f"data of kind {kind} has no use for {name}; leave it out, or name other data.")
+    if options.label_ids != default.label_ids and options.labels is None:
+        raise InputError(f"label_ids {options.label_ids!r} tells what labels hold, and none are named; name labels, or "
+                         "leave it out.")
+    if options.improved_root is not None and options.depth != "improved":
+        raise InputError(f"improved_root {options.improved_root} is read for the depth 'improved', not "
+                         f"{options.depth!r}; ask for that depth, or leave it out.")
 
 
 def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> ClipSource | StereoSource:

@@ -80,7 +80,7 @@ class StreetSource:
     @property
     def fingerprint(self) -> str:
         """Fingerprint of what is trained on; equal settings of one renderer give equal bytes."""
-        return fingerprint(asdict(self.street.settings), RENDERER_VERSION)
+        return street_fingerprint(self.street.settings)
 
     def scene_of(self, index: int) -> int:
         """Return the number of the scene a triplet belongs to."""
@@ -172,6 +172,11 @@ class SegmentedSource(Wrapped):
     def triplet(self, indices: np.ndarray) -> Triplet:
         """Load the triplets at these positions as one batch."""
         return replace(self.source.triplet(indices), semantics=self.maps(np.asarray(indices)))
+
+
+def street_fingerprint(settings: StreetSettings) -> str:
+    """Return the fingerprint of a set of the street, rendered or not."""
+    return fingerprint(asdict(settings), RENDERER_VERSION)
 
 
 def street_source(split: str, scenes: int, height: int = 96, width: int = 320, cache: Path | None = None,

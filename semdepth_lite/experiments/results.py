@@ -10,11 +10,16 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from ..common.contracts import InputError
+from ..common.small_files import check_fields, read_json
 from ..common.storage import write_atomically, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_WHEEL = Path(__file__).with_name("committed")
 RESULTS = IN_WHEEL if IN_WHEEL.is_dir() else ROOT / "figures" / "results"
+_NONE = type(None)
+SCHEMA = {"name": str, "metrics": dict, "group": str, "order": int, "split": str, "preset": str,
+          "settings": (dict, _NONE), "seed": (int, _NONE), "cost": (dict, _NONE), "curve": list,
+          "segmentation": (dict, _NONE), "scenes": list, "values": dict, "made_of": dict}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Result:
         segmentation: Metrics of the predicted classes; None where none are predicted.
         scenes: Scene of each judged image.
         values: Metric to its value in each image, for paired comparisons.
+        made_of: Split to the fingerprint of its data, of what it was trained and judged on; empty in files that are
+            older than these fingerprints.
     """
 
     name: str
@@ -50,6 +57,7 @@ class Result:
     segmentation: dict[str, float | None] | None = None
     scenes: list[int] = field(default_factory=list)
     values: dict[str, list[float | None]] = field(default_factory=dict)
+    made_of: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the result as JSON."""
@@ -73,6 +81,8 @@ class Result:
         if unknown := content.keys() - {each.name for each in fields(cls)}:
             raise InputError(f"The results file {path.name} has the unknown entry {min(unknown)!r}; run its experiment "
                              "again with `reproduce --experiment`.")
+        check_fields(content, {name: kinds for name, kinds in SCHEMA.items() if name in content},
+                     f"The results file {path.name}")
         return cls(**content)
 
 
@@ -142,13 +152,11 @@ def _stored() -> list[tuple[Path, Result]]:
 def _read(path: Path) -> dict:
     """Read one file of figures/results."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"The results file {path.name} is not JSON ({error}); restore it, or run its experiment "
+        return read_json(path)
+    except InputError as error:
+        reason = str(error).partition("; ")[0]
+        raise InputError(f"The results file {path.name} cannot be used ({reason}); restore it, or run its experiment "
                          "again.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"The results file {path.name} holds no mapping; restore it, or run its experiment again.")
-    return content
 
 
 def save_results(path: str | Path, **results) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from ..common.contracts import InputError, RunFailed
+from ..common.storage import sole_use
 from ..presets import PRESETS, find_preset, street
 from ..training.run import Run
 from .results import RESULTS
@@ -71,12 +72,35 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
         progress: Whether to print what is planned and what is done.
 
     Raises:
-        InputError: If the experiment is unknown, or there is no process to do it.
+        InputError: If the experiment is unknown, there is no process to do it, or another one is at work in the
+            folder of run folders.
         RunFailed: If a run fails; the others are finished first.
     """
     if processes < 1:
         raise InputError(f"processes {processes} is below 1; use 2, for instance.")
     trials = find_experiment(name, preset)
+    check_outputs_of(trials, results)
+    with sole_use(Path(work)):
+        _run_rest(trials, name, preset, work, results, processes, progress)
+    return [trial.path(results) for trial in trials]
+
+
+def check_outputs_of(trials: list[Trial], results: Path) -> None:
+    """Refuse a folder of results that cannot be written, or a file in it that is no result, before anything is trained.
+
+    Raises:
+        InputError: Naming the folder or the file.
+    """
+    there = next(parent for parent in (Path(results).absolute(), *Path(results).absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there} is no folder that results can be written into; name another one.")
+    for trial in trials:
+        is_done(trial, results)
+
+
+def _run_rest(trials: list[Trial], name: str, preset: str, work: Path, results: Path, processes: int,
+              progress: bool) -> None:
+    """Run what is not done, several at a time; a signal stops them all."""
     for split in ("train", "validation", "test"):
         street(split, preset, progress=progress)
     todo, hours = plan(trials, results, processes)
@@ -87,27 +111,43 @@ def run_experiment(name: str, preset: str = "lesson", work: Path = Path("runs"),
 
     def run(trial: Trial) -> str | None:
         began = time.perf_counter()
-        failure = run_in_process(name, preset, trial, work, results)
+        failure = run_in_process(name, preset, trial, work, results, children)
         report(failure or f"{trial.file}: {time.perf_counter() - began:.0f} s")
         return failure
 
+    children: set[subprocess.Popen] = set()
     report(f"experiment {name}: {len(trials)} runs, {len(todo)} to do, about {hours:.2f} hours in {processes} "
            "processes")
     with ThreadPoolExecutor(processes) as pool:
-        failures = [failure for failure in pool.map(run, todo) if failure]
+        try:
+            failures = [failure for failure in pool.map(run, todo) if failure]
+        except BaseException:  # a signal: nothing is begun any more, and what runs writes its checkpoint
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in tuple(children):
+                child.terminate()
+            raise
     if failures:
         raise RunFailed(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
-    return [trial.path(results) for trial in trials]
 
 
-def run_in_process(name: str, preset: str, trial: Trial, work: Path, results: Path) -> str | None:
-    """Execute one run in a process of its own, and return the last line of its error, None if all went well."""
+def run_in_process(name: str, preset: str, trial: Trial, work: Path, results: Path,
+                   children: set[subprocess.Popen] | None = None) -> str | None:
+    """Execute one run in a process of its own, and return the last line of its error, None if all went well.
+
+    Args:
+        name, preset, trial, work, results: What is run, see `run_experiment`.
+        children: Where the process stands while it lives, so that it can be stopped.
+    """
     command = [sys.executable, "-m", "semdepth_lite.experiments.runner", name, preset, trial.file, work, results]
-    process = subprocess.run([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"},
-                             capture_output=True, text=True)
+    children = set() if children is None else children
+    with subprocess.Popen([str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": "1"},
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        children.add(process)
+        _, shown = process.communicate()
+        children.discard(process)
     if not process.returncode:
         return None
-    lines = process.stderr.strip().splitlines() or [f"ended with status {process.returncode}"]
+    lines = shown.strip().splitlines() or [f"ended with status {process.returncode}"]
     return f"{trial.file}: {lines[-1]}"
 
 

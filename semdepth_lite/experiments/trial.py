@@ -17,7 +17,7 @@ from ..evaluation.report import Predictor, Report, evaluate
 from ..evaluation.segmentation import evaluate_segmentation
 from ..metrics.registry import METRICS
 from ..model import Model
-from ..presets import street
+from ..presets import data_fingerprint, street
 from ..training.run import Run
 from ..training.segmenter import with_masks
 from ..training.settings import TrainSettings
@@ -53,13 +53,20 @@ class Trial:
         return results / f"{self.file}.json"
 
 
+def made_of(trial: Trial) -> dict[str, str]:
+    """Return the fingerprints of the data that a trial is trained and judged on."""
+    return {split: data_fingerprint(split, trial.preset) for split in ("train", trial.split)}
+
+
 def is_done(trial: Trial, results: Path) -> bool:
-    """Tell whether a results file of exactly these settings is there."""
+    """Tell whether a results file of exactly these settings, made of this data, is there."""
     path = trial.path(results)
     if not path.exists():
         return False
     result = Result.load(path)
     if (result.preset, result.split, result.settings is None) != (trial.preset, trial.split, trial.settings is None):
+        return False
+    if result.made_of and result.made_of != made_of(trial):
         return False
     # a setting that was added since had its default then
     return trial.settings is None or asdict(trial.settings) == {**asdict(TrainSettings()), **(result.settings or {})}
@@ -93,7 +100,7 @@ def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> R
         trial.name, {name: rounded(value) for name, value in report.summary().items()}, trial.group, trial.order,
         trial.split, trial.preset, **trained, scenes=[judged.scene_of(i) for i in range(len(judged))],
         values={name: [rounded(float(value)) for value in report.values[name]]
-                for name, metric in METRICS.items() if metric.kept and name in report.values})
+                for name, metric in METRICS.items() if metric.kept and name in report.values}, made_of=made_of(trial))
     result.save(trial.path(results))
     return result
 

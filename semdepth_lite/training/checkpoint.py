@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from torch import nn
 from ..common.contracts import InputError
 from ..common.registry import origin
 from ..common.runtime import pick_device
+from ..common.small_files import check_fields, check_regular
 from ..common.storage import write_atomically
 from ..model import Model
+from ..weights import check_state
 from .settings import TrainSettings
 
+SCHEMA = {"model": dict, "optimizer": dict, "settings": dict, "step": int}
+OPTIONAL = {"seconds": float, "cpu_seconds": float, "best": float, "parts": dict}
 OURS = ("semdepth_lite", "torch", "torchvision")  # packages whose versions are recorded, so their code need not be
 
 
@@ -35,20 +40,49 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
-    """Read a checkpoint; nothing in the file is executed.
+    """Read a checkpoint and hold it against its schema; nothing in the file is executed.
 
     Raises:
         InputError: If the file is cut off or something else.
     """
+    if not Path(path).exists():
+        raise InputError(f"{path} does not exist; train a run into this folder first.")
+    check_regular(path, "a checkpoint")
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        state["model"], state["optimizer"], state["settings"], state["step"]
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; train a run into this folder first.") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, of foreign pickles
+            state = torch.load(path, map_location=device, weights_only=True)
+        check_fields(state, SCHEMA, str(path))
+        check_fields(state["optimizer"], {"state": dict, "param_groups": list}, f"{path} ('optimizer')")
+        check_fields(state, {name: kind for name, kind in OPTIONAL.items() if name in state}, str(path))
     except Exception as error:
-        raise InputError(f"{path} is not a whole checkpoint ({type(error).__name__}); delete it to start the run "
-                         "again.") from error
+        reason = str(error).rstrip(".") if isinstance(error, InputError) else type(error).__name__
+        raise InputError(f"{path} is not a whole checkpoint ({reason}); delete it to start the run again.") from error
+    if state["step"] < 0:
+        raise InputError(f"{path} is not a whole checkpoint (its step is {state['step']}); delete it to start the run "
+                         "again.")
     return state
+
+
+def check_optimizer(optimizer: torch.optim.Optimizer, state: dict, path: Path) -> None:
+    """Refuse a state that the optimizer would take and stumble over in its next step.
+
+    Args:
+        optimizer: Optimizer that is to go on.
+        state: Its state_dict of a checkpoint.
+        path: Checkpoint, for the message.
+
+    Raises:
+        InputError: If the state of a parameter has another shape, or numbers that are not finite.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, slots in state["state"].items():
+        known = isinstance(index, int) and index < len(parameters) and isinstance(slots, dict)
+        for name, value in slots.items() if known else [("its parameter", None)]:
+            fits = isinstance(value, torch.Tensor) and value.shape in ((), parameters[index].shape)
+            if not (fits and value.is_floating_point() and bool(value.isfinite().all())):
+                raise InputError(f"{path} keeps for the optimizer's parameter {index} a {name!r} that does not fit it; "
+                                 "delete the file to start the run again.")
 
 
 def own_parts(model: Model) -> dict[str, dict]:
@@ -138,8 +172,9 @@ def load_run(folder: Path, device: str = "auto", model: Model | None = None, bes
     check_parts({place: part for place, part in parts.items() if place != "loss"},  # a loss is not needed any more
                 {place: part for place, part in own_parts(model).items() if place != "loss"}, folder)
     try:
+        check_state(state["model"], model.state_dict(), str(folder))
         model.load_state_dict(state["model"])
-    except RuntimeError as error:
+    except (RuntimeError, InputError) as error:
         raise _of_another_version(folder, error) from error
     return model.to(where).eval()
 
@@ -158,13 +193,14 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     path = Path(path)
     file = path / "checkpoint.pt" if path.is_dir() else path
     try:
+        check_regular(file, "a file of weights")
         state = torch.load(file, map_location="cpu", weights_only=True)
         state = state.get("model", state)
         return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    except FileNotFoundError:
-        raise InputError(f"{file} does not exist; name a run folder, a file of weights, or pretrained "
-                         "weights.") from None
     except Exception as error:
+        if not file.exists():
+            raise InputError(f"{file} does not exist; name a run folder, a file of weights, or pretrained "
+                             "weights.") from None
         raise InputError(f"{file} holds no weights ({type(error).__name__}); name a run folder, or a checkpoint of "
                          "one.") from error
 
