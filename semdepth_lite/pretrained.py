@@ -64,7 +64,6 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
 def _whole(settings: TrainSettings, half: dict[str, torch.Tensor], where: str) -> Model:
     """Build a model in evaluation mode and give it weights of half precision, read from the file `where`."""
     model = settings.build()
-    state = {key: value.float() if value.is_floating_point() else value for key, value in half.items()}
-    check_state(state, model.state_dict(), where)
-    model.load_state_dict(state)
+    check_state(half, model.state_dict(), where)
+    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in half.items()})
     return model.eval()

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import hashlib
 import io
+import json
 import os
 import random
 import resource
@@ -40,6 +41,8 @@ from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.evaluation.prediction import predict_image, scale_from_height
 from semdepth_lite.evaluation.protocol import Protocol, evaluate_batch
 from semdepth_lite.evaluation.report import Report, evaluate
+from semdepth_lite.experiments.results import Result
+from semdepth_lite.pretrained import load_pretrained, pretrained_card
 from semdepth_lite.training.checkpoint import load_checkpoint, load_run
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
@@ -60,7 +63,10 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "weights": ("run/checkpoint.pt", load_tensors),
     "list": ("list.txt", read_list), "oxts": ("oxts.txt", read_oxts), "poses": ("poses.txt", read_odometry_poses),
     "calibration": ("calib.txt", read_odometry_calibration), "scan": ("scan.bin", read_scan),
-    "report": ("report.json", Report.load),
+    "report": ("report.json", Report.load), "result": ("result.json", Result.load),
+    "card": ("baseline.json", lambda path: pretrained_card("baseline", path.parent)),
+    "shipped by its card": ("baseline.json", lambda path: load_pretrained("baseline", "cpu", path.parent)),
+    "shipped": ("baseline.pt", lambda path: load_pretrained("baseline", "cpu", path.parent)),
 }
 WORDS = ["", " ", "0", "-1", "1", "1.5", "nan", "inf", "-inf", "1e308", "99999999999999999999", "abc", "\u0663",
          "\u00e4\ud800", "a b", "../..", "/", "/dev/null", "/dev/zero", "/proc/self/mem", "x" * 5000, "none", "auto",
@@ -91,6 +97,13 @@ def build_world(root: Path) -> None:
     depth = torch.full((2, 1, 16, 16), 5.0)
     batch = Triplet(torch.zeros(2, 3, 16, 16), torch.zeros(2, 2, 3, 16, 16), torch.eye(3).repeat(2, 1, 1), depth=depth)
     evaluate(lambda triplet: depth * 1.1, [batch]).save(root / "report.json")
+    state = TrainSettings(width=8).build().state_dict()
+    torch.save({name: value.half() if value.is_floating_point() else value for name, value in state.items()},
+               root / "baseline.pt")
+    card = {"sha256": hashlib.sha256((root / "baseline.pt").read_bytes()).hexdigest(), "settings": {"width": 8},
+            "height": 64, "width": 96}
+    (root / "baseline.json").write_text(json.dumps(card))
+    Result("learned", {"abs_rel": 0.1}, "learned", 1, settings={"width": 8}, seed=0).save(root / "result.json")
     os.mkfifo(root / "pipe")
 
 
@@ -206,13 +219,19 @@ def fitting(chance: random.Random, what: str) -> object:
     return {"depth": torch.rand(1, 1, 16, 24) * 10 + 0.5, "image": torch.rand(1, 3, 16, 24),
             "K": camera.intrinsics(20, 20, 11.5, 7.5)[None], "T": torch.eye(4)[None],
             "labels": torch.randint(0, 19, (1, 16, 24), dtype=torch.uint8), "points": torch.rand(1, 3, 16, 24) + 1,
-            "path": torch.eye(4).repeat(6, 1, 1)}[what]
+            "path": torch.eye(4).repeat(6, 1, 1), "views": torch.rand(1, 2, 3, 16, 24), "error": torch.rand(1, 16, 24),
+            "pixels": torch.rand(1, 2, 5, 7) * 20, "turn": torch.rand(1, 3)}[what]
 
 
 FUNCTIONS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "backproject": (camera.backproject, ("depth", "K")), "project": (camera.project, ("points", "K")),
     "warp": (warp.warp, ("image", "depth", "T", "K")), "occluded": (warp.occluded, ("depth", "depth", "T", "K")),
     "photometric_error": (losses.photometric_error, ("image", "image")),
+    "smoothness_loss": (losses.smoothness_loss, ("depth", "image")),
+    "source_errors": (losses.source_errors, ("views", "image")), "automask": (losses.automask, ("error", "error")),
+    "supervised_loss": (lambda d, t: losses.supervised_loss([d], t), ("depth", "depth")),
+    "transform_points": (camera.transform_points, ("T", "points")), "sample": (warp.sample, ("image", "pixels")),
+    "rigid_transform": (camera.rigid_transform, ("turn", "turn")),
     "ssim_distance": (losses.ssim_distance, ("image", "image")),
     "evaluate_batch": (lambda p, t, seg: evaluate_batch(p, t, seg, None, Protocol()), ("depth", "depth", "labels")),
     "scale_from_height": (lambda d, k: scale_from_height(d, k, 1.5), ("depth", "K")),

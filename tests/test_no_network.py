@@ -37,8 +37,10 @@ def test_loopback_works():
         server.listen()
         caller = threading.Thread(target=lambda: socket.create_connection(server.getsockname()).close())
         caller.start()
-        server.accept()[0].close()
+        connection, (host, _) = server.accept()
+        connection.close()
         caller.join()
+    assert host == "127.0.0.1"
 
 
 @pytest.mark.parametrize("call", ["socket.create_connection(('192.0.2.1', 80), 1)",

@@ -110,3 +110,55 @@ def test_it_sees_more_than_a_constant_on_a_street_it_never_saw(name):
     errors, trivial = (np.mean([evaluate(predict, [item]).means["abs_rel"] for item in triplets])
                        for predict in (depth_predictor(load_pretrained(name, "cpu")), constant))
     assert errors < 0.6 * trivial
+
+
+CARDS = {
+    "no hash": ({"sha256": ...}, "lacks 'sha256'"), "hash a number": ({"sha256": 3}, "gives '3' as 'sha256'"),
+    "no settings": ({"settings": ...}, "lacks 'settings'"),
+    "settings a list": ({"settings": [1]}, "as 'settings', expected dict"),
+    "a setting too many": ({"settings": {"mine": 1}}, "settings that are not known here .*'mine'"),
+    "a width of letters": ({"settings": {"width": "8"}}, "width is '8', expected a whole number"),
+    "a width beyond memory": ({"settings": {"width": 8 * 10**5}}, "width 800000 is not a multiple of 8 from 8 to 512"),
+}
+
+
+def package_of(folder, weights, **changed):
+    """Write weights and their card into a folder, with parts of the card changed or left out."""
+    torch.save(weights, folder / "baseline.pt") if not isinstance(weights, bytes) else (
+        folder / "baseline.pt").write_bytes(weights)
+    card = {"sha256": hashlib.sha256((folder / "baseline.pt").read_bytes()).hexdigest(), "settings": {"width": 8},
+            "height": 64, "width": 96} | changed
+    (folder / "baseline.json").write_text(json.dumps({name: value for name, value in card.items() if value is not ...}))
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_damaged_card_is_one_sentence(name, tmp_path):
+    changed, match = CARDS[name]
+    package_of(tmp_path, {}, **changed)
+    with pytest.raises(InputError, match=match):
+        load_pretrained("baseline", "cpu", tmp_path)
+
+
+@pytest.mark.parametrize("changed, match", [({"height": "x"}, "as 'height', expected int"), ({"width": ...}, "'width'"),
+                                            ({"height": 0}, "height 0 is not"), ({"width": 10**9}, "width 1000000000")])
+def test_a_card_without_a_size_is_one_sentence(changed, match, tmp_path):
+    package_of(tmp_path, {}, **changed)
+    with pytest.raises(InputError, match=match):
+        pretrained_card("baseline", tmp_path)
+
+
+def test_weights_of_every_other_form_are_one_sentence(tmp_path):
+    whole = TrainSettings(width=8).build().state_dict()
+    key = "encoder.encoder.conv1.weight"
+    first = whole[key]
+    package_of(tmp_path, whole)
+    assert torch.equal(load_pretrained("baseline", "cpu", tmp_path).state_dict()[key], first)
+    for value in (first.to_sparse(), first.to("meta"), first.to(torch.complex64), first.long(), first * float("nan"),
+                  first[:1], "x"):
+        package_of(tmp_path, {**whole, key: value})
+        with pytest.raises(InputError, match=f"baseline.pt has '{key}'"):
+            load_pretrained("baseline", "cpu", tmp_path)
+    for content in (b"", b"text", [1]):
+        package_of(tmp_path, content)
+        with pytest.raises(InputError, match=r"baseline.pt (is no file of plain weights|holds a list)"):
+            load_pretrained("baseline", "cpu", tmp_path)

@@ -184,11 +184,14 @@ def examples(page: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_readme_trains_and_judges(tmp_path, monkeypatch):
+def test_the_readme_trains_and_judges(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
     (example,) = examples(ROOT / "README.md")
-    exec(compile(example, "README.md", "exec"), {})
+    exec(compile(example, "README.md", "exec"), names := {})
+    assert (tmp_path / "runs" / "mine" / "checkpoint.pt").is_file() and not names["model"].training
+    shown = dict(line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("abs_rel"))
+    assert 0 < float(shown["abs_rel"]) < 2
 
 
 def test_examples_run():

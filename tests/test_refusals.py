@@ -104,6 +104,22 @@ REFUSED = {
     "four scales of 8 pixels": lambda: pyramid_loss(8, 8, 4),
     "four scales, 8 pixels high": lambda: pyramid_loss(8, 64, 4, losses.LOSSES["lesson"], form=fused),
     "photometric": lambda: losses.photometric_error(image, image[..., 1:]),
+    "ssim of two sizes": lambda: losses.ssim_distance(image, image[..., 1:]),
+    "ssim without colors": lambda: losses.ssim_distance(image[0], image[0]),
+    "ssim of one row": lambda: losses.ssim_distance(image[..., :1, :], image[..., :1, :]),
+    "views of another size": lambda: losses.source_errors(image[:, None, ..., 1:], image),
+    "errors of two sizes": lambda: losses.automask(flat[0], flat[0, ..., 1:]),
+    "no disparity": lambda: losses.supervised_loss([], flat),
+    "disparity of another scale": lambda: losses.supervised_loss([flat, flat], flat),
+    "points of two numbers": lambda: camera.transform_points(T, image[:, :2]),
+    "motions of two images": lambda: camera.transform_points(T.repeat(2, 1, 1), image),
+    "rotation of a batch without one": lambda: camera.rigid_transform(torch.zeros(3), torch.zeros(3)),
+    "rotations and translations": lambda: camera.rigid_transform(torch.zeros(2, 3), torch.zeros(1, 3)),
+    "positions of three numbers": lambda: sample(image, image),
+    "device that holds nothing": lambda: pick_device("meta"),
+    "cpu that is not there": lambda: pick_device("cpu:99"),
+    "device of another build": lambda: pick_device("hpu"),
+    "network beyond memory": lambda: NetworkSettings(width=10**6),
     "crop": lambda: metrics.crop_mask(4, 6, "half"),
     "scale of another shape": lambda: metrics.median_scale(flat, flat[..., 1:], flat > 0),
     "distance": lambda: metrics.squared_distance_to(flat[0] > 0, 0),
@@ -328,6 +344,7 @@ def test_no_reader_trips_over_any_bytes(name, content, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
     refuses_or_returns(lambda: READERS[name](path))
+    assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
 
 
 def good_files() -> dict[str, bytes]:
@@ -338,7 +355,8 @@ def good_files() -> dict[str, bytes]:
                                ("depth", np.full((6, 9), 256, np.uint16), "PNG")):
         Image.fromarray(pixels).save(stream := io.BytesIO(), kind)
         whole[name] = stream.getvalue()
-    torch.save({"model": {"a": torch.ones(2)}, "settings": {}, "step": 1}, stream := io.BytesIO())
+    state = {"model": {"a": torch.ones(2)}, "optimizer": {"state": {}, "param_groups": []}, "settings": {}, "step": 1}
+    torch.save(state, stream := io.BytesIO())
     whole |= dict.fromkeys(("weights", "checkpoint"), stream.getvalue())
     whole["json"] = json.dumps({"a": [1, 2.5, None], "b": {"c": "d"}}).encode()
     return whole
@@ -352,6 +370,8 @@ def test_a_damaged_file_is_read_or_refused(name, data, tmp_path):
     content = bytearray(good_files()[name])
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
-    path = tmp_path / "file"
-    path.write_bytes(content[:data.draw(st.integers(0, len(content)))])
-    refuses_or_returns(lambda: READERS[name](path))
+    path, shown = tmp_path / "file", bytes(content[:data.draw(st.integers(0, len(content)))])
+    path.write_bytes(shown)
+    found = refuses_or_returns(lambda: READERS[name](path))
+    assert path.read_bytes() == shown and list(tmp_path.iterdir()) == [path]
+    assert found is not None or shown != good_files()[name], "a whole file was refused"

@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..common.contracts import InputError
 from ..common.small_files import check_fields
 from ..common.storage import MARK, check_outputs, read_json, write_json
 from .options import add_device, whole
@@ -28,15 +29,25 @@ def add_benchmark(command: argparse.ArgumentParser) -> None:
     add_device(command)
 
 
+def read_earlier(path: Path) -> dict:
+    """Read an earlier benchmark to show beside, or refuse what is none."""
+    found = read_json(path)
+    try:
+        check_fields(found, COMPARED, str(path))
+        check_fields(found["seconds"], dict.fromkeys(found["seconds"], float), "its 'seconds'")
+    except InputError as error:
+        reason = str(error).partition("; ")[0]
+        raise InputError(f"{path} is no benchmark ({reason}); name a file that benchmark --output wrote.") from error
+    return found
+
+
 def run_benchmark(args: argparse.Namespace) -> dict:
     """Time a training step and its parts."""
     from ..training.benchmark import Shape, benchmark, table
 
     if args.output:
         check_outputs([args.output], "benchmark", [args.compare] if args.compare else [])
-    other = read_json(args.compare, COMPARED) if args.compare else None
-    if other is not None:  # before anything is timed
-        check_fields(other["seconds"], dict.fromkeys(other["seconds"], float), f"{args.compare} ('seconds')")
+    other = read_earlier(args.compare) if args.compare else None  # before anything is timed
     shape = Shape(args.height, args.width, args.batch, args.encoder, args.loss, args.variant, args.precision,
                   args.alignment)
     found = benchmark(shape, args.device, args.repeats)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from ..common.contracts import InputError
 from ..common.storage import check_outputs
-from .options import add_data, data_options, size, whole
+from .options import add_data, data_options, whole
 
 
 def add_doctor(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `doctor`."""
     command.add_argument("folder", help="folder of images or video file, or kitti:ROOT")
-    command.add_argument("--height", type=size, default=192, help="at which training will see it, pixels")
-    command.add_argument("--width", type=size, default=640, help="likewise")
+    command.add_argument("--height", type=whole, default=192, help="at which training will see it, pixels")
+    command.add_argument("--width", type=whole, default=640, help="likewise")
     command.add_argument("--pairs", type=whole, default=12, help="neighboring frames to look at")
     command.add_argument("--output", type=Path, help="folder for a picture of each finding")
     add_data(command, named=False)

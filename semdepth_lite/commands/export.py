@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from ..common.contracts import InputError
-from .options import add_code, open_model, size, whole
+from .options import add_code, open_model, whole
 
 
 def add_export(command: argparse.ArgumentParser) -> None:
@@ -13,8 +13,8 @@ def add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", help="run folder, or the name of weights that come with the package")
     command.add_argument("file", type=Path, help="file to write, .onnx or .pt2: images (B, 3, H, W) in [0, 1] to depth "
                          "(B, 1, H, W)")
-    command.add_argument("--height", type=size, help="image height, pixels (default: the training's)")
-    command.add_argument("--width", type=size, help="image width, pixels (default: the training's)")
+    command.add_argument("--height", type=whole, help="image height, pixels (default: the training's)")
+    command.add_argument("--width", type=whole, help="image width, pixels (default: the training's)")
     command.add_argument("--batch", type=whole, help="number of images in a batch (default: any)")
     add_code(command)
     command.set_defaults(weights=None, device="cpu")

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..common.contracts import InputError
 from ..common.runtime import pick_device
 from ..data.label_tables import LABEL_KINDS
-from .options import add_device, size
+from .options import add_device, whole
 
 MODEL_HELP = ("a TorchScript (.pt) or exported (.pt2) model of your own instead: (1, 3, h, w) normalized RGB to logits "
               "(1, C, h, w) or ids (1, h, w)")
@@ -25,8 +25,8 @@ def add_labeling(command: argparse.ArgumentParser) -> None:
     command.add_argument("--classes", default="trainId", choices=LABEL_KINDS, help="which classes the model's ids are")
     command.add_argument("--mean", type=float, nargs=3, help="of the model's normalization (default: ImageNet's)")
     command.add_argument("--std", type=float, nargs=3, help="likewise")
-    command.add_argument("--input-height", type=size, help="to which images are resized for the model, pixels (default: "
-                         "their own)")
+    command.add_argument("--input-height", type=whole, help="to which images are resized for the model, pixels "
+                         "(default: their own)")
     command.add_argument("--convert", choices=LABEL_KINDS, help="convert label PNGs that hold these ids")
     command.add_argument("--compare", type=Path, metavar="TRUTH", help="folder of true label PNGs of the same names: "
                          "prints accuracy and IoU")

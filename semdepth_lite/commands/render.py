@@ -4,15 +4,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .options import size, whole
+from .options import whole
 
 
 def add_rendering(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `render`."""
     command.add_argument("folder", type=Path, help="new or empty folder")
     command.add_argument("--frames", type=whole, default=24, help="number of frames")
-    command.add_argument("--height", type=size, default=192, help="pixels")
-    command.add_argument("--width", type=size, default=640, help="pixels")
+    command.add_argument("--height", type=whole, default=192, help="pixels")
+    command.add_argument("--width", type=whole, default=640, help="pixels")
     command.add_argument("--seed", type=whole, default=0, help="which street")
 
 

@@ -61,6 +61,11 @@ def run_notebook(path: str | Path, output: str | Path, parameters: Mapping[str, 
     except papermill.PapermillExecutionError as error:
         raise NotebookFailure(f"{path.name} failed in its cell {error.exec_count}: {error.ename}: {error.evalue} "
                               f"(the executed copy is {output}).") from error
+    except (RuntimeError, KeyError) as error:  # of jupyter_client and nbclient: no kernel, or one that was killed
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+        raise NotebookFailure(f"{path.name} has no kernel any more ({type(error).__name__}: {reason}); the memory may "
+                              "be full, or the kernel python3 belongs to another environment: python -m ipykernel "
+                              "install --sys-prefix makes one here.") from error
     errors = stored_errors(load(output))
     if errors:
         raise NotebookFailure(f"{path.name} ran to its end with an error inside: {errors[0]} (the executed copy is "

@@ -28,7 +28,15 @@ from ..losses import LossTerms
 from ..model import Model, OwnLoss, Prediction, Step
 from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
-from .checkpoint import check_optimizer, check_parts, check_same, load_checkpoint, own_parts, save_checkpoint, start_from
+from .checkpoint import (
+    check_optimizer,
+    check_parts,
+    check_same,
+    load_checkpoint,
+    own_parts,
+    save_checkpoint,
+    start_from,
+)
 from .diagnosis import TrainingError, diagnose
 from .history import read_history
 from .loop import SAVE_SECONDS, paced

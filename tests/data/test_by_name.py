@@ -66,6 +66,14 @@ def test_an_option_without_use_is_refused(tmp_path, kind, name, value):
         open_data(f"{kind}:{tmp_path}", 32, 64, DataOptions(**{name: value}))
 
 
+@pytest.mark.parametrize("options, match", [
+    ({"label_ids": "labelId"}, "label_ids 'labelId' tells what labels hold, and none are named"),
+    ({"improved_root": Path("x"), "depth": "forward"}, "improved_root x is read for the depth 'improved', not 'for")])
+def test_an_option_of_something_that_is_not_asked_for_is_refused(tmp_path, options, match):
+    with pytest.raises(InputError, match=match):
+        open_data(f"kitti:{tmp_path}", 32, 64, DataOptions(**options))
+
+
 def test_every_option_is_understood_by_some_kind():
     assert set(UNDERSTOOD) == {*KINDS, "photo", "street"} and not UNDERSTOOD["street"]
     named = {name for names in UNDERSTOOD.values() for name in names}
