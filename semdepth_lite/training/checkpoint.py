@@ -64,19 +64,20 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
     return state
 
 
-def check_optimizer(optimizer: torch.optim.Optimizer, state: dict, path: Path) -> None:
-    """Refuse a state that the optimizer would take and stumble over in its next step.
+def check_rest(state: dict, optimizer: torch.optim.Optimizer, path: Path) -> None:
+    """Refuse what only a run that goes on needs of a checkpoint: its times, and an optimizer's state that fits.
 
     Args:
-        optimizer: Optimizer that is to go on.
-        state: Its state_dict of a checkpoint.
+        state: Checkpoint.
+        optimizer: Optimizer that is to go on; it would take a state that it stumbles over in its next step.
         path: Checkpoint, for the message.
 
     Raises:
-        InputError: If the state of a parameter has another shape, or numbers that are not finite.
+        InputError: If a time is missing, or the state of a parameter has another shape or numbers that are not finite.
     """
+    check_fields(state, {"seconds": float, "cpu_seconds": float}, str(path))
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for index, slots in state["state"].items():
+    for index, slots in state["optimizer"]["state"].items():
         known = isinstance(index, int) and index < len(parameters) and isinstance(slots, dict)
         for name, value in slots.items() if known else [("its parameter", None)]:
             fits = isinstance(value, torch.Tensor) and value.shape in ((), parameters[index].shape)

@@ -19,7 +19,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..common.contracts import InputError
 from ..common.runtime import keep_freed_memory, peak_mib, pick_device, process_rank, seed_of
-from ..common.small_files import check_fields
 from ..common.stopwatch import Stopwatch
 from ..common.storage import read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json
 from ..data.sources import Source, prefetch
@@ -28,15 +27,7 @@ from ..losses import LossTerms
 from ..model import Model, OwnLoss, Prediction, Step
 from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
-from .checkpoint import (
-    check_optimizer,
-    check_parts,
-    check_same,
-    load_checkpoint,
-    own_parts,
-    save_checkpoint,
-    start_from,
-)
+from .checkpoint import check_parts, check_rest, check_same, load_checkpoint, own_parts, save_checkpoint, start_from
 from .diagnosis import TrainingError, diagnose
 from .history import read_history
 from .loop import SAVE_SECONDS, paced
@@ -190,8 +181,7 @@ class Run:
     def _resume(self, state: dict) -> None:
         """Go on from a checkpoint."""
         check_same(state, {"settings": asdict(self.settings)}, self.folder, done=state["step"])
-        check_optimizer(self.optimizer, state["optimizer"], self.folder / "checkpoint.pt")
-        check_fields(state, {"seconds": float, "cpu_seconds": float}, str(self.folder / "checkpoint.pt"))
+        check_rest(state, self.optimizer, self.folder / "checkpoint.pt")
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])

@@ -226,7 +226,7 @@ BAD = {
     "step beyond": (["train", "new", "--frame-step", "9" * 20], "is beyond every number that is meant here"),
     "step of letters": (["train", "new", "--frame-step", "x"], "'x' is no whole number"),
     "speed of nothing timed": (["train", "new", "--tflops", "3"], "--tflops is of another device for --dry-run"),
-    "device that holds nothing": (["predict", "{}/clip", "--run", "{}/run", "--device", "meta"], "device 'meta' cannot"),
+    "device that holds nothing": (["predict", "{}/clip", "--run", "{}/run", "--device", "meta"], "device 'meta'"),
     "no frames": (["render", "new", "--frames", "0"], "frames"),
     "no height": (["render", "new", "--height", "0"], "picture size 0x640"),
     "height beyond memory": (["render", "new", "--height", "100000", "--width", "100000"], "height 100000 and width"),

@@ -42,8 +42,8 @@ def test_results_are_read_by_group_in_the_order_of_rows_and_seeds(folder):
 @pytest.mark.parametrize("text, match", [
     ('{"seed": ', "x.json cannot be used .*as JSON"), ("[1]", "x.json cannot be used .*holds list"),
     *[(json.dumps({"name": "a", "metrics": {}, "group": "a", "order": 1} | changed), f"x.json gives .* as '{field}'")
-      for changed, field in (({"settings": [1]}, "settings"), ({"settings": "x"}, "settings"), ({"settings": 3}, "settings"),
-                             ({"metrics": 3}, "metrics"), ({"order": "x"}, "order"), ({"made_of": []}, "made_of"))],
+      for field, changed in [("settings", {"settings": value}) for value in ([1], "x", 3)] + [
+          ("metrics", {"metrics": 3}), ("order", {"order": "x"}), ("made_of", {"made_of": []})]],
     ('{"name": "learned", "metrics": {}}', "x.json lacks 'group', 'order', so no table knows its row; run"),
     ('{"group": "a", "order": 1}', "x.json lacks 'name', 'metrics'"),
     ('{"name": "a", "metrics": {}, "group": "a", "order": 1, "colour": 1}', "x.json has the unknown entry 'colour'")])
