@@ -133,17 +133,21 @@ class Model(nn.Module):
         """Predict depth, and classes if there is a semantic branch.
 
         Args:
-            images: (B, 3, H, W) in [0, 1]; H and W multiples of 32.
+            images: (B, 3, H, W) in [0, 1], of any number type; H and W multiples of 32.
             semantics: (B, 3, H, W) packed label map, see `semantics_of`; without one, a variant with a segmenter
                 segments the images enlarged, which shows it less than a larger picture does.
             labels: (B, H, W) trainIds, for SEEM's points while training; without them the prediction's edges are taken.
             seed: Seed for sampling SEEM's points while training.
 
         Raises:
-            InputError: if the shape or the size does not fit, or the variant needs a label map and none is given.
+            InputError: if the shape or the size does not fit, the images are far from [0, 1] (not asked while training,
+                because a GPU would be waited for), or the variant needs a label map and none is given.
         """
         check_sizes(images, "images", "B3HW")
         check_divisible(*images.shape[-2:])
+        if not self.training:
+            check_range(images)
+        images = self._as_weights(images)
         features = self.encoder(images)
         for_depth, for_classes = self._shared(features)
         guidance = self._guidance(for_classes, images, semantics)
@@ -155,6 +159,10 @@ class Model(nn.Module):
     def depth_of(self, disps: list[torch.Tensor]) -> torch.Tensor:
         """Return the depth (B, 1, H, W) of the finest disparity."""
         return disp_to_depth(disps[0], self.loss.min_depth, self.loss.max_depth)
+
+    def _as_weights(self, images: torch.Tensor) -> torch.Tensor:
+        """Bring images to the number type of the weights."""
+        return images.to(next(self.depth.parameters()).dtype)
 
     def _shared(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Hand the encoder's features to both decoders, their gradients weighed by the branch's share."""
@@ -265,6 +273,7 @@ class Model(nn.Module):
         if self.pose is None:
             raise InputError("this model was built without a pose network; give the motion with the data.")
         check_sizes(sources, "sources", "B23HW", **check_sizes(target, "target", "B3HW"))
+        target, sources = self._as_weights(target), self._as_weights(sources)
         previous, following = sources.unbind(1)
         pairs = torch.cat((torch.cat((previous, target), 1), torch.cat((target, following), 1)))
         axis_angle, translation = self.pose(self.pose_encoder(pairs))
@@ -332,3 +341,22 @@ class Model(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         ranking = ranking_loss(prediction.depth, labels, generator, settings, certainty)
         return replace(terms, total=terms.total + settings.weight * ranking, ranking=ranking)
+
+
+def check_range(images: torch.Tensor) -> None:
+    """Refuse images that cannot be meant as values in [0, 1]; resizing may overshoot that a little.
+
+    Where no value can be read, as while a network is traced or exported or under `torch.func.vmap`, nothing is checked.
+
+    Raises:
+        InputError: if a value lies more than a quarter outside, or is no number.
+    """
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return
+    try:
+        low, high = (float(value) for value in images.detach().aminmax())
+    except RuntimeError:
+        return
+    if not (low >= -0.25 and high <= 1.25):
+        raise InputError(f"images go from {low:g} to {high:g}, expected [0, 1]; divide bytes by 255, and leave out any "
+                         "other normalization, which the network does itself.")

@@ -49,8 +49,9 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=whole, help="of weights, order and augmentation (default: 0)")
     command.add_argument("--workers", type=whole, default=2, help="threads that read batches ahead; 0 for none")
     command.add_argument("--validate", type=whole, default=0, metavar="EVERY", help="judge on the street's validation "
-                         "scenes every so many steps, and keep the best checkpoint by AbsRel as best.pt (default: at "
-                         "the end only)")
+                         "scenes, or on the frames of real data that are kept back, every so many steps, and keep the "
+                         "best checkpoint as best.pt: by AbsRel, or without true depth by the photometric error "
+                         "(default: at the end only)")
     command.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard too")
     add_code(command)
     command.add_argument("--dry-run", type=whole, metavar="STEPS", help="only time so many steps, keep nothing, and "
@@ -76,7 +77,7 @@ class Options:
         init: Run folder or file whose weights the model starts from.
         workers: Number of threads that read ahead.
         progress: Whether to show progress bars.
-        validate: Number of steps between looks at the validation scenes; 0 = at the end only.
+        validate: Number of steps between looks at what is not trained on; 0 = at the end only.
         tensorboard: Whether to write the log for TensorBoard.
     """
 
@@ -126,7 +127,7 @@ def run_train(args: argparse.Namespace) -> dict:
     from ..variants import read_changes
 
     load_code(args.code)
-    check_numbers(args.workers, args.validate, args.data)
+    check_numbers(args.workers, args.validate)
     changed = {name: getattr(args, name) for name in TRAINING} | {"fused": False if args.readable else None}
     if args.stereo == "alone":
         changed |= {"pose": args.pose or "given", "alignment": 0}
@@ -162,8 +163,7 @@ def train(source, settings, options: Options, validation: Callable | None) -> di
         validation: Function that opens the validation scenes; None where there are none.
     """
     from ..evaluation.prediction import evaluate_model
-    from ..evaluation.protocol import Protocol
-    from ..evaluation.verdict import draw_verdict, judge, keep_back
+    from ..evaluation.verdict import draw_verdict, judge, keep_back, watcher
     from ..training.history import draw_history
     from ..training.run import Run
 
@@ -172,18 +172,17 @@ def train(source, settings, options: Options, validation: Callable | None) -> di
     run = Run(trained, settings, options.folder, options.device, options.imagenet, init=options.init)
     looks = {}
     if options.validate:
-        scenes, quick = validation(), Protocol(dense=False)  # edges take most of an evaluation's time
-        looks = {"watch": lambda model: evaluate_model(model, scenes, quick).means, "watch_every": options.validate,
-                 "keep_best": "abs_rel"}
+        watch, best = watcher(kept if validation is None else validation())
+        looks = {"watch": watch, "watch_every": options.validate, "keep_best": best}
     model = run.train(progress=options.progress, workers=options.workers, report=report, **looks)
     found = {"run": str(options.folder), "steps": run.step, "cost": run.cost()}
     if run.rank:
         return found
-    finished = f" (it was finished after {run.extended[-1]} and went on)" if run.extended else ""
-    found["text"] = f"trained {run.step} steps{finished}; the model is in {options.folder}"
+    longer = f", after {run.extended[-1]} more than were meant at first" if run.extended else ""
+    found["text"] = f"trained {run.step} steps{longer}; the model is in {options.folder}"
     if validation is not None:
         judged = evaluate_model(model, validation())
-        found |= {"validation": judged.summary(), "text": judged.table()}
+        found |= {"validation": judged.summary(), "text": "\n".join([found["text"], judged.table()])}
     if kept is not None:
         verdict = judge(model, trained, kept)
         draw_verdict(model, kept, options.folder / "verdict.png")
@@ -240,15 +239,12 @@ def tell_labels(source, variant, quiet: bool) -> None:
         print(summary.text(), *(f"nothing is learned by {part}" for part in idle), sep="\n", file=sys.stderr)
 
 
-def check_numbers(workers: int, validate: int, data: str) -> None:
-    """Refuse a number of threads that nobody means, and looks at scenes that are not there."""
+def check_numbers(workers: int, validate: int) -> None:
+    """Refuse a number of threads that nobody means, and a negative number of steps."""
     if not 0 <= workers <= 64:
         raise InputError(f"workers {workers} is no number of threads to read ahead with; use 0 to 64.")
     if validate < 0:
         raise InputError(f"validate {validate} is no number of steps; use 100, for instance, or leave it out.")
-    if validate and data != "street":
-        raise InputError(f"--validate judges on the street's validation scenes, and the data is {data}; leave it out, "
-                         "or use Run.train(watch=...) from Python.")
 
 
 def dry_run_of(source, settings, options: Options, steps: int, tflops: float) -> dict:

@@ -192,7 +192,7 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
         steps = steps or fine_steps(float(depth.max()))
         row = {"image": str(path), **{kind: str(output / _name(name, kind, end)) for kind, end in kinds.items()}}
         write_depth_png(Path(row["depth"]), depth.numpy(), "depth", steps)
-        row["steps"] = f"{steps:g}"
+        row["steps"] = f"{steps:.17g}"  # every digit: depth is read by it
         near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
             float(depth.min()), float(depth.max()))
         color = colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01))

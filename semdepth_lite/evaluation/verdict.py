@@ -6,7 +6,7 @@ learned path, where poses are known, better than standing still and driving stra
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..losses import LossSettings, identity_error, reprojection_error
 from ..model import Model
 from ..training.segmenter import with_masks
 from .baselines import constant_baseline, pixel_median_baseline
-from .prediction import depth_predictor
+from .prediction import depth_predictor, evaluate_model
 from .protocol import Protocol
 from .report import evaluate
 from .trajectories import evaluate_paths, mean_of
@@ -134,6 +134,15 @@ def judge(model: Model, trained: Source, kept: Source) -> Verdict:
         trained: Triplets that it was trained on, whose true depth fits the trivial predictors.
         kept: Triplets to judge it on.
     """
+    unmoved, warped = photometric_errors(model, kept)
+    kept_back, judged = kept is not trained, with_masks(kept, model)
+    return Verdict(len(kept), kept_back, unmoved, warped, depth_errors_of(model, trained, judged),
+                   path_errors_of(model, judged))
+
+
+@torch.no_grad()
+def photometric_errors(model: Model, kept: Source) -> tuple[float, float | None]:
+    """Return the mean photometric error of the unmoved neighbors, and of the warped ones; None without motion."""
     device, kept = next(model.parameters()).device, with_masks(kept, model)
     model.eval()
     unmoved, warped = [], []
@@ -145,9 +154,24 @@ def judge(model: Model, trained: Source, kept: Source) -> Verdict:
             error, seen = reprojection_error(prediction.depth, prediction.T_source_target, here.K, here.target,
                                              here.sources, LossSettings())
             warped.append((error * seen).sum((1, 2)) / seen.sum((1, 2)))
-    return Verdict(len(kept), kept is not trained, float(torch.cat(unmoved).mean()),
-                   float(torch.cat(warped).mean()) if warped else None, depth_errors_of(model, trained, kept),
-                   path_errors_of(model, kept))
+    return float(torch.cat(unmoved).mean()), float(torch.cat(warped).mean()) if warped else None
+
+
+def watcher(kept: Source) -> tuple[Callable[[Model], dict[str, float]], str]:
+    """Return what judges a model on the way, for `Run.train`, and the name of the number that is lowest at its best.
+
+    Args:
+        kept: Triplets that are not trained on; without true depth the photometric error decides.
+    """
+    quick = Protocol(dense=False)  # edges take most of an evaluation's time
+    if kept.has_depth:
+        return lambda model: evaluate_model(model, kept, quick).means, "abs_rel"
+
+    def watch(model: Model) -> dict[str, float]:
+        unmoved, warped = photometric_errors(model, kept)
+        return {"unmoved": unmoved} | ({} if warped is None else {"warped": warped})
+
+    return watch, "warped"
 
 
 def depth_errors_of(model: Model, trained: Source, kept: Source) -> dict[str, float] | None:

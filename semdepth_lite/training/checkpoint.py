@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -122,29 +123,36 @@ def check_parts(recorded: dict[str, dict], found: dict[str, dict], folder: Path)
                          "bring that code back, or use another folder.")
 
 
-def check_same(known: dict, about: dict, folder: Path, done: int) -> None:
+def check_same(known: dict, about: dict, folder: Path) -> None:
     """Refuse to go on with a run that differs, and name what does.
 
-    A setting that was added since had its default then. Only more steps than a finished run took are no difference.
+    A setting that was added since had its default then. More steps than before are no difference, nor is a margin
+    that ends after as many steps as before.
 
     Args:
         known: What the folder holds.
         about: What is asked for now.
         folder: Run folder.
-        done: Number of steps of its checkpoint.
     """
     if not isinstance(known.get("settings"), dict):
         raise InputError(f"{folder} holds a run whose settings cannot be read; use another folder, or delete this one.")
     settings = {**asdict(TrainSettings()), **known["settings"]}
-    longer = done == settings["steps"] < about["settings"]["steps"]
-    pairs = [(name, settings.get(name), value) for name, value in about["settings"].items()
-             if not (name == "steps" and longer)]
+    free = _free_to_differ(settings, about["settings"])
+    pairs = [(name, settings.get(name), value) for name, value in about["settings"].items() if name not in free]
     pairs += [(f"data of {name}" if name in ("height", "width") else name, known.get(name), value)
               for name, value in about.items() if name not in ("settings", "parts")]
     for name, then, now in pairs:
         if then != now:
             raise InputError(f"{folder} holds a run with {name} {then}, not {now}; use another folder, or delete this "
                              "one.")
+
+
+def _free_to_differ(known: dict, now: dict) -> tuple[str, ...]:
+    """Return the settings in which a longer training may differ from the one it goes on with."""
+    if not known["steps"] < now["steps"]:
+        return ()
+    margins = (each["margin_until"] * each["steps"] for each in (known, now))
+    return ("steps", "margin_until") if math.isclose(*margins) else ("steps",)
 
 
 def load_run(folder: Path, device: str = "auto", model: Model | None = None, best: bool = False) -> Model:

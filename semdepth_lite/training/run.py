@@ -18,6 +18,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from ..common.contracts import InputError
+from ..common.processes import mean_over_processes
 from ..common.runtime import keep_freed_memory, peak_mib, pick_device, process_rank, seed_of
 from ..common.stopwatch import Stopwatch
 from ..common.storage import read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json
@@ -41,8 +42,7 @@ def join_processes(device: str = "auto") -> str:
     """Join the processes that torchrun started, and return this one's device; alone, change nothing.
 
     Gradients are averaged over the processes, so they equal those of one process with the joined batch, except that
-    each process normalizes its own share of the batch in BatchNorm, and draws SEEM's points and the ranking loss's
-    pairs for its own share. The log holds the loss of the first process's share.
+    each process normalizes its own share of the batch in BatchNorm. The log holds the loss of the joined batch.
     """
     if process_rank()[1] == 1 or torch.distributed.is_initialized():
         return device
@@ -73,8 +73,8 @@ class Run:
     Args:
         source: Training triplets.
         settings: What to compute.
-        folder: Run folder; an unfinished run of the same settings in it is continued, and a finished one goes on if
-            the settings ask for more steps.
+        folder: Run folder; a run of the same settings in it is continued. It may be asked for more steps than before,
+            finished or not; the learning rate then follows the longer schedule from here on.
         device: Device to compute on, `auto` for CUDA where there is one.
         imagenet: File of torchvision's ImageNet weights to start the encoders from, or "download".
         model: Model of your own to train, in place of the one that the settings build; of the same variant.
@@ -83,7 +83,7 @@ class Run:
 
     Attributes:
         step: Number of steps that are done.
-        extended: Numbers of steps after which the run was finished and then went on.
+        extended: Numbers of steps after which the run went on with more steps than it was meant to take.
 
     Raises:
         InputError: If the folder holds a run with other settings, other code of your own, or a checkpoint that cannot
@@ -155,18 +155,18 @@ class Run:
             raise InputError(f"{self.folder} holds a checkpoint or a log without its settings.json, so nobody knows "
                              "what was trained; restore that file, or use another folder.")
         state = load_checkpoint(checkpoint, self.device) if checkpoint.exists() else None
-        if path.exists():
-            known = read_json(path)
+        known = read_json(path) if path.exists() else {}
+        if known:
             self.extended = list(known.get("extended", []))
             if known.get("fingerprint", self.fingerprint) != self.fingerprint:
                 raise InputError(f"{self.folder} holds a run that was trained on other images, intrinsics or labels "
                                  f"than {self.source.name} has now; use another folder, or delete this one.")
             check_parts(known.get("parts") or {}, about["parts"], self.folder)
-            check_same(known, about, self.folder, done=state["step"] if state else 0)
+            check_same(known, about, self.folder)
         if state is not None:
             self._resume(state)
         if self.rank == 0:
-            if not path.exists() or self.extended != read_json(path).get("extended", []):
+            if known.get("settings") != about["settings"]:
                 self._write_about(about)
             remove_leftovers(self.folder)
         self._trim_log()
@@ -180,7 +180,7 @@ class Run:
 
     def _resume(self, state: dict) -> None:
         """Go on from a checkpoint."""
-        check_same(state, {"settings": asdict(self.settings)}, self.folder, done=state["step"])
+        check_same(state, {"settings": asdict(self.settings)}, self.folder)
         check_rest(state, self.optimizer, self.folder / "checkpoint.pt")
         try:
             self.model.load_state_dict(state["model"])
@@ -191,7 +191,7 @@ class Run:
                              "it was trained with.") from error
         self.step, self.seconds, self.cpu_seconds = state["step"], state["seconds"], state["cpu_seconds"]
         self.best = state.get("best", self.best)
-        if self.step == state["settings"]["steps"] < self.settings.steps and self.step not in self.extended:
+        if state["settings"]["steps"] < self.settings.steps and self.step not in self.extended:
             self.extended.append(self.step)
 
     def _trim_log(self) -> None:
@@ -317,9 +317,8 @@ class Run:
                 last = self.step == self.settings.steps
                 if self.step % log_every == 0 or last:
                     self._check(terms, prediction)
-                    if self.rank == 0:
-                        row = self._log(terms, report)
-                        bar.set_postfix(loss=f"{row['loss']:.4f}")
+                    row = self._log(terms, report)
+                    bar.set_postfix(loss=f"{row['loss']:.4f}")
                 if watch and watch_every and self.rank == 0 and (self.step % watch_every == 0 or last):
                     self._look(watch, keep_best, report)
 
@@ -365,12 +364,13 @@ class Run:
             raise TrainingError(f"step {self.step}: {trouble}{kept}.")
 
     def _log(self, terms: LossTerms, report: Callable[[dict], None] | None) -> dict:
-        """Append the losses of a step to the log."""
-        row = {"step": self.step, "loss": float(terms.total.detach())}
-        for name in ("photometric", "smoothness", "semantic", "ranking"):
-            if (term := getattr(terms, name)) is not None:
-                row[name] = float(term.detach())
-        self._write(row, report)
+        """Append the losses of a step, over all processes, to the log."""
+        named = {"loss": terms.total} | {name: getattr(terms, name)
+                                         for name in ("photometric", "smoothness", "semantic", "ranking")}
+        row = {"step": self.step} | {name: float(mean_over_processes(term.detach()))
+                                     for name, term in named.items() if term is not None}
+        if self.rank == 0:
+            self._write(row, report)
         return row
 
     def history(self, watched: bool = False) -> dict[str, np.ndarray]:
