@@ -358,3 +358,24 @@ def test_label_noise_changes_what_is_learned(source, tmp_path):
     assert read_json(tmp_path / "noisy" / "settings.json")["data"] == "made up with label noise 1"
     with pytest.raises(InputError, match="label_noise 2.0 is outside"):
         settings("multitask", label_noise=2.0)
+
+
+@pytest.mark.parametrize("wrong", [lambda x: 255 * x, lambda x: (255 * x).byte(), lambda x: (x - 0.45) / 0.225,
+                                   lambda x: x * float("nan")])
+def test_images_far_from_0_to_1_are_refused(wrong):
+    images = torch.linspace(0, 1, 64 * 64).view(1, 1, 64, 64).expand(1, 3, 64, 64)
+    model = Model(NetworkSettings(width=8)).eval()
+    with pytest.raises(InputError, match=r"images go from .* expected \[0, 1\]; divide bytes by 255"):
+        model.predict(wrong(images))
+    model.predict(1.1 * images - 0.05)  # a resized image may overshoot
+
+
+@pytest.mark.parametrize("name", ["baseline", "semdepth_segmenter"])
+def test_images_of_any_number_type_are_taken(name, source):
+    model, images = build(VARIANTS[name]).eval(), first(source).target
+    with torch.no_grad():
+        expected = model.predict(images).depth
+        assert torch.equal(model.predict(images.double()).depth, expected)
+        for dtype, tolerance in ((torch.float16, 0.01), (torch.bfloat16, 0.1)):
+            assert torch.allclose(model.predict(images.to(dtype)).depth, expected, rtol=tolerance)
+        assert model.double().predict(images).depth.dtype == torch.float64

@@ -16,6 +16,8 @@ from ..metrics import squared_distance_to
 POINTS = 2048       # of an image of 640x192 [inferred, from the density of the scatter in FIG1]
 IMPORTANT = 0.75    # share of points near edges [code: PREND]
 OVERSAMPLING = 3    # candidates for each important point [code: PREND]
+STEPS = 510 * 256   # of an edge's strength, which is a multiple of 1/510 where probabilities are bytes (ours)
+SCATTER = 1_000_003  # a prime; its multiples go through the pixels of an image in a scattered order (ours)
 REACH = 10.0        # px from an edge; beyond, all pixels count as equally far (ours)
 
 
@@ -106,8 +108,14 @@ def training_points(edges: torch.Tensor, count: int, generator: torch.Generator,
 
 
 def strongest_points(strength: torch.Tensor, count: int) -> torch.Tensor:
-    """Return the flat indices (B, N) of the N pixels with the strongest edges of a map (B, H, W), without chance."""
-    return strength.flatten(1).topk(count, 1).indices
+    """Return the flat indices (B, N) of the N pixels with the strongest edges of a map (B, H, W) in [0, 2].
+
+    Masks of bytes make many edges equally strong, up to rounding. Among those, pixels scattered over the image come
+    first, in a fixed order, so that the choice is the same wherever it is made.
+    """
+    pixels = strength[0].numel()
+    order = torch.arange(pixels, device=strength.device) * SCATTER % pixels
+    return ((strength.flatten(1).float() * STEPS).round().long() * pixels + order).topk(count, 1).indices
 
 
 def without_repeats(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,7 +22,7 @@ def add_export(command: argparse.ArgumentParser) -> None:
 
 def run_export(args: argparse.Namespace) -> dict:
     """Export a model, and tell how far the file's depth is from the model's."""
-    from ..evaluation.export import export_model
+    from ..evaluation.export import TOLERANCE, export_model
     from ..pretrained import PRETRAINED
 
     folder = Path(args.source)
@@ -31,9 +31,12 @@ def run_export(args: argparse.Namespace) -> dict:
     args.run, args.pretrained = (folder, None) if folder.is_dir() else (None, args.source)
     model, height, width, _ = open_model(args)
     height, width = args.height or height, args.width or width
-    difference = export_model(model, args.file, height, width, args.batch)
-    checked = "not checked, because onnxruntime is not installed" if difference is None else \
-        f"its depth differs from the model's by {difference:.1e} at most (relative)"
+    found = export_model(model, args.file, height, width, args.batch)
+    checked = "not checked, because onnxruntime is not installed" if found is None else \
+        f"its depth differs from the model's by {found.largest:.1e} at most (relative)"
+    if found and found.beyond:
+        checked += f", and by more than {TOLERANCE:g} in {found.beyond:.2%} of the pixels, where rounding decides"
     batch = "any" if args.batch is None else args.batch
-    return {"file": str(args.file), "height": height, "width": width, "batch": args.batch, "difference": difference,
+    return {"file": str(args.file), "height": height, "width": width, "batch": args.batch,
+            "difference": found and found.largest, "beyond": found and found.beyond,
             "text": f"{args.file}: images of {width}x{height}, batch {batch}; {checked}"}

@@ -106,6 +106,17 @@ def test_strongest_points_need_no_chance():
         assert set(points[image].tolist()) == set(np.argsort(-strength[image].flatten().numpy())[:7].tolist())
 
 
+def test_equal_edges_are_chosen_in_a_fixed_order_scattered_over_the_image():
+    """Masks of bytes: every edge is a multiple of 1/510, up to the rounding of a sum, which must not decide."""
+    strength = torch.where(torch.rand(1, 64, 192) < 0.3, 1.0, 0.0)
+    points = strongest_points(strength, 614)
+    rounded = strength + 1e-7 * torch.randn(1, 64, 192)
+    assert set(points[0].tolist()) == set(strongest_points(rounded, 614)[0].tolist())
+    assert bool((strength.flatten()[points] == 1).all())
+    rows = torch.histogram((points[0] // 192).float(), 8)[0]
+    assert float(rows.min() / rows.max()) > 0.7
+
+
 def test_repeated_points_count_once():
     points, first = without_repeats(torch.tensor([[5, 2, 5, 5, 9], [1, 1, 2, 3, 3]]))
     assert [sorted(row[keep].tolist()) for row, keep in zip(points, first)] == [[2, 5, 9], [1, 2, 3]]

@@ -120,7 +120,8 @@ def test_export_reaches_the_exporter_with_a_model_of_every_source(world, tmp_pat
     from semdepth_lite.evaluation import export
 
     asked = []
-    monkeypatch.setattr(export, "export_model", lambda model, *rest: asked.append(rest) or 1e-7)
+    monkeypatch.setattr(export, "export_model",
+                        lambda model, *rest: asked.append(rest) or export.Agreement(1e-7, 0.0))
     for source, size in ((world / "run", (64, 96)), ("baseline", (64, 192))):
         status, out, err = call(["export", source, tmp_path / "model.pt2", *QUIET], capsys)
         assert status == 0, err

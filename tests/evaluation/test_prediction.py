@@ -1,6 +1,8 @@
 """Depth for files: resized as training resizes, fine where the unit is unknown, and not stopped by one bad picture."""
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,15 @@ def test_without_a_unit_depth_is_fine(model, tmp_path):
 @pytest.mark.parametrize("largest, steps", [(1.0, 2.0**14), (100.0, 256.0), (0.9, 2.0**15)])
 def test_twice_the_largest_depth_fits(largest, steps):
     assert fine_steps(largest) == steps and 2 * largest * steps <= 65535
+
+
+def test_the_steps_are_written_with_every_digit(tmp_path):
+    """A network whose unit is tiny has steps that six digits do not hold."""
+    far = SimpleNamespace(
+        eval=lambda: far, segmenter=None, parameters=lambda: iter([torch.zeros(1)]),
+        predict=lambda images, semantics: SimpleNamespace(depth=torch.full((1, 1, 64, 96), 3e10)))
+    (row,) = predict_files(far, [picture(tmp_path / "a.png")], tmp_path / "out", 64, 96, None, progress=False)
+    assert float(row["steps"]) == fine_steps(3e10) != float(f"{fine_steps(3e10):g}")
 
 
 def test_one_bad_picture_does_not_stop_the_others(model, tmp_path):

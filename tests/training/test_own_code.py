@@ -184,6 +184,35 @@ def test_a_finished_run_goes_on_and_says_so(source, tmp_path):
         Run(source, TINY, tmp_path, "cpu")
 
 
+def test_a_run_that_was_cut_off_goes_on_to_more_steps(source, tmp_path):
+    """What was computed so far stays; from there on everything is that of the longer training."""
+    short = Run(source, TINY, tmp_path, "cpu")
+    for batch in short.batches():
+        short.train_step(batch)
+        if short.step == 2:
+            break
+    short.save()
+    weights = {name: value.clone() for name, value in short.model.state_dict().items()}
+    longer = Run(source, replace(TINY, steps=8), tmp_path, "cpu")
+    assert longer.step == 2 and longer.extended == [2]
+    assert all(torch.equal(value, weights[name]) for name, value in longer.model.state_dict().items())
+    assert read_json(tmp_path / "settings.json")["settings"]["steps"] == 8
+    assert Run(source, replace(TINY, steps=8), tmp_path, "cpu").extended == [2]
+    with pytest.raises(InputError, match="holds a run with steps 8, not 4"):
+        Run(source, TINY, tmp_path, "cpu")
+    longer.train(progress=False)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 8
+    assert read_json(tmp_path / "settings.json")["extended"] == [2]
+
+
+def test_only_a_margin_that_ends_at_the_same_step_goes_on(source, tmp_path):
+    """The command line lets the automask's margin end where the preset's training ends."""
+    Run(source, TINY, tmp_path, "cpu").train(progress=False)
+    with pytest.raises(InputError, match="holds a run with margin_until 1.0, not 0.25"):
+        Run(source, replace(TINY, steps=8, margin_until=0.25), tmp_path, "cpu")
+    assert Run(source, replace(TINY, steps=8, margin_until=0.5), tmp_path, "cpu").extended == [4]
+
+
 def test_the_best_checkpoint_and_the_history_are_kept(source, tmp_path):
     scores = iter([0.5, 0.3, 0.4, 0.6])
     run = Run(source, TINY, tmp_path, "cpu")
