@@ -2,9 +2,9 @@
 
 What is exported takes images (B, 3, H, W) in [0, 1] and gives depth (B, 1, H, W), up to scale for a monocular model.
 
-Every runtime rounds in its own way. Where a network only computes, that is a matter of the sixth digit. Where it chooses,
-rounding can decide: SEEM acts on the strongest edges, and a segmenter's masks are kept as bytes, so that a few pixels may
-be chosen, or a byte rounded, otherwise than by torch, and depth around them differs visibly.
+Every runtime rounds in its own way. Where a network only computes, that is a matter of the sixth digit. Where it
+chooses, rounding can decide: SEEM acts on the strongest edges, and a segmenter's masks are kept as bytes, so that a few
+pixels may be chosen, or a byte rounded, otherwise than by torch, and depth around them differs visibly.
 """
 from __future__ import annotations
 
