@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from .camera import backproject, project, transform_points
-from .common.contracts import check_sizes
+from .common.contracts import InputError, check_sizes
 from .common.precision import at_least_float32
 
 
@@ -26,9 +26,11 @@ def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
         (B, C, h, w) colors.
 
     Raises:
-        InputError: if a shape differs.
+        InputError: if a shape differs, or the image is empty.
     """
     check_sizes(pixels, "pixels", "B2hw", B=check_sizes(image, "image", "BCHW")["B"])
+    if not min(image.shape[-2:]):
+        raise InputError(f"image has shape {tuple(image.shape)}, which has no pixel to read; give one at least.")
     height, width = image.shape[-2:]
     size = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=pixels.dtype, device=pixels.device)
     grid = pixels.permute(0, 2, 3, 1) * (2 / size) - 1

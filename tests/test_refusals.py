@@ -30,6 +30,7 @@ from semdepth_lite.data.intrinsics_file import parse_intrinsics, read_intrinsics
 from semdepth_lite.data.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
 from semdepth_lite.data.label_maps import resize_nearest, train_id_table
 from semdepth_lite.data.sources import NoisyLabels
+from semdepth_lite.evaluation.outside import read_array
 from semdepth_lite.evaluation.prediction import predict_image, scale_from_height
 from semdepth_lite.evaluation.protocol import Protocol, evaluate_batch
 from semdepth_lite.evaluation.report import Report
@@ -116,6 +117,7 @@ REFUSED = {
     "rotation of a batch without one": lambda: camera.rigid_transform(torch.zeros(3), torch.zeros(3)),
     "rotations and translations": lambda: camera.rigid_transform(torch.zeros(2, 3), torch.zeros(1, 3)),
     "positions of three numbers": lambda: sample(image, image),
+    "image without a pixel": lambda: sample(image[..., :0, :], image[:, :2]),
     "device that holds nothing": lambda: pick_device("meta"),
     "cpu that is not there": lambda: pick_device("cpu:99"),
     "device of another build": lambda: pick_device("hpu"),
@@ -191,6 +193,13 @@ def test_a_door_refuses_in_one_sentence(name, tmp_path, monkeypatch):
     assert isinstance(caught.value, InputError)
     said_in_one_sentence(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [Report.load, read_json, read_list, read_oxts, read_scan, load_checkpoint, read_array])
+@pytest.mark.parametrize("place", ["/dev/zero", "."])
+def test_devices_and_folders_are_no_files(read, place):
+    with pytest.raises(InputError, match="is a (device|folder)|is a? ?no readable .* is a (device|folder)"):
+        read(Path(place))
 
 
 @pytest.mark.parametrize("kind", losses.LOSSES)

@@ -1,18 +1,18 @@
 """Kill jobs at random moments, let them go on, and hold what they leave against an undisturbed one, byte for byte.
 
-    python tools/kills.py --kills 50 --seed 0
+    python -m tools.kills --kills 50 --seed 0
 
-A job is a training run, the street cache, a prediction over a folder, or notebooks run in turn. Each life of a job is
-a forked process. Most lives are ended from outside by SIGKILL after a random time; the others kill themselves inside a
-write: when a file is half written, or when it is whole but not yet in its place. After every death: at most one
-temporary file lies about, every file in its place is whole, and no checkpoint is older than one before. When a job has
-come to its end: nothing temporary is left, and every byte that counts is that of the undisturbed job.
+A job is a training run, the street cache, a prediction over a folder, labels that are converted, a download from a
+server on this machine, an experiment of two tiny runs, or notebooks run in turn. Each life of a job is a forked
+process. Most lives are ended from outside by SIGKILL or SIGTERM after a random time; the others kill themselves inside
+a write: when a file is half written, or when it is whole but not yet in its place. After every death: at most one
+temporary file lies about, none after SIGTERM, every file in its place is whole, and no checkpoint is older than one
+before. When a job has come to its end: nothing temporary is left, and every byte that counts is that of the undisturbed
+job.
 """
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import random
 import signal
@@ -23,139 +23,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from semdepth_lite.common import storage as common
-from semdepth_lite.common.storage import read_log
-from semdepth_lite.course import reproduce as reproduce_room
-from semdepth_lite.data.image_files import read_depth_png, read_image, write_image
-from semdepth_lite.evaluation import prediction
-from semdepth_lite.street import StreetSettings, load_street
-from semdepth_lite.training.checkpoint import load_checkpoint
-from semdepth_lite.training.run import Run
-from semdepth_lite.training.settings import TrainSettings
+from semdepth_lite.common.console import stop_on_signals
+from semdepth_lite.common.runtime import Terminated
+from tools.killed_jobs import JOBS, Job, serve_archive
 
-STREET = StreetSettings("train", scenes=2, frames_per_scene=3, height=24, width=48)
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from factories import TinySource  # noqa: E402
-
-STEPS = 24
-
-
-# The jobs: each does resumable work under a folder, and says what of it counts
-
-def train(folder: Path) -> None:
-    """Train a tiny run."""
-    run = Run(TinySource(4), TrainSettings(width=8, steps=STEPS, batch=1), folder / "run", "cpu")
-    run.train(progress=False, log_every=1, save_every=2, workers=1, watch=lambda model: {"seen": 1.0}, watch_every=5)
-
-
-def trained(folder: Path) -> dict[str, str]:
-    """Return what counts of a training: its log, and the weights and the optimizer's state."""
-    state = load_checkpoint(folder / "run" / "checkpoint.pt")
-    tensors = {**state["model"], **{f"{i} {name}": value for i, slots in state["optimizer"]["state"].items()
-                                    for name, value in slots.items()}}
-    rows = [{name: value for name, value in row.items() if name != "cpu_seconds"}
-            for row in read_log(folder / "run" / "log.jsonl")]
-    steps = [row["step"] for row in rows if "loss" in row]
-    assert steps == list(range(1, STEPS + 1)), f"steps {steps} in the log"
-    return {"log": json.dumps(rows), **{name: digest(value.numpy().tobytes()) for name, value in tensors.items()}}
-
-
-def street(folder: Path) -> None:
-    """Render a street."""
-    load_street(STREET, folder, workers=1, progress=False)
-
-
-def predict(folder: Path) -> None:
-    """Predict depth for some images."""
-    common.remove_leftovers(folder / "in")  # a life may end while it makes its input
-    for i in range(6):
-        if not (folder / "in" / f"{i}.png").exists():
-            write_image(folder / "in" / f"{i}.png", np.random.RandomState(i).randint(0, 256, (64, 96, 3), np.uint8))
-    model = TrainSettings(width=8).build().eval()
-    prediction.predict_files(model, [folder / "in"], folder / "out", 64, 96, progress=False)
-
-
-def notebooks(folder: Path) -> None:
-    """Run notebooks, which are only played."""
-    reproduce_room.find_notebooks = lambda only=None, folder=None: [Path(f"{i}.ipynb") for i in range(4)]
-    reproduce_room.notebook_hash = lambda path: path.stem
-    reproduce_room.load, reproduce_room.parameter_literals = lambda path: path, lambda notebook: {}
-
-    def run_notebook(path: Path, copy: Path, parameters: dict, progress: bool) -> dict:
-        with open(folder / "ran.txt", "a") as ran:  # one line for each time a notebook is begun
-            ran.write(f"{path.stem}\n")
-        time.sleep(0.02)
-        common.write_atomically(copy, lambda temporary: temporary.write_text(f"executed {path.stem}"))
-        return {"notebook": path.name, "output": str(copy.name), "seconds": 1.0, "results": None}
-
-    reproduce_room.run_notebook = run_notebook
-    reproduce_room.reproduce("quick", folder / "reproduced", progress=False)
-
-
-def every_file(folder: Path) -> dict[str, str]:
-    """Return what counts of a folder: each file."""
-    return {str(path.relative_to(folder)): digest(path.read_bytes()) for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != "ran.txt"}
-
-
-# What must hold after every death
-
-def check_training(folder: Path, before: dict) -> None:
-    """Check that the checkpoint never goes back."""
-    path = folder / "run" / "checkpoint.pt"
-    if path.exists():
-        step = load_checkpoint(path)["step"]
-        assert step >= before.get("step", 0), f"the checkpoint went back from step {before['step']} to {step}"
-        before["step"] = step
-
-
-def check_street(folder: Path, before: dict) -> None:
-    """Check that a street in its place is whole."""
-    for path in folder.glob("street_*"):
-        assert (path / "manifest.json").is_file(), f"{path.name} is in its place and not whole"
-
-
-def check_prediction(folder: Path, before: dict) -> None:
-    """Check that every picture can be read."""
-    for path in (folder / "out").glob("*.png"):
-        (read_depth_png if path.stem.endswith("_depth") else read_image)(path)
-
-
-def check_notebooks(folder: Path, before: dict) -> None:
-    """Check that a finished notebook is not run again."""
-    record = folder / "reproduced" / reproduce_room.RECORD
-    finished = set(common.read_json(record)) if record.exists() else set()
-    ran = (folder / "ran.txt").read_text().split() if (folder / "ran.txt").exists() else []
-    again = [name for name in ran[before.get("ran", 0):] if name in before.get("finished", set())]
-    assert not again, f"finished notebooks {again} were run again"
-    assert finished >= before.get("finished", set())
-    before.update(finished=finished, ran=len(ran))
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is killed: the work, what of its result counts, and what holds after every death."""
-
-    work: Callable[[Path], None]
-    result: Callable[[Path], dict[str, str]]
-    check: Callable[[Path, dict], None]
-
-
-JOBS = {"train": Job(train, trained, check_training), "street": Job(street, every_file, check_street),
-        "predict": Job(predict, every_file, check_prediction),
-        "reproduce": Job(notebooks, every_file, check_notebooks)}
-
-
-def digest(content: bytes) -> str:
-    """Return a short hash."""
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-# Lives and deaths
 
 def die_in_write(number: int, share: float | None) -> None:
     """Arrange this process's death in its `number`-th write: with a share of the file written, or, for None, with all
@@ -176,8 +49,15 @@ def die_in_write(number: int, share: float | None) -> None:
     os.replace, os.rename = deadly(os.replace), deadly(os.rename)
 
 
-def live(job: Job, folder: Path, most: float, write: tuple[int, float | None] | None) -> int:
+def live(job: Job, folder: Path, most: float, write: tuple[int, float | None] | None, by: int = signal.SIGKILL) -> int:
     """Let a job live for `most` seconds, or until it dies in a write; return 0 if it came to its end, else the signal.
+
+    Args:
+        job: What is done.
+        folder: Where.
+        most: Longest life, s.
+        write: Write in which it kills itself, see `die_in_write`; None for none.
+        by: Signal that ends it after `most` seconds.
 
     Raises:
         AssertionError: if it ended in any other way.
@@ -189,8 +69,11 @@ def live(job: Job, folder: Path, most: float, write: tuple[int, float | None] | 
         try:
             if write is not None:
                 die_in_write(*write)
-            job.work(folder)
+            with stop_on_signals():  # as the command line does
+                job.work(folder)
             status = 0
+        except Terminated:
+            status = 128 + signal.SIGTERM
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
@@ -202,8 +85,10 @@ def live(job: Job, folder: Path, most: float, write: tuple[int, float | None] | 
             break
         time.sleep(0.002)
     else:
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, by)
         _, status = os.waitpid(process, 0)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 128 + signal.SIGTERM:
+        return signal.SIGTERM
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL, f"a life ended with signal {os.WTERMSIG(status)}"
         return signal.SIGKILL
@@ -219,10 +104,11 @@ def leftovers(folder: Path) -> list[str]:
 
 @dataclass
 class Toll:
-    """What was counted: jobs brought to their end, deaths from outside, deaths inside a write, leftovers seen."""
+    """What was counted: jobs brought to their end, deaths from outside and those by SIGTERM, in a write, leftovers."""
 
     jobs: int = 0
     outside: int = 0
+    terminated: int = 0
     in_write: int = 0
     leftovers: int = 0
     lives: list[int] = field(default_factory=list)
@@ -248,20 +134,25 @@ def torment(name: str, kills: int, seed: int, folder: Path, most_in_a_job: int =
     expected = job.result(calm)
     assert leftovers(calm) == []
     while toll.kills < kills:
-        place, deaths, before = folder / f"job {toll.jobs}", 0, {}
+        place, deaths, before, lying = folder / f"job {toll.jobs}", 0, {}, []
         place.mkdir()
         while True:
             spared = deaths >= min(most_in_a_job, kills - toll.kills + deaths)
             inside = not spared and chance.random() < 0.4
             write = (chance.randint(1, 6), chance.choice((None, 0.0, chance.random()))) if inside else None
-            if live(job, place, 3600 if spared or inside else chance.uniform(0, 0.8) * whole, write) == 0:
+            by = chance.choice((signal.SIGKILL, signal.SIGTERM))
+            died = live(job, place, 3600 if spared or inside else chance.uniform(0, 0.8) * whole, write, by)
+            if died == 0:
                 break
             deaths += 1
+            toll.terminated += died == signal.SIGTERM
             toll.in_write += inside
             toll.outside += not inside
             left = leftovers(place)
             toll.leftovers += len(left)
-            assert len(left) <= 1, f"{name}: {left} lie about after a death"
+            most = max(len(lying), died == signal.SIGKILL)  # SIGTERM leaves nothing beside what lay there before
+            assert len(left) <= min(most, 1), f"{name}: {left} lie about after death by signal {died}"
+            lying = left
             job.check(place, before)
         assert leftovers(place) == [], f"{name}: {leftovers(place)} were not cleaned"
         found = job.result(place)
@@ -280,10 +171,12 @@ def main() -> None:
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS), help="which (default: all)")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    serve_archive()
     for name in args.jobs:
         with tempfile.TemporaryDirectory() as folder:
             toll = torment(name, args.kills, args.seed, Path(folder))
-        print(f"{name}: {toll.kills} kills ({toll.outside} at random moments, {toll.in_write} inside a write) over "
+        print(f"{name}: {toll.kills} kills ({toll.outside} at random moments, {toll.terminated} of them by SIGTERM; "
+              f"{toll.in_write} inside a write) over "
               f"{toll.jobs} jobs; {toll.leftovers} temporary files seen and cleaned; every result equal to the "
               "undisturbed one, byte for byte", flush=True)
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..common.contracts import InputError
+from ..common.small_files import check_regular
 from ..data.image_files import read_depth_png
 from ..data.triplet import Triplet
 
@@ -88,15 +89,16 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         InputError: If the file is damaged, holds several arrays, or no numbers.
     """
+    check_regular(path, "an array file")
     try:
         content = np.load(path, allow_pickle=False)
         if hasattr(content, "files"):
             if len(content.files) != 1:
                 raise InputError(f"{path} holds the arrays {', '.join(content.files) or 'none'}, expected one.")
             content = content[content.files[0]]
-    except (OSError, ValueError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # zip and header readers raise anything on a stranger's bytes
         raise InputError(f"{path} cannot be read as an array ({error}); write it with numpy.save.") from error
     if content.dtype.kind not in "fiu":
         raise InputError(f"{path} holds values of type {content.dtype}, expected numbers.")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ..common.contracts import InputError, check_sizes
-from ..common.storage import MARK, write_atomically
+from ..common.storage import MARK, read_json, write_atomically
 from ..data.triplet import Triplet
 from ..metrics import DEPTH_METRICS, scale_spread
 from ..metrics.registry import METRICS
@@ -93,14 +93,16 @@ class Report:
             InputError: if the file is missing or is no report.
         """
         try:
-            content = json.loads(Path(path).read_text())
+            content = read_json(Path(path))
             protocol, nothing = Protocol(**content["protocol"]), [None] * content["images"]
             means = {name: _or_nan(mean) for name, mean in content["means"].items()}
             values = {name: np.array([_or_nan(v) for v in content["values"].get(name, nothing)]) for name in means}
             scale = _or_nan(content["scale_mean"]), _or_nan(content["scale_spread"])
             return cls(values, means, content["counts"], *scale, protocol)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{path} is no readable evaluation report ({error}); run the evaluation again.") from error
+            reason = str(error).partition("; ")[0]
+            raise InputError(f"{path} is no readable evaluation report ({reason}); run the evaluation "
+                             "again.") from error
 
 
 def _or_null(value: float) -> float | None:

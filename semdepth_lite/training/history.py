@@ -18,12 +18,17 @@ def read_history(folder: Path, watched: bool = False) -> dict[str, np.ndarray]:
     path = Path(folder) / "log.jsonl"
     rows = list(read_log(path)) if path.exists() else []
     if watched:
-        rows = [{"step": row["step"], **row["watch"]} for row in rows if "watch" in row]
+        rows = [{"step": row["step"], **row["watch"]} for row in rows if isinstance(row.get("watch"), dict)]
     else:
         rows = [row for row in rows if "loss" in row]
+    rows = [row for row in rows if "step" in row and all(map(_is_number, row.values()))]  # a damaged row is left out
     names = dict.fromkeys(name for row in rows for name in row)
     values = {name: [np.nan if row.get(name) is None else row[name] for row in rows] for name in names}
     return {name: np.array(column, dtype=int if name == "step" else float) for name, column in values.items()}
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, (int, float))
 
 
 def draw_history(folder: Path) -> Path | None:

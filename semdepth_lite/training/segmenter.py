@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -101,9 +101,9 @@ def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, pa
     Returns:
         (N, 3, H, W) uint8, memory-mapped, read-only.
     """
-    if path.exists():
+    with suppress(OSError, ValueError):  # absent or damaged: it is made anew
         known = np.load(path, mmap_mode="r")
-        if len(known) == count:
+        if known.dtype == np.uint8 and known.ndim == 4 and len(known) == count:
             return known
     device = next(segmenter.parameters()).device
 

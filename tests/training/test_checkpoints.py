@@ -10,6 +10,7 @@ from factories import TinySource
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.training.checkpoint import load_checkpoint, load_run, read_weights
+from semdepth_lite.training.history import read_history
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
 
@@ -112,3 +113,11 @@ def test_a_pipe_in_the_place_of_a_checkpoint_is_not_waited_for(tmp_path):
 def test_a_whole_checkpoint_goes_on(spoiled):
     run = Run(TinySource(3), SETTINGS, spoiled(lambda state: None), "cpu")
     assert run.step == 1 and run.settings == SETTINGS
+
+
+def test_a_damaged_row_of_the_log_loses_itself(tmp_path):
+    rows = ['{"step": 1, "loss": "x"}', '{"loss": 2.0}', '{"step": 2, "loss": 0.5}', '{"step": 2, "watch": [1]}',
+            '{"step": 3, "loss": [1]}', '{"step": 4, "loss": 0.25}', '{"step": 4, "watch": {"abs_rel": 0.1}}', "{"]
+    (tmp_path / "log.jsonl").write_text("\n".join(rows))
+    assert read_history(tmp_path)["step"].tolist() == [2, 4] and read_history(tmp_path)["loss"].tolist() == [0.5, 0.25]
+    assert read_history(tmp_path, watched=True)["abs_rel"].tolist() == [0.1]

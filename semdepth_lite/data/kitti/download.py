@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...common.contracts import InputError
-from ...common.storage import write_atomically
+from ...common.storage import remove_leftovers, write_atomically
 
 BASE_URL = "https://s3.eu-central-1.amazonaws.com/avg-kitti"
 ODOMETRY_PARTS = ("poses", "calib", "color", "velodyne")
@@ -207,6 +207,9 @@ def unpack(archive: Path, root: Path) -> int:
             Path(root).mkdir(parents=True, exist_ok=True)
             if total > shutil.disk_usage(root).free:
                 raise InputError(f"{archive} needs {total / 1e9:.1f} GB in {root}, which has less; free some space.")
+            for folder in {(Path(root) / member.filename).parent for member in members}:
+                if folder.is_dir():
+                    remove_leftovers(folder)
             for member in members:
                 write_atomically(Path(root) / member.filename, lambda path, m=member: _copy_member(packed, m, path))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
