@@ -24,6 +24,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from factories import TinySource
 
 from semdepth_lite import __main__ as command_line
 from semdepth_lite import camera, labels, losses, metrics, warp
+from semdepth_lite.common.console import stop_on_signals
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.small_files import read_json, read_log, read_rows
 from semdepth_lite.data import frame_order, image_files, own_frames
@@ -326,26 +328,27 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         good = Path(place) / "good"
         build_world(good)
-        while time.monotonic() < end:
-            chance = random.Random(seed)
-            torch.manual_seed(seed)
-            folder = Path(place) / "case"
-            folder.mkdir()
-            root = folder / "world"
-            shutil.copytree(good, root, ignore=shutil.ignore_patterns("pipe"))
-            os.mkfifo(root / "pipe")
-            kind = args.only or chance.choice(["reader", "reader", "command", "function"])
-            name, case = DRAWS[kind](chance, root)
-            before = inputs(root)
-            trouble = live(case, folder)
-            if not trouble and inputs(root) != before:
-                trouble = "a file that it was given has changed"
-            counted[kind] += 1
-            if trouble:
-                found[kind] += 1
-                print(f"seed {seed}: {name}\n    {trouble}", flush=True)
-            shutil.rmtree(folder)
-            seed += 1
+        with suppress(KeyboardInterrupt), stop_on_signals():  # what was found so far is told
+            while time.monotonic() < end:
+                chance = random.Random(seed)
+                torch.manual_seed(seed)
+                folder = Path(place) / "case"
+                folder.mkdir()
+                root = folder / "world"
+                shutil.copytree(good, root, ignore=shutil.ignore_patterns("pipe"))
+                os.mkfifo(root / "pipe")
+                kind = args.only or chance.choice(["reader", "reader", "command", "function"])
+                name, case = DRAWS[kind](chance, root)
+                before = inputs(root)
+                trouble = live(case, folder)
+                if not trouble and inputs(root) != before:
+                    trouble = "a file that it was given has changed"
+                counted[kind] += 1
+                if trouble:
+                    found[kind] += 1
+                    print(f"seed {seed}: {name}\n    {trouble}", flush=True)
+                shutil.rmtree(folder)
+                seed += 1
     print(f"{sum(counted.values())} cases ({', '.join(f'{n} {kind}s' for kind, n in sorted(counted.items()))}), "
           f"{sum(found.values())} not well")
     return 1 if found else 0
