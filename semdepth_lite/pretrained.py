@@ -20,7 +20,7 @@ from .weights import CARD as ANY_CARD
 from .weights import FOLDER, check_state, read_card, read_shipped
 
 PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter")
-CARD = {**ANY_CARD, "height": int, "width": int}  # what must stand on the card of a network
+CARD = {**ANY_CARD, "settings": dict, "height": int, "width": int}  # what must stand on the card of a network
 
 
 def check_name(name: str) -> str:

@@ -89,7 +89,7 @@ def unpickled(file: Path | io.BytesIO, path: Path) -> dict:
 FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
 
 
-CARD = {"sha256": str, "settings": dict}  # what a card must say; `pretrained.CARD` asks for more
+CARD = {"sha256": str}  # what every card holds; `pretrained.CARD` asks for more
 
 
 def read_card(name: str, folder: Path = FOLDER, fields: Mapping[str, type] = CARD) -> dict:

@@ -10,6 +10,7 @@ An exercise is two cells: the statement with hint and solution folded away, and 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from semdepth_lite.common.contracts import InputError
@@ -131,15 +132,18 @@ def write_exercises() -> None:
             save_notebook(notebook, path)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write and refresh everything, or put exercises into one notebook.
+
+    Args:
+        arguments: Arguments of the command line; None takes those of this process.
 
     Raises:
         InputError: If there are one or two arguments; and as `insert`.
     """
     command = parser(__doc__)
     command.add_argument("what", nargs="*", help="NOTEBOOK CELL_ID NAME [NAME ...]; nothing brings all up to date")
-    what = command.parse_args().what
+    what = command.parse_args(arguments).what
     if not what:
         write_exercises()
     elif len(what) < 3:
