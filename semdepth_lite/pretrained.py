@@ -52,7 +52,7 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
     Raises:
         InputError: if there are none of that name, or the file is not the one its card describes.
     """
-    card, state = read_shipped(check_name(name), folder)
+    card, state = read_shipped(check_name(name), folder, CARD)
     try:
         settings = TrainSettings(**card["settings"])
     except TypeError as error:

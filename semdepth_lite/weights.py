@@ -101,13 +101,19 @@ def read_card(name: str, folder: Path = FOLDER, fields: Mapping[str, type] = CAR
     return read_json(Path(folder) / f"{name}.json", fields)
 
 
-def read_shipped(name: str, folder: Path = FOLDER) -> tuple[dict, dict[str, torch.Tensor]]:
+def read_shipped(name: str, folder: Path = FOLDER, fields: Mapping[str, type] = CARD
+                 ) -> tuple[dict, dict[str, torch.Tensor]]:
     """Read weights that come with the package: their card, and the tensors in single precision.
 
+    Args:
+        name: Name of the files, without ending.
+        folder: Folder of the weights.
+        fields: What the card must hold, and its types.
+
     Raises:
-        InputError: if there are none of that name, or the file is not the one its card describes.
+        InputError: If there are none of that name, the card lacks something, or the file is not the one it describes.
     """
-    card, path = read_card(name, folder), Path(folder) / f"{name}.pt"
+    card, path = read_card(name, folder, fields), Path(folder) / f"{name}.pt"
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != card["sha256"]:
         raise InputError(f"{path} is not the file that its card describes; install the package again.")

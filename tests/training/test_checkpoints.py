@@ -50,7 +50,7 @@ def set_first_moment(state: dict, value: object) -> None:
 SCHEMA = {
     "a tensor": lambda s: torch.zeros(3),
     "a list": lambda s: [s],
-    "no optimizer": lambda s: s.pop("optimizer") and None,
+    "no optimizer": lambda s: s.__delitem__("optimizer"),
     "model a list": lambda s: s.update(model=[1]),
     "model nothing": lambda s: s.update(model=None),
     "settings a list": lambda s: s.update(settings=[1]),
@@ -76,7 +76,7 @@ STATES = {
     "a moment that is a text": (lambda s: set_first_moment(s, "x"), "parameter 0 a 'exp_avg'"),
     "a moment that is no number": (lambda s: set_first_moment(s, torch.tensor(math.nan)), "parameter 0 a 'exp_avg'"),
     "a parameter too many": (lambda s: s["optimizer"]["state"].update({9999: {}}), "parameter 9999 a 'its parameter'"),
-    "no seconds": (lambda s: s.pop("seconds") and None, "lacks 'seconds'"),
+    "no seconds": (lambda s: s.__delitem__("seconds"), "lacks 'seconds'"),
 }
 
 
