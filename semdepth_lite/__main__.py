@@ -12,6 +12,7 @@ from .commands.doctor import add_doctor, run_doctor
 from .commands.download import add_download, run_download
 from .commands.evaluate import add_evaluation, run_evaluate
 from .commands.export import add_export, run_export
+from .commands.grade import add_grading, run_grade
 from .commands.label import add_labeling, run_label
 from .commands.lessons import add_lessons, run_lessons
 from .commands.options import HelpFormatter, Parser
@@ -25,6 +26,7 @@ from .common.runtime import process_rank, share_cores
 
 COMMANDS = {
     "lessons": (run_lessons, add_lessons, "Copy the lessons into a new folder, to work in them."),
+    "grade": (run_grade, add_grading, "Check the exercises in submitted notebooks again."),
     "reproduce": (run_reproduce, add_reproduction, "Run all notebooks with papermill, or an experiment's runs."),
     "train": (run_train, add_training, "Train a model; an unfinished run in the folder is continued."),
     "evaluate": (run_evaluate, add_evaluation, "Judge a model by every metric."),

@@ -36,7 +36,8 @@ def start(preset: str) -> None:
         raise SystemExit(f"{', '.join(missing)} cannot be imported; run {INSTALL}, restart the kernel, run again.")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded: no import of it above this line
     os.environ.setdefault("KMP_BLOCKTIME", "0")
-    from IPython.display import Markdown, display
+    from IPython.core.display import Markdown
+    from IPython.core.display_functions import display
 
     from ..presets import find_preset
 

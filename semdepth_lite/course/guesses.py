@@ -156,7 +156,7 @@ def ask(key: str, question: str, choices: Sequence[str] = (), unit: str = "", an
 
 def a_person_is_there() -> bool:
     """Tell whether the running cell was sent by a notebook's front end, which names the cell; a runner names none."""
-    from IPython import get_ipython
+    from IPython.core.getipython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
@@ -261,7 +261,7 @@ class _Form:
 
 def _form(guess: Guess) -> _Form | None:
     """Build the form, or None outside of a notebook."""
-    from IPython import get_ipython
+    from IPython.core.getipython import get_ipython
 
     if get_ipython() is None:
         return None

@@ -7,14 +7,16 @@ from importlib import import_module
 
 import pytest
 import torch
+from torch import abs as absolute
 
-from semdepth_lite import camera
+from semdepth_lite import camera, losses
 from semdepth_lite.borders import RankingSettings, ranking_loss, sample_pairs
 from semdepth_lite.classes import TRAIN_ID
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import checks
 from semdepth_lite.course.checks import record
 from semdepth_lite.course.checks.borders import ranking_case
+from semdepth_lite.course.checks.source import text_of
 
 EXERCISES = list(checks.EXERCISES.values())
 # Pairs of faults in `mended_step` are many, and each takes steps of training; the single faults are the fast tests.
@@ -146,11 +148,49 @@ def test_ranking_cases_are_those_of_the_package_s_loss():
     (lambda depth, K: camera.backproject(depth, K) if len(depth) == 1 else None, "path without a return"),
     (lambda depth, K: camera.backproject(depth.add_(0.0).mul_(1.0).add_(1), K), "in place"),
     (lambda depth, K: camera.backproject(depth, K).detach(), "no gradient comes back"),
+    (lambda depth, K: torch.tensor(camera.backproject(depth, K).numpy()), "could not learn through this: .item(), "),
+    (lambda depth, K: refuse_gradients(depth) or camera.backproject(depth, K), "your function raised ValueError: no"),
+    (lambda depth, K: list(camera.backproject(depth, K)), "returns a list of 1 values; return one tensor"),
+    (camera.backproject, "this is semdepth_lite.camera.backproject itself"),
     (lambda depth, K: camera.backproject(depth, K) + depth.detach() - depth, "the gradient is another"),
 ])
 def test_other_wrong_answers_get_a_useful_word(answer, says):
     verdict = checks.backproject(answer)
     assert verdict.outcome == "wrong" and says in verdict.text, verdict
+
+
+def refuse_gradients(depth):
+    """Raise where a gradient is asked for."""
+    if depth.requires_grad:
+        raise ValueError("no gradient today.")
+
+
+@pytest.mark.parametrize("check, answer, says", [
+    (checks.label_borders, lambda labels: labels >= 0, "places too many and leaves out 0 of"),
+    (checks.smoothness, lambda disp, image: 3 * losses.smoothness_loss(disp, image), "every value is 3 times"),
+    (checks.smoothness, lambda disp, image: losses.smoothness_loss(disp**2, image), "no mistake that the check knows"),
+    (checks.median_scale, lambda pred, gt, mask: [1.0] * len(pred), "returns a list of 2 values"),
+])
+def test_masks_factors_and_lists_are_told_apart(check, answer, says):
+    assert says in check(answer, seed=3).text
+
+
+def test_a_verdict_is_shown_with_a_mark_and_the_progress():
+    verdict = checks.rmse_log(lambda pred, gt, mask: "<b>", seed=3)
+    page = verdict._repr_html_()
+    assert "LOOK AGAIN</b>" in page and "&lt;b&gt;" not in verdict.text and 'role="status"' in page
+    assert "0 of 3 exercises of this lesson passed." in page
+    checks.rmse_log(checks.EXERCISES["rmse_log"].mistakes[0].wrong)
+    solve("abs_rel")
+    assert "1 of 3" in checks.rmse_log(lambda pred, gt, mask: None)._repr_html_()
+
+
+def test_an_exercise_of_one_s_own_is_checked_as_the_module_s_words_promise():
+    words = checks.__doc__.split("that it names.\n\n")[1]
+    names = {"checks": checks, "torch": torch}
+    exec("\n".join(line[4:] for line in words.splitlines()[:-1]) + "\n", {**names, "my_double": lambda x: x * x}, names)
+    assert checks.check(names["double"], lambda x: x * x).text == "you squared."
+    assert checks.check(names["double"], lambda x: x + x).passed
 
 
 def test_an_answer_that_fails_on_a_special_input_is_told_which():
@@ -195,7 +235,8 @@ def test_report_is_signed_and_adds_up(tmp_path, monkeypatch):
     assert checks.report(path, "Ada").startswith("1 of 2")
     rows = checks.read_report(path)["checks"]
     assert rows["abs_rel"] == {"passed": True, "tries": 2, "mistakes": ["relative to the prediction"],
-                               "answer": rows["abs_rel"]["answer"]}
+                               "passed_at": rows["abs_rel"]["passed_at"], "answer": rows["abs_rel"]["answer"]}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d\+00:00", rows["abs_rel"]["passed_at"])
     assert rows["visible"]["passed"] is False and rows["visible"]["mistakes"] == ["mask upside down"]
     assert list(tmp_path.iterdir()) == [path]
 
@@ -224,13 +265,50 @@ def test_edited_and_foreign_reports_are_refused(tmp_path):
         checks.read_report(path)
     path.write_text("{}")
     with pytest.raises(InputError, match="is no report"):
-        checks.collect([path])
+        checks.read_report(path)
 
 
-def test_a_class_is_collected(tmp_path):
+def test_a_class_is_collected_whatever_is_handed_in(tmp_path, monkeypatch):
     solve("abs_rel")
     checks.report(tmp_path / "b.json", "Bob")
+    monkeypatch.setattr(record, "_session", {})  # another kernel
+    solve("abs_rel")
+    checks.check(checks.EXERCISES["visible"], checks.EXERCISES["visible"].mistakes[0].wrong)
     checks.report(tmp_path / "a.json", "Ada")
+    (tmp_path / "c.json").write_text("{")
     lines = checks.collect(tmp_path.glob("*.json")).splitlines()
-    assert lines[2:] == ["| Ada | 1 | 1 | abs_rel: relative to the prediction |",
-                         "| Bob | 1 | 1 | abs_rel: relative to the prediction |"]
+    assert lines[0] == "| name | passed of 2 | visible | abs_rel | mistakes met |"
+    assert lines[2:4] == ["| Ada | 1 | - 1 | + 2 | abs_rel: relative to the prediction; visible: mask upside down |",
+                          "| Bob | 1 |  | + 2 | abs_rel: relative to the prediction |"]
+    assert lines[4].startswith("| c.json | 0 |  |  | ") and "cannot be read" in lines[4]
+
+
+def test_a_class_is_held_against_what_was_set_and_written_as_csv(tmp_path):
+    solve("abs_rel")
+    checks.report(tmp_path / "a.json", "Ada")
+    table = checks.collect([tmp_path / "a.json"], ["warp", "abs_rel"], tmp_path / "class.csv")
+    assert "| Ada | 1 |  | + 2 |" in table
+    assert (tmp_path / "class.csv").read_text().splitlines() == [
+        "name,passed,warp,abs_rel,tries,mistakes met,problem", "Ada,1,,1,2,abs_rel: relative to the prediction,"]
+    with pytest.raises(InputError, match="there is no exercise wrap; there are backproject, "):
+        checks.collect([], ["wrap"])
+
+
+FACTOR = 2
+
+
+def helper(x):
+    """What the answer below uses."""
+    return FACTOR * absolute(x) if len(x) else helper(x)
+
+
+def my_answer(x):
+    """An answer that needs a helper, a constant, a module and a function of another file."""
+    return torch.stack([helper(part) for part in x])
+
+
+def test_the_text_of_an_answer_brings_its_helpers_constants_and_imports():
+    text, names = text_of(my_answer), {}
+    exec(text, names)
+    assert torch.equal(names["my_answer"](-torch.ones(2, 3)), 2 * torch.ones(2, 3))
+    assert text.count("def helper") == 1 and text_of(len) == ""

@@ -74,9 +74,7 @@ def test_a_torn_file_is_named(tmp_path):
 
 def form_of(guess, monkeypatch):
     """The widget that `ask` shows inside a notebook."""
-    import IPython
-
-    monkeypatch.setattr(IPython, "get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: object())
     return guesses._form(guess)
 
 

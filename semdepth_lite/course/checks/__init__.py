@@ -2,16 +2,27 @@
 
 Notable: an answer is run on random inputs beside the package's own function. A wrong one is compared with the known
 wrong answers, each computed on the same inputs, and the mistake is named in a sentence. `checks.names()` lists the
-exercises; `checks.report(path, name)` writes what was solved to a signed file for an instructor.
+exercises; `checks.report(path, name)` writes what was solved to a signed file for an instructor, and
+`checks.collect(paths)` joins such files to the table of a class.
+
+An exercise of your own is an `Exercise`: words, a reference, random inputs and the wrong answers that it names.
+
+    double = checks.Exercise(
+        name="double", lesson="", title="Double a number", difficulty=1, minutes=3, statement="Return 2 x.",
+        stub="def my_double(x): ...", hint="Two times.", solution="def my_double(x): return 2 * x",
+        teaches="torch.mul", reference=lambda x: 2 * x, cases=lambda: [checks.Case((torch.rand(4),))],
+        mistakes=(checks.Mistake("square", lambda x: x**2, "you squared."),))
+    checks.check(double, my_double)
 """
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 
 from . import borders, geometry, learning, measures, museum, photometry, puzzles, semantic, synthesis, warping
+from .class_list import collect
 from .exercise import Case, Exercise, Mistake
 from .judge import Verdict, judge
-from .record import check, collect, read_report, report
+from .record import check, progress, read_report, report
 
 FILES = (geometry, synthesis, warping, photometry, learning, semantic, borders, measures, museum, puzzles)
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in sorted(
@@ -35,7 +46,12 @@ def __getattr__(name: str):
     """Return the check of an exercise: a function of the reader's function."""
     if name not in EXERCISES:
         raise AttributeError(f"there is no check {name!r}; there are {', '.join(EXERCISES)}")
-    return partial(check, EXERCISES[name])
+    exercise = EXERCISES[name]
+
+    def check_answer(answer, seed: int | None = None) -> Verdict:
+        verdict = check(exercise, answer, seed)
+        return replace(verdict, progress=progress(names(exercise.lesson)))
+    return check_answer
 
 
 def __dir__() -> list[str]:

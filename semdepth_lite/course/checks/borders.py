@@ -51,6 +51,12 @@ def _around(labels: torch.Tensor) -> torch.Tensor:
     return torch.stack([_differs(labels, labels.roll(by, dim)) for by in (1, -1) for dim in (1, 2)]).any(0)
 
 
+def _pooled(labels: torch.Tensor) -> torch.Tensor:
+    """Mark pixels in whose window of 3x3 the largest and the smallest number differ."""
+    numbers = labels.float()
+    return F.max_pool2d(numbers, 3, 1, 1) != -F.max_pool2d(-numbers, 3, 1, 1)
+
+
 def _eight(labels: torch.Tensor) -> torch.Tensor:
     border = label_borders(labels)
     for flip in (False, True):
@@ -93,6 +99,13 @@ pairs, and the right ones. The same for rows.""",
                 "the rim of what has no label is no border of anything."),
         Mistake("around the rim", _around,
                 "the left column was compared with the right one: torch.roll goes around the image."),
+        Mistake("around the rim, one side", lambda labels: _differs(labels, labels.roll(1, 2)) | _differs(
+            labels, labels.roll(1, 1)),
+                "two things: torch.roll goes around the image, and only one pixel of each pair is marked."),
+        Mistake("a window of nine, blind to 255", _pooled,
+                "a window also reaches pixels that meet at a corner only, and 255 counts as a class in it."),
+        Mistake("a window of nine", lambda labels: _pooled(labels) & (labels != IGNORE),
+                "your window reaches pixels that meet at a corner, and those beside a pixel without a class."),
         Mistake("along rows only", lambda labels: _along(labels, 2),
                 "you compared left with right; borders that run from left to right are missing."),
         Mistake("along columns only", lambda labels: _along(labels, 1),

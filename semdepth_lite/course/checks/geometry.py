@@ -176,8 +176,8 @@ MOTION = Exercise(
     name="relative_motion", lesson=LESSON, title="Find the motion between two cameras", difficulty=2, minutes=8,
     statement="""\
 Two poses are given as `(B, 4, 4)` matrices: `T_world_source` and `T_world_target` take points of their camera
-into the world. Return `T_source_target`, which takes points of the target camera into the source camera. Do it
-without a general matrix inverse: a rigid motion has a simpler one.""",
+into the world. Return `T_source_target`, which takes points of the target camera into the source camera. A general
+matrix inverse (`torch.linalg.inv`) is accepted; a rigid motion has a simpler one, and the solution uses that.""",
     stub='''def my_relative_motion(T_world_source, T_world_target):
     ...  # your lines''',
     hint="""\
@@ -194,6 +194,8 @@ for $x$; the inverse of a rotation is its transpose.""",
     reference=lambda source, target: camera.invert_transform(source) @ target, mistakes=(
         Mistake("pose inverted", lambda source, target: camera.invert_transform(target) @ source,
                 "this is T_target_source: it goes the other way."),
+        Mistake("the other pose inverted", lambda source, target: source @ camera.invert_transform(target),
+                "read your product from right to left: a point of the world goes in, and one of the world comes out."),
         Mistake("nothing inverted", lambda source, target: source @ target,
                 "the inner names do not cancel: T_world_source times T_world_target."),
         Mistake("wrong order", lambda source, target: target @ camera.invert_transform(source),

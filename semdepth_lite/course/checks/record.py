@@ -6,15 +6,16 @@ valid one, so it is a seal and no lock. Reports hold the text of each solution, 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ...common.contracts import InputError
 from ...common.storage import read_json, write_json
 from .exercise import Exercise
 from .judge import Verdict, judge
+from .source import text_of
 
 KEPT = Path("my_answers.json")  # right answers of all lessons in this folder: name of the exercise to its text
 
@@ -37,24 +38,25 @@ def check(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         if verdict.mistake and verdict.mistake not in row["mistakes"]:
             row["mistakes"].append(verdict.mistake)
         if verdict.passed:
-            row["answer"] = _text(answer)
+            row.setdefault("passed_at", datetime.now(timezone.utc).isoformat(timespec="minutes"))
+            row["answer"] = text_of(answer)
             keep(exercise.name, row["answer"])
     return verdict
 
 
+def progress(names: list[str]) -> str:
+    """Say how many of these exercises are passed, in this session or kept from an earlier one."""
+    kept = read_json(KEPT) if KEPT.exists() else {}
+    passed = sum(name in kept or _session.get(name, {}).get("passed", False) for name in names)
+    return f"{passed} of {len(names)} exercises of this lesson passed."
+
+
 def keep(name: str, text: str) -> None:
     """Keep a right answer beside the notebooks, so that later lessons can train with it; only inside a notebook."""
-    from IPython import get_ipython
+    from IPython.core.getipython import get_ipython
 
     if text and get_ipython() is not None:
         write_json(KEPT, {**(read_json(KEPT) if KEPT.exists() else {}), name: text})
-
-
-def _text(answer: Callable) -> str:
-    try:
-        return inspect.getsource(answer)
-    except (OSError, TypeError):
-        return ""
 
 
 def report(path: str | Path, name: str) -> str:
@@ -84,7 +86,9 @@ def report(path: str | Path, name: str) -> str:
         tries = row["tries"] - row.get("written", 0) + old["tries"]
         mistakes = list(dict.fromkeys([*old["mistakes"], *row["mistakes"]]))
         answer = row.get("answer") or old.get("answer", "")
-        solved[key] = {"passed": row["passed"] or old["passed"], "tries": tries, "mistakes": mistakes, "answer": answer}
+        passed_at = old.get("passed_at") or row.get("passed_at", "")
+        solved[key] = {"passed": row["passed"] or old["passed"], "tries": tries, "mistakes": mistakes,
+                       "passed_at": passed_at, "answer": answer}
         row["written"] = row["tries"]
     content = {"name": name, "checks": solved}
     write_json(path, {**content, "hash": _sign(content)})
@@ -104,21 +108,6 @@ def read_report(path: str | Path) -> dict:
     if value.get("hash") != _sign(content):
         raise InputError(f"{path} was changed after it was written; ask {content['name']!r} to write it again.")
     return content
-
-
-def collect(paths: Iterable[str | Path]) -> str:
-    """Join the reports of a class to a Markdown table: who passed how many, and which mistakes were met.
-
-    Raises:
-        InputError: as `read_report`.
-    """
-    lines = ["| name | passed | tried | mistakes met |", "| --- | ---: | ---: | --- |"]
-    for found in sorted((read_report(path) for path in paths), key=lambda one: one["name"]):
-        rows = found["checks"]
-        met = [f"{key}: {mistake}" for key, row in rows.items() for mistake in row["mistakes"]]
-        lines.append(f"| {found['name']} | {sum(row['passed'] for row in rows.values())} | {len(rows)} "
-                     f"| {'; '.join(met) or 'none'} |")
-    return "\n".join(lines) + "\n"
 
 
 def _sign(content: dict) -> str:

@@ -243,6 +243,10 @@ Draw two overlapping circles. What is the size of their union, if you know the s
     teaches="metrics.class_iou", reference=class_iou, cases=_iou_cases, mistakes=(
         Mistake("hits counted twice", _counted_twice,
                 "a perfect segmentation would get 1/2: how often are the hits in your union?"),
+        Mistake("hits counted twice, absent classes too", lambda c: c.diagonal() / (c.sum(0) + c.sum(1)),
+                "two things: how often are the hits in your union, and what becomes of a class that is never true?"),
+        Mistake("hits added to the union", lambda c: _shares(c, c.diagonal() / (c.sum(0) + c.sum(1) + c.diagonal())),
+                "your union is larger than both circles together: the overlap lies in each of them already."),
         Mistake("recall", _recall,
                 "this is the share of the true pixels that were found; false alarms cost nothing."),
         Mistake("precision", _precision,

@@ -1,6 +1,8 @@
 """Exercises of lesson 02: where a pixel lies in the other view, reading there, what cannot be read, and the scale."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -83,6 +85,9 @@ yourself: the depth by which you divide is the one that the point has *after* th
                 "your result does not depend on depth at all: there is no parallax in it."),
         Mistake("rotation forgotten", lambda d, T, K: _pixels(d, _with_parts(T, R=torch.eye(3)), K),
                 "the camera moves but does not turn; far pixels show it most."),
+        Mistake("moved before it was turned", lambda d, T, K: _pixels(
+            d, _with_parts(T, t=torch.einsum("bij,bj->bi", T[:, :3, :3], T[:, :3, 3])), K),
+                "your translation is turned as well: you move the point first and turn it afterwards."),
         Mistake("divided by the depth of the target", lambda d, T, K: _seen(d, T, K)[:, :2] / d,
                 "you divided by a depth, but not by the one that the point has in the source camera."),
         Mistake("not divided", lambda d, T, K: _seen(d, T, K)[:, :2],
@@ -105,12 +110,22 @@ def _sample_cases() -> list[Case]:
     return cases
 
 
+def _last(pixels: torch.Tensor) -> torch.Tensor:
+    return pixels.permute(0, 2, 3, 1)
+
+
+def _reshaped(pixels: torch.Tensor) -> torch.Tensor:
+    """Bring (B, 2, h, w) to the shape (B, h, w, 2) without moving a number."""
+    return pixels.reshape(len(pixels), *pixels.shape[2:], 2)
+
+
 def _read(image: torch.Tensor, pixels: torch.Tensor, less: int = 1, align: bool = True, flip: bool = False,
-          swap: bool = False, shift: float = -1.0, mode: str = "bilinear", padding: str = "border") -> torch.Tensor:
+          swap: bool = False, shift: float = -1.0, mode: str = "bilinear", padding: str = "border",
+          last: Callable = _last) -> torch.Tensor:
     """Sample as the package does, with one thing changed."""
     height, width = image.shape[-2:]
     size = torch.tensor([width, height] if not swap else [height, width]) - less
-    grid = pixels.permute(0, 2, 3, 1) * 2 / size + shift
+    grid = last(pixels) * 2 / size + shift
     return F.grid_sample(image, grid.flip(-1) if flip else grid, mode=mode, padding_mode=padding, align_corners=align)
 
 
@@ -146,6 +161,9 @@ def my_sample(image, pixels):
                 "columns were scaled with the height, rows with the width."),
         Mistake("u and v exchanged", lambda image, pixels: _read(image, pixels, flip=True),
                 "grid_sample reads the column first; you handed it the row first."),
+        Mistake("reshaped", lambda image, pixels: _read(image, pixels, last=_reshaped),
+                "the shape of your grid is right and its numbers are not: a reshape does not move an axis, it cuts the "
+                "same row of numbers elsewhere."),
         Mistake("from 0 to 2", lambda image, pixels: _read(image, pixels, shift=0.0),
                 "your grid starts at 0, so the first column is read in the middle of the image."),
         Mistake("zeros outside", lambda image, pixels: _read(image, pixels, padding="zeros"),
