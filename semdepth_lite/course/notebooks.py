@@ -1,8 +1,8 @@
 """Notebooks as recipes: run them, keep their results beside them, and know when stored outputs are stale.
 
-Notable: the committed notebook has the quick preset as its defaults and the outputs of a longer run. `run_notebook`
-makes that run, `store_outputs` moves its outputs into the committed notebook and stamps it with a hash of what the
-outputs depend on: the code cells and the result files they read.
+Notable: the committed notebook holds the outputs of a run at the lesson preset. `run_notebook` makes that run,
+`store_outputs` moves its outputs into the committed notebook and stamps it with a hash of what the outputs depend on:
+what the code cells mean, however their lines are broken, and the result files they read.
 """
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..common.storage import write_atomically
 from ..experiments.results import find_measurements, find_results
 
 INJECTED = "injected-parameters"
+QUIET_KERNEL = ["--IPKernelApp.log_level=ERROR"]  # else each kernel warns about how it was started
 STAMP = "semdepth_lite"  # the notebook metadata key that holds hash, preset and minutes
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 ALERT = re.compile(r'<div role="alert"[^>]*>(.*?)</div>', re.S)  # what an explorer tells when drawing fails
@@ -57,7 +58,7 @@ def run_notebook(path: str | Path, output: str | Path, parameters: Mapping[str, 
     began = time.perf_counter()
     try:
         papermill.execute_notebook(str(path), str(output), parameters=dict(parameters or {}),
-                                   cwd=str(output.parent), progress_bar=progress)
+                                   cwd=str(output.parent), progress_bar=progress, extra_arguments=QUIET_KERNEL)
     except papermill.PapermillExecutionError as error:
         raise NotebookFailure(f"{path.name} failed in its cell {error.exec_count}: {error.ename}: {error.evalue} "
                               f"(the executed copy is {output}).") from error
@@ -132,11 +133,39 @@ def notebook_hash(path: str | Path) -> str:
     digest = hashlib.sha256()
     read: set[Path] = set()
     for cell in code_cells(load(path)):
-        digest.update(cell.source.strip().encode() + b"\0")
+        digest.update(meaning(cell.source).encode() + b"\0")
         read.update(_files_read(cell.source))
     for file in sorted(read):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def meaning(source: str) -> str:
+    """Return what a cell says to Python: its syntax tree in words, without comments and the places of line breaks.
+
+    Args:
+        source: The cell's text; lines for IPython itself are kept as they are.
+    """
+    plain, magic = _without_magic(source)
+    return "\n".join([_words(ast.parse(plain)), *magic])
+
+
+def _words(node) -> str:
+    """Write a syntax tree without what differs between versions of Python: empty fields, contexts, kinds."""
+    if isinstance(node, list):
+        return f"[{' '.join(map(_words, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    kept = [f"{name}={_words(value)}" for name, value in ast.iter_fields(node)
+            if name not in ("ctx", "kind", "type_comment") and value is not None and value != []]
+    return f"{type(node).__name__}({' '.join(kept)})"
+
+
+def _without_magic(source: str) -> tuple[str, list[str]]:
+    """Part a cell into Python, with empty lines in the place of IPython's own, and those lines."""
+    lines = source.splitlines()
+    magic = [line for line in lines if line.lstrip().startswith(("%", "!"))]
+    return "\n".join("" if line in magic else line for line in lines), magic
 
 
 def stamp(path: str | Path, **facts) -> None:
@@ -172,7 +201,7 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
     """
     source, copy = load(path), load(executed)
     pairs = list(zip(code_cells(source), code_cells(copy)))
-    if [cell.source for cell in code_cells(source)] != [cell.source for cell in code_cells(copy)]:
+    if [meaning(cell.source) for cell in code_cells(source)] != [meaning(cell.source) for cell in code_cells(copy)]:
         raise InputError(f"{str(executed)!r} was run from other code than {Path(path).name} holds now; run it again.")
     if errors := stored_errors(copy):
         raise InputError(f"{str(executed)!r} holds an error ({errors[0]}); mend it and run it again.")
@@ -207,8 +236,7 @@ def _tags(cell) -> list[str]:
 def _files_read(source: str) -> Iterator[Path]:
     """Find the committed files that a cell reads; lines for IPython itself are skipped."""
     finders = {"read_results": find_results, "stored_results": find_results, "read_measurements": find_measurements}
-    plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
-    for node in ast.walk(ast.parse(plain)):
+    for node in ast.walk(ast.parse(_without_magic(source)[0])):
         if not isinstance(node, ast.Call):
             continue
         finder = finders.get(getattr(node.func, "id", getattr(node.func, "attr", "")))

@@ -117,10 +117,42 @@ def test_show_displays_the_explorer_and_its_twin(made, monkeypatch):
 
 
 @pytest.mark.parametrize("name", MOVES)
-def test_labels_are_whole_and_controls_wait_for_the_end_of_a_move(made, name):
+def test_labels_are_whole_and_sliders_answer_while_they_move_as_wide_as_the_picture(made, name):
     for control in made[name].controls.values():
         assert 3 <= len(control.description) <= 36
-        assert not getattr(control, "continuous_update", False)
+        if hasattr(control, "continuous_update"):
+            assert control.continuous_update and control.layout.flex.startswith("1 1 ")
+    assert made[name]._row.layout.width == f"{made[name].image.width}px"
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_the_live_picture_has_its_description(made, name):
+    assert f'role="img" aria-label="{html.escape(made[name].alt)}"' in made[name].cover.value
+    assert ("onclick" in made[name].cover.value) == (name in ("curve", "attention"))
+
+
+@pytest.mark.slow
+def test_a_click_on_the_picture_chooses_the_pixel(made):
+    explorer = made["curve"]
+    left, top, right, bottom = explorer._canvas.pictures[0]
+    rows, columns = explorer._canvas.size
+    explorer.clicked.value = f"{(left + 0.255 * (right - left)) / columns} {(top + 0.505 * (bottom - top)) / rows}"
+    assert (explorer.values["u"], explorer.values["v"]) == (WIDTH // 4, HEIGHT // 2)
+    assert explorer.values["pixel"] == pixels.BY_SLIDERS and f"({WIDTH // 4}, {HEIGHT // 2})" in explorer.sentence
+    before = explorer.values
+    explorer.clicked.value = "0.999 0.999"  # beside the images
+    assert explorer.values == before
+    explorer._reset()
+
+
+@pytest.mark.slow
+def test_a_slider_of_factors_says_its_value_in_words(made):
+    explorer = made["scale"]
+    explorer.controls["factor"].value = 4.0
+    assert ">factor on the depth: 4. Depth times 4" in explorer.status.value
+    explorer.controls["together"].value = False
+    assert ">Depth times 4" in explorer.status.value
+    explorer._reset()
 
 
 class Brittle(explorers.Explorer):

@@ -22,8 +22,8 @@ def hand_in(path: Path, *codes: str) -> None:
 
 
 def test_only_what_defines_something_is_taken(tmp_path):
-    hand_in(tmp_path / "a.ipynb", "%matplotlib inline\nimport torch as t\nSIZES = (3, 4)\nmodel = train()\nplain = SIZES",
-            "def my_warp(x):\n    return x\nchecks.warp(my_warp)", "def broken(:", "raise SystemExit")
+    hand_in(tmp_path / "a.ipynb", "%matplotlib inline\nimport torch as t\nSIZES = (3, 4)\nmodel = train()",
+            "plain = SIZES", "def my_warp(x):\n    return x\nchecks.warp(my_warp)", "def broken(:", "raise SystemExit")
     assert grading.definitions(tmp_path / "a.ipynb").splitlines() == [
         "import torch as t", "SIZES = (3, 4)", "def my_warp(x):", "    return x"]
 

@@ -63,7 +63,8 @@ def test_form(lesson):
     read = [cell for cell in notebook.cells if not re.match("exercise-|answer-", str(cell.get("id")))]
     assert 25 <= len(read) <= 58  # half of the code cells of a lesson ask for a prediction or reveal an outcome
     for cell in notebooks.code_cells(notebook):
-        assert len(cell.source.splitlines()) <= 25, f"a long cell: {cell.source[:60]!r}"
+        assert len(cell.source.splitlines()) <= 30, f"a long cell: {cell.source[:60]!r}"
+        assert all(len(line) <= 120 for line in cell.source.splitlines()), f"a long line: {cell.source[:60]!r}"
         assert notebooks.INJECTED not in cell.metadata.get("tags", [])
     assert lesson.stat().st_size <= 1_000_000
     assert notebook.metadata.kernelspec.name == "python3"
@@ -184,6 +185,13 @@ def test_a_changed_cell_is_stale_and_prose_is_not(ran, tmp_path):
     assert not notebooks.is_fresh(path)
     with pytest.raises(InputError, match="run it again"):
         notebooks.store_outputs(ran[1]["output"], path)
+
+
+@pytest.mark.parametrize("other, same", [
+    ('show(\n    1,  # one\n    text=f"a "\n         f"{x}")', True), ("show(1, text=f'a {x}')", True),
+    ("show(2, text=f'a {x}')", False), ("show(1, text=f'a {x}')\n%time", False)])
+def test_a_cell_means_the_same_however_its_lines_are_broken(other, same):
+    assert (notebooks.meaning('show(1, text=f"a {x}")') == notebooks.meaning(other)) == same
 
 
 def test_changed_results_are_stale(tmp_path, monkeypatch):

@@ -3,6 +3,9 @@
 Notable:
 - An explorer computes nothing. It asks functions of the package and draws with those of `figures`.
 - Each redraw replaces the bytes of one image of fixed size, so that nothing flickers and no list of plots grows.
+- A slider answers while it is dragged. A browser sends the next place only when the last one is drawn, so there are as
+  many pictures as there is time for, and never a queue of old ones.
+- Over the image lies a cover with its description, which also notes where it was clicked (`pixels.py`).
 - An error is shown in the explorer, because a callback that raises would be lost. Under test, and in `set`, it is
   raised as well.
 """
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...common.contracts import InputError
 from ...figures import Picture, picture
 from ...figures.pictures import DPI
-from .controls import button, said, text_of
+from .controls import button, is_mute, said, spread, text_of
 from .layout import Canvas, encode
 
 if TYPE_CHECKING:
@@ -61,21 +64,26 @@ class Explorer(ABC):
     moment: dict[str, object] = {}  # the setting of the still picture, where it is not the first one
 
     def __init__(self, controls: dict[str, Any]) -> None:
-        from ipywidgets import HTML, Box, Image, Layout, VBox
+        from ipywidgets import HTML, Box, GridBox, Image, Layout, VBox
 
         self.controls = controls
         self.first = {name: control.value for name, control in controls.items()}
         self.sentence, self.numbers = "", {}
-        self._silent, self._canvas = False, Canvas(LIVE_DPI)
-        self.image = Image(format="png", layout=Layout(max_width="100%", object_fit="contain"))
+        self._silent, self._canvas, self._moved = False, Canvas(LIVE_DPI), ""
+        here = {"max_width": "100%", "margin": "0", "grid_area": "1 / 1 / 2 / 2"}
+        self.image = Image(format="png", layout=Layout(object_fit="contain", **here))
+        self.cover = HTML(layout=Layout(**here))
         self.status = HTML(layout=Layout(max_width="100%"))
         for name, control in controls.items():
             control.observe(lambda change, name=name: self._answer(name), "value")
         back = button("Reset", "back to the first setting")
         back.on_click(lambda _: self._reset())
-        row = Layout(flex_flow="row wrap", align_items="center", max_width="100%")
+        spread(controls.values())
+        self._row = Box([*controls.values(), back],
+                        layout=Layout(flex_flow="row wrap", align_items="center", max_width="100%"))
         heading = HTML(f"<b>{escape(self.title)}</b>")
-        self.box = VBox([heading, Box([*controls.values(), back], layout=row), self.status, self.image])
+        picture = GridBox([self.image, self.cover], layout=Layout(max_width="100%", justify_content="flex-start"))
+        self.box = VBox([heading, self._row, self.status, picture])
         self.redraw()
 
     @abstractmethod
@@ -94,10 +102,19 @@ class Explorer(ABC):
         """Draw the present setting; what fails is raised."""
         drawing = self.draw(**self.values)
         pixels = self._canvas.raster(drawing.figures)
-        self.image.width = str(pixels.shape[1])
+        height, width = pixels.shape[:2]
+        self.image.width, self._row.layout.width = str(width), f"{width}px"
         self.image.value = encode(pixels)
+        self.cover.value = (f'<div role="img" aria-label="{escape(self.alt)}" {self.answer_to_a_click()} style="width: '
+                            f'{width}px; max-width: 100%; aspect-ratio: {width} / {height}"></div>')
         self.sentence, self.numbers = drawing.sentence, drawing.numbers
-        self.status.value = f'<div role="status" aria-live="polite" {WORDS}>{escape(drawing.sentence)}</div>'
+        control = self.controls.get(self._moved)
+        first = f"{text_of(control)}: {said(control, control.value)}. " if control and is_mute(control) else ""
+        self.status.value = f'<div role="status" aria-live="polite" {WORDS}>{escape(first + drawing.sentence)}</div>'
+
+    def answer_to_a_click(self) -> str:
+        """Return the attribute of the picture's cover that answers a click; empty where nothing can be chosen."""
+        return ""
 
     def set(self, **values) -> str:
         """Move controls, redraw once and return the sentence.
@@ -164,6 +181,7 @@ class Explorer(ABC):
         """Redraw after a person moved a control."""
         if self._silent:
             return
+        self._moved = name
         with self._silence():
             self.follow(name)
         self._redraw_or_tell(strict=bool(os.environ.get(STRICT)))

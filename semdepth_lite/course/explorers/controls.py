@@ -1,7 +1,7 @@
 """The controls of the explorers: sliders, choices and switches with whole labels, all reachable by keyboard."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 WIDTH, LABEL = 25.0, 11.5  # rem, of a control and of its label
 ENTRY = 0.45, 2.5  # rem, of a letter in a menu and of what stands around the word
@@ -14,7 +14,7 @@ def _form(width: float = WIDTH) -> dict:
 
 
 def slider(label: str, low: float, high: float, value: float, step: float, digits: int = 1):
-    """Make a slider over numbers; it answers when it is let go.
+    """Make a slider over numbers; it answers while it moves, as often as there is time to draw.
 
     Args:
         label: Name of what it sets, with its unit in brackets.
@@ -26,7 +26,7 @@ def slider(label: str, low: float, high: float, value: float, step: float, digit
     from ipywidgets import FloatSlider
 
     return FloatSlider(description=label, min=low, max=high, value=value, step=step, readout_format=f".{digits}f",
-                       continuous_update=False, **_form())
+                       continuous_update=True, **_form())
 
 
 def factor_slider(label: str, low: float, high: float, exponent_step: float = 0.05):
@@ -36,21 +36,33 @@ def factor_slider(label: str, low: float, high: float, exponent_step: float = 0.
     from ipywidgets import FloatLogSlider
 
     return FloatLogSlider(description=label, base=10, min=log10(low), max=log10(high), value=1.0, step=exponent_step,
-                          readout_format=".3g", continuous_update=False, **_form())
+                          readout_format=".3g", continuous_update=True, **_form())
 
 
 def pixel_slider(label: str, size: int, value: int):
     """Make a slider over the columns or rows of an image of `size` pixels."""
     from ipywidgets import IntSlider
 
-    return IntSlider(description=label, min=0, max=size - 1, value=value, continuous_update=False, **_form())
+    return IntSlider(description=label, min=0, max=size - 1, value=value, continuous_update=True, **_form())
 
 
 def steps(label: str, options: Sequence[tuple[str, object]], value):
     """Make a slider over a few named values."""
     from ipywidgets import SelectionSlider
 
-    return SelectionSlider(description=label, options=list(options), value=value, continuous_update=False, **_form())
+    return SelectionSlider(description=label, options=list(options), value=value, continuous_update=True, **_form())
+
+
+def spread(controls: Iterable) -> None:
+    """Let sliders fill the width of the picture: each a line of its own, or two to a line if there are many."""
+    sliders = [control for control in controls if hasattr(control, "continuous_update")]
+    for control in sliders:
+        control.layout.width, control.layout.flex = "auto", "1 1 100%" if len(sliders) <= 3 else f"1 1 {WIDTH:g}rem"
+
+
+def is_mute(control) -> bool:
+    """Tell whether a control's handle speaks another number than it shows: that of factors speaks an exponent."""
+    return hasattr(control, "base")
 
 
 def choice(label: str, options: Sequence[str], value: str | None = None):

@@ -37,7 +37,7 @@ class GhostExplorer(Explorer):
         there = (pair.depth > 0.95 * depth) & (pair.depth < 1.05 * depth)
         share = 100 * float(there.float().mean())
         ghost = 0.5 * pair.target[0] + 0.5 * painted[0]
-        figure = image_grid([[(ghost, "both on top of each other"), (1 - 2 * error, "error (white: none)")]])
+        figure = image_grid([[(ghost, "both on top of each other"), ((2 * error).clamp(max=1), "error (black: none)")]])
         words = f"At {depth:.1f} m: {share:.0f} % of the picture stand within a twentieth of this depth"
         at = float(error[there[0, 0]].mean()) if bool(there.any()) else float("nan")
         words += f"; there the error is {at:.3f}, elsewhere {float(error[~there[0, 0]].mean()):.3f}." if share else "."

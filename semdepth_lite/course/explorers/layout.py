@@ -26,10 +26,27 @@ class Canvas:
     def __init__(self, dpi: int) -> None:
         self.dpi = dpi
         self.places: dict[tuple, list[Bbox]] = {}
+        self.size = 0, 0  # rows and columns of the last raster
+        self.pictures: list[tuple[float, float, float, float]] = []  # left, top, right, bottom of images, in pixels
 
     def raster(self, figures: Sequence[Figure]) -> np.ndarray:
         """Return figures of one width below each other: (H, W, 3) uint8."""
-        return np.concatenate([self._render(number, figure) for number, figure in enumerate(figures)])
+        self.pictures, drawn, height = [], [], 0
+        for number, figure in enumerate(figures):
+            drawn.append(self._render(number, figure))
+            for axis in (axis for axis in figure.axes if axis.images):
+                box, bottom = axis.get_window_extent(), height + drawn[-1].shape[0]
+                self.pictures.append((box.x0, bottom - box.y1, box.x1, bottom - box.y0))
+            height += drawn[-1].shape[0]
+        self.size = height, drawn[0].shape[1]
+        return np.concatenate(drawn)
+
+    def place_in_picture(self, x: float, y: float) -> tuple[float, float] | None:
+        """Return how far right and down (0 to 1) a pixel of the raster lies in the image there; None beside all."""
+        for left, top, right, bottom in self.pictures:
+            if left <= x < right and top <= y < bottom:
+                return (x - left) / (right - left), (y - top) / (bottom - top)
+        return None
 
     def _render(self, number: int, figure: Figure) -> np.ndarray:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,4 +1,4 @@
-"""Choosing a pixel: by sliders, or from marked ones."""
+"""Choosing a pixel: by a click on the picture, by sliders, or from marked ones."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -17,6 +17,11 @@ from .controls import choice, pixel_slider
 
 BY_SLIDERS = "chosen by the sliders"
 RIM = 8  # pixels; marked ones keep away from the rim of the image, where neighbors see less
+CHOOSER = "semdepth-explorer", "semdepth-click"  # classes of the explorer and of the field that a click fills
+CLICK = ("const r = this.getBoundingClientRect(), field = this.closest('.{}').querySelector('.{} input'); "
+         "field.value = [(event.clientX - r.left) / r.width, (event.clientY - r.top) / r.height].join(' '); "
+         "for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind, {{bubbles: true}}));"
+         ).format(*CHOOSER)
 BEYOND = 4.0  # meters; nearer things have often left a neighbor's frame
 
 
@@ -68,8 +73,36 @@ class PixelExplorer(Explorer):
                                  "(column, row) inside.")
         start = next(iter(self.marked), BY_SLIDERS)
         u, v = self.marked.get(start, (width // 2, height // 2))
+        self._size = height, width
         super().__init__({"pixel": choice("pixel", [*self.marked, BY_SLIDERS], start),
                           "u": pixel_slider("column u", width, u), "v": pixel_slider("row v", height, v), **controls})
+        from ipywidgets import Layout, Text
+
+        self.clicked = Text(layout=Layout(display="none"))
+        self.clicked.add_class(CHOOSER[1])
+        self.clicked.observe(lambda change: self.click(change["new"]), "value")
+        self.box.add_class(CHOOSER[0])
+        self.box.children = [*self.box.children, self.clicked]
+
+    def answer_to_a_click(self) -> str:
+        """Let a click note its place in a hidden field."""
+        return f'onclick="{CLICK}" title="click to choose a pixel"'
+
+    def click(self, place: str) -> None:
+        """Choose the pixel that was clicked; a click beside all images chooses none.
+
+        Args:
+            place: How far right and how far down in the whole picture, 0 to 1, as two numbers.
+        """
+        right, down = map(float, place.split())
+        rows, columns = self._canvas.size
+        found = self._canvas.place_in_picture(right * columns, down * rows)
+        if found is not None:
+            height, width = self._size
+            u, v = int(found[0] * width), int(found[1] * height)
+            with self._silence():
+                self.controls["u"].value, self.controls["v"].value = u, v
+            self._answer("u")
 
     def follow(self, name: str) -> None:
         """Move the sliders to a marked pixel, or say that the sliders have chosen."""
