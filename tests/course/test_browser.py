@@ -202,10 +202,40 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
             assert label.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), f"cut off: {label.inner_text()}"
         for menu in box.locator("select").all():
             assert menu.evaluate(ENTRIES), f"{name}: an entry of the menu is cut off"
+        wide = box.locator(".widget-slider").first.bounding_box()["width"]
+        assert wide > 0.45 * image.bounding_box()["width"], f"{name}: a slider is narrow"
+        assert len(box.get_by_role("img", name=getattr(explorers, kind.split("(")[0].split(".")[1]).alt).all()) == 1
         still = box.locator("xpath=ancestor::div[contains(@class,'jp-OutputArea ')]").locator("figure img").first
         assert len(still.get_attribute("alt")) > 80
+    drags_and_clicks(page, screenshots)
     (screenshots / "seconds.json").write_text(json.dumps(waited, indent=1))
     assert page.complaints == []
+
+
+def drags_and_clicks(page, screenshots) -> None:
+    """Drag a slider, whose picture changes before it is let go; click on a picture, which chooses a pixel."""
+    boxes = {title: page.locator(".jp-OutputArea-output .widget-vbox", has=page.get_by_text(title, exact=True))
+             for title in (explorers.ScaleExplorer.title, explorers.CurveExplorer.title)}
+    box = boxes[explorers.ScaleExplorer.title]
+    box.scroll_into_view_if_needed()
+    handle, image, seen = box.locator(".noUi-handle").first.bounding_box(), box.locator("img.widget-image"), set()
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(1, 31):
+        page.mouse.move(x - 5 * step, y)
+        page.wait_for_timeout(200)
+        seen.add(image.get_attribute("src"))
+    page.mouse.up()
+    assert len(seen) >= 3, f"{len(seen)} pictures while dragging"
+    box = boxes[explorers.CurveExplorer.title]
+    cover, status = box.get_by_role("img"), box.get_by_role("status")
+    cover.scroll_into_view_if_needed()
+    area, said = cover.bounding_box(), status.inner_text()
+    cover.click(position={"x": 0.3 * area["width"], "y": 0.2 * area["height"]})
+    page.wait_for_function("([box, said]) => box.innerText !== said", arg=[status.element_handle(), said])
+    assert "Pixel (" in status.inner_text()
+    box.screenshot(path=screenshots / "clicked.png")
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda name: Path(name).stem)
