@@ -21,8 +21,8 @@ def copy_lessons(folder: str | Path, audience: str = "yourself") -> list[Path]:
 
     Args:
         folder: New folder.
-        audience: yourself (with outputs and solutions), students (without both) or teachers (with the instructors'
-            page, and `mistakes.md`: every mistake that the checks know, and what they say).
+        audience: Readers of the copy: yourself (with outputs and solutions), students (without both) or teachers (with
+            the instructors' page, and `mistakes.md`: every mistake that the checks know, and what they say).
 
     Returns:
         Paths of the lessons' notebooks in the folder.
