@@ -40,6 +40,7 @@ class LossSettings:
         mask_outside: Whether a source counts only where its sample lies inside its frame and in front of the camera;
             otherwise the color of the rim stands in (Monodepth2).
         min_depth, max_depth: Range of depth, up to scale.
+        scale_weight: Weight of `scale_loss`, for a learned motion without a second camera; 0 in Monodepth2.
     """
 
     full_resolution: bool = True
@@ -52,11 +53,14 @@ class LossSettings:
     mask_outside: bool = False
     min_depth: float = 0.1
     max_depth: float = 100.0
+    scale_weight: float = 0.0
 
 
 LOSSES = {
     "monodepth2": LossSettings(),
     "lesson": LossSettings(full_resolution=False, gray=True, automask_margin=0.02, mask_outside=True),
+    # a video of one's own: in the first steps it may show the pose network hardly any translation, see `scale_loss`
+    "clip": LossSettings(full_resolution=False, gray=True, automask_margin=0.02, mask_outside=True, scale_weight=0.1),
     # two cameras and one near scene: nothing moves, so no automask; in a range of meters that begins nearer, depth
     # starts where no sample lies inside the other picture, and may stay there
     "photo": LossSettings(full_resolution=False, automask=False, mask_outside=True, min_depth=1.0, max_depth=20.0),
@@ -337,6 +341,22 @@ def self_supervised_loss(disps: list[torch.Tensor], target: torch.Tensor, source
             smoothness.append(smoothness_loss(normalize_disp(disp), targets[scale]))
             total.append(photometric[-1] + settings.smoothness / 2**scale * smoothness[-1])
         return LossTerms(*(torch.stack(terms).mean() for terms in (total, photometric, smoothness)))
+
+
+def scale_loss(disps: list[torch.Tensor], settings: LossSettings) -> torch.Tensor:
+    """Return the square of the mean ln depth over a batch, averaged over the scales: it holds the free scale at 1 unit.
+
+    One video fixes depth and translation only up to a common factor. Where some frames stand or only turn, the pose
+    network learns to shorten all its translations before it can tell which; depth follows, until it ends at the near
+    limit of its range, where the sigmoid has no gradient: depth has collapsed. This term meets no other, because a
+    common factor costs the photometric loss nothing [inferred; Wang et al. 2018 divide disparity by its mean instead].
+
+    Args:
+        disps: Sigmoid disparities (B, 1, H / 2^s, W / 2^s), finest first.
+        settings: Settings, of which the range of depth is used.
+    """
+    return torch.stack([disp_to_depth(disp, settings.min_depth, settings.max_depth).log().mean() ** 2
+                        for disp in at_least_float32(*disps)]).mean()
 
 
 def supervised_loss(disps: list[torch.Tensor], depth: torch.Tensor, settings: LossSettings = LossSettings()

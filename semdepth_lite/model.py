@@ -300,8 +300,12 @@ class Model(nn.Module):
         if self.supervision == "depth":
             return supervised_loss(prediction.disps, batch.require("depth"), settings)
         self_supervised_loss = (fused if self.fused else losses).self_supervised_loss
-        return self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
-                                    prediction.T_source_target, settings)
+        terms = self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
+                                     prediction.T_source_target, settings)
+        if not settings.scale_weight or self.pose is None or batch.sources.shape[1] > 2:  # a second camera has a scale
+            return terms
+        held = settings.scale_weight * losses.scale_loss(prediction.disps, settings)
+        return replace(terms, total=terms.total + held)
 
     def _motion_of(self, batch: Triplet, depth: torch.Tensor) -> torch.Tensor:
         """Return T_source_target (B, S, 4, 4): learned for the two neighbors in time, known for a second camera."""

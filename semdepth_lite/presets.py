@@ -18,12 +18,14 @@ class Preset:
         height, width: Size of the images, pixels.
         scenes: Street scenes of each split, eight frames each.
         training: Settings of a run.
+        fitted: Whether a clip decides: the size keeps its shape, and its length gives the steps, see `fit_steps`.
     """
 
     height: int = 64
     width: int = 192
     scenes: dict[str, int] = field(default_factory=lambda: {"train": 160, "validation": 24, "test": 40})
     training: TrainSettings = TrainSettings()
+    fitted: bool = False
 
 
 PRESETS: dict[str, Preset] = {
@@ -35,6 +37,9 @@ PRESETS: dict[str, Preset] = {
     # one stereo photograph in half a minute; its motion is known, and two views differ too much to need an automask
     "photo": Preset(height=256, width=384, scenes={}, training=TrainSettings(
         steps=400, batch=1, learning_rate=2e-3, pose="given", augmentation=False, loss="photo")),
+    # a video of one's own; long trainings need the margin's end, and a clip that stands for a while needs its loss
+    "clip": Preset(height=96, width=128, scenes={}, fitted=True, training=TrainSettings(
+        loss="clip", batch=8, alignment=2, margin_until=0.5)),
     # what the pictures are drawn from: four times the lesson's pixels
     "showcase": Preset(height=128, width=384, training=TrainSettings(
         steps=2000, batch=4, alignment=2, margin_until=0.5)),
@@ -77,6 +82,11 @@ def data_fingerprint(split: str, preset: str) -> str:
     chosen = find_preset(preset)
     return street_fingerprint(StreetSettings(split=split, scenes=chosen.scenes[split], height=chosen.height,
                                              width=chosen.width))
+
+
+def fit_steps(triplets: int, batch: int) -> int:
+    """Return the steps that a clip is worth: forty times through it, but 500 at least and 3000 at most."""
+    return min(3000, max(500, -(-40 * triplets // batch)))
 
 
 def recipe(preset: str, **changes) -> TrainSettings:

@@ -122,9 +122,19 @@ def read_shipped(name: str, folder: Path = FOLDER, fields: Mapping[str, type] = 
                   for key, value in half.items()}
 
 
-def given_segmenter() -> dict[str, torch.Tensor]:
-    """Return the state_dict of the segmenter that comes with the package, see `Segmenter` and `GIVEN`."""
-    return read_shipped("segmenter")[1]
+SEGMENTER_FILE = "segmenter_weights.pt"  # in the folder of `train --segmenter`
+
+
+def given_segmenter(place: Path | str = "") -> dict[str, torch.Tensor]:
+    """Return the state_dict of a segmenter that was trained beforehand, see `Segmenter` and `GIVEN`.
+
+    Args:
+        place: Folder of `train --segmenter`, or the file of weights in it; empty takes the package's own.
+    """
+    if not place:
+        return read_shipped("segmenter")[1]
+    path = Path(place)
+    return load_tensors(path / SEGMENTER_FILE if path.is_dir() else path)
 
 
 def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], where: str) -> None:

@@ -1,6 +1,7 @@
 """The readable loss and the fused one: Monodepth2's figures, loops over pixels, and what joins sources."""
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -16,6 +17,7 @@ from torch.autograd import gradcheck
 from semdepth_lite.camera import rigid_transform
 from semdepth_lite.common.box_sums import box_sum, box_sum_adjoint
 from semdepth_lite.losses import (
+    LOSSES,
     LossSettings,
     automask,
     combine_sources,
@@ -24,6 +26,7 @@ from semdepth_lite.losses import (
     photometric_error,
     reprojection_error,
     reprojection_loss,
+    scale_loss,
     smoothness_loss,
     ssim_distance,
 )
@@ -201,3 +204,13 @@ def test_outside_the_frame_only_the_other_source_counts(form):
         one = form.self_supervised_loss(disps, scene.target, scene.sources[:, 1:], scene.K, T[:, 1:],
                                         replace(settings, minimum=minimum))
         assert both.total.item() == pytest.approx(one.total.item(), rel=1e-9)
+
+
+def test_the_free_scale_is_held_at_one_unit_and_shape_costs_nothing():
+    settings = LOSSES["clip"]
+    depth = torch.tensor([0.5, 1.0, 2.0, 4.0, 0.25]).double().view(1, 1, 1, 5)  # a geometric mean of 1
+    assert scale_loss([disp_of_depth(depth)], settings).item() == pytest.approx(0, abs=1e-12)
+    assert scale_loss([disp_of_depth(3 * depth), disp_of_depth(depth / 3)], settings).item() == pytest.approx(
+        math.log(3) ** 2)
+    one_near = torch.cat((depth, depth / 2))  # the mean is the batch's, so that images may differ
+    assert scale_loss([disp_of_depth(one_near)], settings).item() == pytest.approx((math.log(2) / 2) ** 2)

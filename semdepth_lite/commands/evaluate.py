@@ -17,7 +17,7 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
     command.add_argument("--crop", default="none", help="none, garg or eigen")
     command.add_argument("--max-depth", type=float, default=80.0, help="cap of truth and prediction, meters")
     command.add_argument("--scale", help="median (of each image), none, or meters per unit (default: median; "
-                         "5.4 for published weights that were trained with stereo)")
+                         "none for a run that learned meters; 5.4 for published weights that were trained with stereo)")
     command.add_argument("--band", type=float, help="half width of the band at label borders, pixels (default: 1.5 on "
                          "the street, 5 on real data)")
     command.add_argument("--flip", action="store_true", help="blend each prediction with the mirrored image's")
@@ -45,7 +45,7 @@ def run_evaluate(args: argparse.Namespace) -> dict:
     if args.output or args.run is None:
         check_outputs([output], "paths" if args.poses else "report")  # before anything is computed
     if args.predictions is not None:
-        model, height, width, factor = None, *OUTSIDE_SIZE, 1.0
+        model, height, width, factor = None, *OUTSIDE_SIZE, None
     else:
         model, height, width, factor = open_model(args)
     if args.poses:
@@ -129,11 +129,11 @@ def report_place(args: argparse.Namespace) -> Path:
     return args.output or (args.run or Path()) / f"{name}_{args.split if args.data == 'street' else 'data'}.json"
 
 
-def protocol_of(args: argparse.Namespace, factor: float):
-    """Gather how depth is judged; weights that were trained with stereo bring their scale."""
+def protocol_of(args: argparse.Namespace, factor: float | None):
+    """Gather how depth is judged; networks that learned from a known motion or from depth bring their scale."""
     from ..evaluation.protocol import Protocol
 
-    scaling = ("median" if factor == 1 else factor) if args.scale is None else args.scale
+    scaling = ("median" if factor is None else "none" if factor == 1 else factor) if args.scale is None else args.scale
     if isinstance(scaling, str) and scaling not in ("median", "none"):
         try:
             scaling = float(scaling)
@@ -146,7 +146,8 @@ def protocol_of(args: argparse.Namespace, factor: float):
                     inner_radius=max(band, 4.0), flip=args.flip)
 
 
-def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor: float, output: Path) -> dict:
+def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor: float | None,
+                output: Path) -> dict:
     """Judge the camera's path on a split of the street, or on real data with true poses."""
     from ..data.by_name import open_data
     from ..evaluation.trajectories import evaluate_paths, paths_json, paths_table
@@ -154,8 +155,8 @@ def judge_paths(args: argparse.Namespace, model, height: int, width: int, factor
     if args.data == "street":
         source = open_street(args, args.split, *(() if args.weights else (height, width)))
     else:
-        source = open_data(args.data, height, width, data_options(args, poses=True))
-    reports = evaluate_paths(model, source, factor, args.align, args.export)
+        source = open_data(args.data, height, width, data_options(args, poses=args.path is None))
+    reports = evaluate_paths(model, source, factor or 1.0, args.align, args.export)
     found = paths_json(reports)
     write_json(output, {MARK: "paths", **found})
     text = f"{source.name}: {paths_table(reports, align=args.align)}\nwritten to {output}"

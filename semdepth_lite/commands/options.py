@@ -27,15 +27,18 @@ def data_options(args: argparse.Namespace, **changes):
     """Gather what was said about real data."""
     from ..data.by_name import DataOptions
 
+    step = 1 if args.frame_step is None else args.frame_step
     options = DataOptions(frames=args.frames, drives=tuple(args.drives or ()), intrinsics=args.intrinsics,
-                          step=args.frame_step, labels=args.labels, label_ids=args.label_ids, depth=args.depth,
-                          improved_root=args.improved_depth, sequences=tuple(args.sequences or ()),
+                          step=step, labels=args.labels, label_ids=args.label_ids, depth=args.depth,
+                          path=args.path, improved_root=args.improved_depth, sequences=tuple(args.sequences or ()),
                           allow_gaps=args.allow_gaps, camera=args.camera, stereo=getattr(args, "stereo", None))
     return replace(options, **changes)
 
 
 def open_model(args: argparse.Namespace):
     """Load the model of a run folder, pretrained or published weights; return it with its image size and unit.
+
+    The unit is meters per unit of depth: 1 for a run that learned meters, None where it is unknown.
 
     Raises:
         InputError: if none or several are named.
@@ -51,7 +54,7 @@ def open_model(args: argparse.Namespace):
         from ..pretrained import load_pretrained, pretrained_card
 
         card = pretrained_card(args.pretrained)
-        return load_pretrained(args.pretrained, args.device), card["height"], card["width"], 1.0
+        return load_pretrained(args.pretrained, args.device), card["height"], card["width"], None
     if args.run:
         about = read_json(args.run / "settings.json")
         height, width = about.get("height"), about.get("width")
@@ -59,7 +62,7 @@ def open_model(args: argparse.Namespace):
             raise InputError(f"{args.run / 'settings.json'} gives the image size {width}x{height}, expected two whole "
                              "numbers of pixels; restore it, or train again.")
         check_divisible(height, width)
-        return load_run(args.run, args.device), height, width, 1.0
+        return load_run(args.run, args.device), height, width, 1.0 if learned_meters(about) else None
     from ..model import Model
 
     published = read_monodepth2(args.weights)
@@ -67,7 +70,17 @@ def open_model(args: argparse.Namespace):
     model = Model(published.networks, pose=pose)
     published.load_into(model)
     model = model.to(pick_device(args.device)).eval()
-    return model, published.height, published.width, STEREO_SCALE if published.stereo else 1.0
+    return model, published.height, published.width, STEREO_SCALE if published.stereo else None
+
+
+def learned_meters(about: dict) -> bool:
+    """Tell from a run's settings.json whether its depth is in meters: from a known motion, a second camera, or depth.
+
+    Poses of one's own are taken for meters too, as they stand in their file.
+    """
+    settings = about.get("settings") or {}
+    return (settings.get("pose") == "given" or settings.get("supervision") == "depth"
+            or "stereo" in str(about.get("data", "")).split())
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -154,12 +167,15 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
                         "list (default: all under the root)")
     parser.add_argument("--intrinsics", metavar="TEXT", help="frames: 'fx fy cx cy' in pixels or 'fov DEGREES'; KITTI "
                         "raw: calibration or monodepth2")
-    parser.add_argument("--frame-step", type=whole, default=1, help="frames: distance from the target to its neighbors")
+    parser.add_argument("--frame-step", type=whole, help="frames: distance from the target to its neighbors "
+                        "(default: 1, or with the preset clip the first over which the camera moves enough)")
     parser.add_argument("--allow-gaps", action="store_true", help="frames and KITTI raw: missing frame numbers only "
                         "cut the clip")
     parser.add_argument("--labels", type=Path, help="folder of label PNGs beside the images")
     parser.add_argument("--label-ids", default="trainId", help="what they hold: trainId or labelId")
     parser.add_argument("--depth", help="truth: camera, forward or improved for KITTI; a folder of PNGs for frames")
+    parser.add_argument("--path", type=Path, metavar="FILE", help="frames: the camera's poses, a line for each frame, "
+                        "KITTI's twelve numbers or TUM's eight")
     parser.add_argument("--improved-depth", type=Path, help="KITTI raw: folder of the improved depth")
     parser.add_argument("--sequences", nargs="*", help="KITTI odometry: which sequences")
     parser.add_argument("--camera", type=whole, help="KITTI odometry: 0 or 1 (gray), 2 or 3 (color) (default: 2)")

@@ -16,13 +16,25 @@ def add_reproduction(command: argparse.ArgumentParser) -> None:
                          "experiment's run folders (default: runs)")
     command.add_argument("--lessons", type=Path, help="folder of notebooks to run (default: those of the package)")
     command.add_argument("--only", help="first characters of the notebooks to run, such as 03")
-    command.add_argument("--experiment", help="name of an experiment, such as baseline")
+    command.add_argument("--experiment", help="name of an experiment, such as baseline, or real")
+    command.add_argument("--data", type=Path, metavar="FOLDER", help="experiment real: folder of real data, laid out "
+                         "as docs/results.md tells")
     command.add_argument("--results", type=Path, default=Path("figures/results"), help="folder of its results")
     command.add_argument("--processes", type=whole, default=2, help="runs of an experiment at a time, one thread each")
 
 
 def run_reproduce(args: argparse.Namespace) -> dict:
     """Run the notebooks, or an experiment."""
+    if args.data is not None and args.experiment != "real":
+        raise InputError(f"--data {args.data} belongs to --experiment real; leave it out.")
+    if args.experiment == "real":
+        from ..experiments.real import run_real
+
+        if args.data is None:
+            raise InputError("the experiment on real data needs --data FOLDER; docs/results.md tells what is in it.")
+        files = run_real(args.data, args.output or Path("runs"), args.results, not args.quiet)
+        done = sum(file.is_file() for file in files)
+        return {"results": [str(file) for file in files], "text": f"{done} results in {args.results}"}
     if args.experiment:
         from ..experiments.runner import run_experiment
 

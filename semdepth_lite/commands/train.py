@@ -17,12 +17,17 @@ from .options import add_code, add_data, add_device, data_options, load_code, op
 def add_training(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
     command.add_argument("run", type=Path, nargs="?", help="run folder")
-    command.add_argument("--preset", help="quick, lesson, photo or paper: how much is rendered and trained (default: "
-                         "photo for the photo, else quick)")
+    command.add_argument("--preset", help="quick, lesson, clip, photo or paper: how much is rendered and trained "
+                         "(default: clip for frames of your own, photo for the photo, else quick)")
     command.add_argument("--variant", help="name of the method (default: the preset's)")
     command.add_argument("--set", action="append", default=[], metavar="PART.SETTING=VALUE", help="a change to the "
                          "variant, such as ranking.cap=0.6, fusion.levels=2,1,0, seem=yes or masks.origin=made; may "
                          "be repeated")
+    command.add_argument("--segmenter", action="store_true", help="train a segmenter instead, on images with labels; "
+                         "its folder is what --masks names")
+    command.add_argument("--masks", metavar="PLACE", help="folder or file of a segmenter's weights, for a variant "
+                         "whose masks are given, such as semdepth_segmenter (default: the package's, which knows the "
+                         "street)")
     command.add_argument("--segmenter-steps", type=whole, help="of a segmenter that is made (default: the preset's)")
     command.add_argument("--steps", type=whole, help="optimizer steps (default: the preset's)")
     command.add_argument("--margin-until", type=float, metavar="SHARE", help="share of the steps in which the lesson "
@@ -37,7 +42,7 @@ def add_training(command: argparse.ArgumentParser) -> None:
                          "pretrained ones (baseline, seedepth, semdepth, combined) or of a file, wherever they fit")
     command.add_argument("--freeze", action="append", metavar="PART", help="part of the model that is not trained, "
                          "such as encoder; may be repeated")
-    command.add_argument("--loss", help="lesson or monodepth2 (default: the preset's)")
+    command.add_argument("--loss", help="lesson, clip or monodepth2 (default: the preset's)")
     command.add_argument("--readable", action="store_true", help="train with the readable loss of losses.py, which is "
                          "slower, so that changes to it take effect")
     command.add_argument("--pose", help="learned, or given by the data (default: learned)")
@@ -62,6 +67,7 @@ def add_training(command: argparse.ArgumentParser) -> None:
     add_device(command)
 
 
+RESNET_RATE = 1e-4  # Monodepth2's; at the lite network's rate a ResNet's depth collapses within some twenty steps
 TRAINING = ("variant", "segmenter_steps", "steps", "batch", "encoder", "loss", "pose", "supervision", "margin_until",
             "learning_rate", "precision", "seed", "freeze")
 
@@ -93,7 +99,8 @@ class Options:
 
 def preset_of(args: argparse.Namespace) -> str:
     """Return the preset's name: the one asked for, or the one that belongs to the data."""
-    return args.preset or ("photo" if args.data == "photo" else "quick")
+    belongs = {"photo": "photo", "frames": "clip"}
+    return args.preset or belongs.get(args.data.partition(":")[0], "quick")
 
 
 def training_source(args: argparse.Namespace):
@@ -102,16 +109,19 @@ def training_source(args: argparse.Namespace):
     from ..presets import find_preset
 
     preset = find_preset(preset_of(args))
+    kind, _, place = args.data.partition(":")
+    own = find_part("source", kind)
+    moving = args.pose == "given" and args.stereo != "alone" and not args.data.startswith(("frames:", "photo"))
+    options = data_options(args, poses=moving or has_poses(args))
+    if preset.fitted and not own and args.data != "street":
+        from .clip import open_clip
+
+        return open_clip(args.data, args.height, args.width, args.frame_step, options, not args.quiet)
     height, width = args.height or preset.height, args.width or preset.width
     check_divisible(height, width)  # before frames are cached at this size
     if args.data == "street":
         return open_street(args, "train", height, width)
-    kind, _, place = args.data.partition(":")
-    own = find_part("source", kind)
-    if own:
-        return own(place, height, width)
-    moving = args.pose == "given" and args.stereo != "alone" and not args.data.startswith(("frames:", "photo"))
-    return open_data(args.data, height, width, data_options(args, poses=moving or has_poses(args)))
+    return own(place, height, width) if own else open_data(args.data, height, width, options)
 
 
 def has_poses(args: argparse.Namespace) -> bool:
@@ -123,17 +133,26 @@ def has_poses(args: argparse.Namespace) -> bool:
 
 def run_train(args: argparse.Namespace) -> dict:
     """Train a run, judge it on validation scenes or on frames kept back, and keep both in the run folder."""
-    from ..presets import find_preset, recipe
+    from ..networks import RESNETS
+    from ..presets import find_preset, fit_steps, recipe
     from ..variants import read_changes
 
     load_code(args.code)
     check_numbers(args.workers, args.validate)
-    changed = {name: getattr(args, name) for name in TRAINING} | {"fused": False if args.readable else None}
+    if args.segmenter:
+        from .segmenter import run_segmenter
+
+        return run_segmenter(args)
+    changed = {name: getattr(args, name) for name in TRAINING} | {
+        "fused": False if args.readable else None, "segmenter": args.masks}
     if args.stereo == "alone":
         changed |= {"pose": args.pose or "given", "alignment": 0}
+    preset = find_preset(preset_of(args))
+    if args.encoder in RESNETS and preset.training.encoder == "lite" and args.learning_rate is None:
+        changed["learning_rate"] = RESNET_RATE
     settings = recipe(preset_of(args), changes=read_changes(args.set), **changed)
     if args.margin_until is None:  # much longer than the preset's training, the margin does harm
-        usual = find_preset(preset_of(args)).training
+        usual = preset.training
         settings = replace(settings, margin_until=min(usual.margin_until, usual.steps / settings.steps))
     options = Options(args.run, args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
                       args.validate, args.tensorboard)
@@ -148,8 +167,14 @@ def run_train(args: argparse.Namespace) -> dict:
         raise InputError("the run folder is missing; name one, such as runs/mine.")
     validation = partial(open_street, args, "validation", args.height, args.width)
     source = training_source(args)
+    if preset.fitted and args.steps is None:
+        settings = replace(settings, steps=fit_steps(len(source), settings.batch))
     if args.data != "street":
         tell_labels(source, settings.method, args.quiet)
+    if preset.fitted and not args.quiet:
+        from .clip import plan_of
+
+        print(plan_of(source, settings), file=sys.stderr)
     return train(source, settings, options, validation if args.data == "street" else None)
 
 

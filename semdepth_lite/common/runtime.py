@@ -21,18 +21,20 @@ if TYPE_CHECKING:
 
 
 LOG = logging.getLogger("semdepth_lite")  # words to the user beside results; the command line shows them on stderr
-_noticed: set[str] = set()
+_noticed: set[object] = set()
 
 
-def notice(text: str, level: int = logging.WARNING) -> None:
+def notice(text: str, level: int = logging.WARNING, about: object = None) -> None:
     """Tell the user something once: what was converted, left out or found. It goes to the log `semdepth_lite`.
 
     Args:
         text: One sentence without a line break.
         level: `logging.WARNING` for what may surprise, `logging.INFO` for what was found.
+        about: What only one such sentence is wanted for, whatever its words, such as a folder; None = the sentence.
     """
-    if text not in _noticed:
-        _noticed.add(text)
+    key = text if about is None else about
+    if key not in _noticed:
+        _noticed.add(key)
         LOG.log(level, text)
 
 

@@ -43,6 +43,7 @@ class DataOptions:
         labels: Folder of label PNGs.
         label_ids: Kind of the ids, trainId or labelId.
         poses: Whether KITTI's true motion is read.
+        path: File of the camera's poses, for frames.
         allow_gaps: Whether missing frame numbers only cut a clip of frames, or a drive.
         cache: Folder for decoded frames; None decodes at every request.
     """
@@ -60,6 +61,7 @@ class DataOptions:
     labels: Path | None = None
     label_ids: str = "trainId"
     poses: bool = False
+    path: Path | None = None
     allow_gaps: bool = False
     cache: Path | None = DEFAULT_CACHE
 
@@ -67,8 +69,8 @@ class DataOptions:
 # The options that each kind understands, beside cache; the street takes none.
 UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root", "labels", "label_ids",
                         "poses", "allow_gaps", "stereo"),
-              "odometry": ("neighbors", "sequences", "camera", "depth", "poses", "stereo"),
-              "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "label_ids", "allow_gaps"),
+              "odometry": ("neighbors", "sequences", "camera", "depth", "labels", "label_ids", "poses", "stereo"),
+              "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "label_ids", "path", "allow_gaps"),
               "photo": ("neighbors", "poses"),
               "street": ()}
 
@@ -117,7 +119,7 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
     if kind == "frames":
         return FrameFolder(place, height, width, options.intrinsics, options.step, options.labels, options.label_ids,
                            None if options.depth is None else Path(options.depth), options.allow_gaps,
-                           cache=options.cache, neighbors=options.neighbors)
+                           cache=options.cache, neighbors=options.neighbors, path=options.path)
     if options.stereo not in (None, *STEREO):
         raise InputError(f"stereo {options.stereo!r} is unknown; use {' or '.join(STEREO)}.")
     open_kind = _open_odometry if kind == "odometry" else _open_raw
@@ -133,7 +135,7 @@ def _open_odometry(root: Path, height: int, width: int, options: DataOptions) ->
     """Open KITTI odometry, with the other camera of the pair where stereo is asked for."""
     camera = 2 if options.camera is None else options.camera
     source = KittiOdometry(root, height, width, options.sequences, camera, _offsets(options), options.poses,
-                           options.depth, cache=options.cache)
+                           options.depth, options.labels, options.label_ids, options.cache)
     if options.stereo is None:
         return source
     partner = camera ^ 1  # 0 and 1 are a pair, and 2 and 3

@@ -30,6 +30,7 @@ LIMITS = {
 STANDING = 0.5  # px: in a pair whose median motion is smaller, the camera stands
 JUMP = 0.1  # relative change of brightness between neighbors that is a jump
 OFF_LINE = 1.5  # px off the line of a static point
+NAMED = 4  # frames in which the camera stands are named up to so many
 DRAWN_WIDTH = 640  # px, about, of a picture with ways of points
 BLURRED = 0.55  # blur of a frame, 0 sharp to 1
 
@@ -81,6 +82,11 @@ class Pair:
     motion: CameraMotion | None
 
 
+BLIND = ("what a look at pairs cannot tell: whether the intrinsics are right; whether something keeps pace with the "
+         "camera, such as a car ahead, which then looks infinitely far; and how good depth will be, which the verdict "
+         "after training tells")
+
+
 def examine(source, pairs: int = 12, progress: bool = False) -> list[Finding]:
     """Look at a clip through some of its pairs of neighbors, spread evenly.
 
@@ -102,8 +108,10 @@ def examine(source, pairs: int = 12, progress: bool = False) -> list[Finding]:
                          f"1 pair or more.")
     chosen = np.unique(np.linspace(0, len(source) - 1, min(pairs, len(source))).round().astype(np.int64))
     looked = [look_at(source, int(i)) for i in tqdm(chosen, desc="doctor", unit="pair", disable=not progress)]
-    return [judge_intrinsics(looked), judge_tracking(looked), judge_static(looked), judge_parallax(looked),
-            judge_movers(looked), judge_texture(looked), judge_exposure(looked), judge_blur(looked)]
+    native = getattr(source, "native", None)
+    return [judge_intrinsics(looked, None if native is None else tuple(native[0])), judge_tracking(looked),
+            judge_static(looked, source), judge_parallax(looked), judge_movers(looked),
+            judge_texture(looked), judge_exposure(looked), judge_blur(looked)]
 
 
 def look_at(source, index: int) -> Pair:
@@ -130,30 +138,42 @@ def _finding(name: str, value: float, what: str, remedy: str, picture: np.ndarra
     return Finding(name, verdict, what, "" if verdict == GOOD else remedy, value, picture, caption)
 
 
-def judge_intrinsics(looked: list[Pair]) -> Finding:
-    """Judge K by what cameras are like: a field of view of 30 to 120 degrees, square pixels, center in the middle."""
+def judge_intrinsics(looked: list[Pair], native: tuple[int, int] | None = None) -> Finding:
+    """Judge K by what cameras are like: a field of view of 30 to 120 degrees, square pixels, center in the middle.
+
+    Args:
+        looked: Pairs.
+        native: Height and width of the files, pixels: a size of another shape stretches pixels, and K is not to blame.
+    """
     pair = looked[0]
     height, width = pair.first.shape[-2:]
     fx, fy, cx, cy = pair.K[0, 0], pair.K[1, 1], pair.K[0, 2], pair.K[1, 2]
     view = math.degrees(2 * math.atan(width / (2 * fx)))
     off = max(abs(cx - (width - 1) / 2) / width, abs(cy - (height - 1) / 2) / height)
-    stretch = max(fx / fy, fy / fx) - 1
+    squeezed = 1.0 if native is None else (width / native[1]) / (height / native[0])
+    own = fx / fy / squeezed  # of the files' own pixels
+    stretch, resized = max(own, 1 / own) - 1, max(squeezed, 1 / squeezed) - 1
     troubles = []
     if not 30 <= view <= 120:
         troubles.append("the field of view is unusual")
     if off > 0.15:
         troubles.append("the principal point is far from the middle")
     if stretch > 0.1:
-        troubles.append("pixels are not square at this size")
+        troubles.append("the camera's pixels are not square")
     verdict = GOOD if not troubles else BAD if not 10 <= view <= 150 or off > 0.3 else LOOK
     remedy = "" if verdict == GOOD else (f"{' and '.join(troubles)}: check that the line of intrinsics belongs to this "
                                          f"image size and camera")
+    if resized > 0.1:
+        verdict = LOOK if verdict == GOOD else verdict
+        advice = f"{width}x{height} stretches pictures of {native[1]}x{native[0]}: take a size of their shape"
+        remedy = f"{remedy}; {advice}" if remedy else advice
     image = to_picture(pair.first)
     draw = ImageDraw.Draw(image)
     draw.line((cx - 12, cy, cx + 12, cy), fill=(255, 60, 60), width=2)
     draw.line((cx, cy - 12, cx, cy + 12), fill=(255, 60, 60), width=2)
-    what = (f"the camera sees {view:.0f} degrees across; its center lies {off:.0%} of the image off the middle, and "
-            f"pixels are stretched by {stretch:.0%}")
+    what = (f"the camera sees {view:.0f} degrees across; its center lies {off:.0%} of the image off the middle, the "
+            f"camera's pixels are stretched by {stretch:.0%}, and the size {width}x{height} stretches them by "
+            f"{resized:.0%}")
     return Finding("intrinsics", verdict, what, remedy, view, np.asarray(image),
                    "A red cross marks the principal point that the intrinsics claim.")
 
@@ -169,14 +189,18 @@ def judge_tracking(looked: list[Pair]) -> Finding:
                     "The pair that is hardest to follow; each line is the way of a point that was found again.")
 
 
-def judge_static(looked: list[Pair]) -> Finding:
-    """Judge how often the camera stands."""
+def judge_static(looked: list[Pair], source=None) -> Finding:
+    """Judge how often the camera stands, and name the frames of the source in which it does."""
     motion = [float(np.median(p.tracks.lengths)) if p.tracks.found.any() else 0.0 for p in looked]
     value = float(np.mean([m < STANDING for m in motion]))
     still = looked[int(np.argmin(motion))]
+    names = [source.target_file(p.index).name for p, m in zip(looked, motion) if m < STANDING] if hasattr(
+        source, "target_file") else []
+    where = f": {', '.join(names[:NAMED])}{' and others' if len(names) > NAMED else ''}" if names else ""
     return _finding("static", value, f"the camera stands in {value:.0%} of the pairs (median motion below "
-                    f"{STANDING} px)",
-                    "leave out the frames in which it stands, or take a larger frame step; keep the automask on",
+                    f"{STANDING} px){where}",
+                    "the preset clip leaves these frames out; elsewhere take a larger frame step, and keep the "
+                    "automask on",
                     draw_motion(still, still.tracks.moved[still.tracks.found]),
                     "The pair that moves least; lines are the ways of its points.")
 
@@ -298,10 +322,10 @@ def overall(findings: list[Finding]) -> str:
 
 
 def report(findings: list[Finding]) -> str:
-    """Return the findings as text, a line each, with the remedy below where one is needed."""
+    """Return the findings as text, a line each, with the remedy below where one is needed, and what none can tell."""
     rows = []
     for f in findings:
         rows.append(f"{f.verdict:>4}  {f.name}: {f.what}")
         if f.remedy:
             rows.append(f"      {f.remedy}")
-    return "\n".join(rows)
+    return "\n".join([*rows, BLIND])

@@ -41,9 +41,9 @@ class Tracks:
         return np.linalg.norm((self.moved - self.points)[self.found], axis=1)
 
 
-def grid_points(height: int, width: int) -> np.ndarray:
-    """Return (N, 2) u, v of a grid that stays a window away from the rim, pixels."""
-    spacing = max(int((height * width / POINTS) ** 0.5), 4)
+def grid_points(height: int, width: int, count: int = POINTS) -> np.ndarray:
+    """Return (N, 2) u, v of a grid of about `count` points that stays a window away from the rim, pixels."""
+    spacing = max(int((height * width / count) ** 0.5), 4)
     v = np.arange(RADIUS + 1, height - RADIUS - 1, spacing)
     u = np.arange(RADIUS + 1, width - RADIUS - 1, spacing)
     return np.stack(np.meshgrid(u, v, indexing="xy"), -1).reshape(-1, 2).astype(np.float32)
@@ -87,13 +87,15 @@ def _track_one_way(first: torch.Tensor, second: torch.Tensor, points: torch.Tens
     return points + flow, smallest
 
 
-def track(first: torch.Tensor, second: torch.Tensor, levels: int = 4, iterations: int = 6) -> Tracks:
+def track(first: torch.Tensor, second: torch.Tensor, levels: int = 4, iterations: int = 6, count: int = POINTS
+          ) -> Tracks:
     """Track a grid of points from one image to the next.
 
     Args:
         first, second: (3, H, W) in [0, 1].
         levels: Number of levels of the pyramid; motion up to about 2^(levels + 1) pixels is found.
         iterations: Number of iterations at each level.
+        count: Number of points, about.
 
     Returns:
         Tracks.
@@ -102,7 +104,7 @@ def track(first: torch.Tensor, second: torch.Tensor, levels: int = 4, iterations
     height, width = a.shape[-2:]
     while levels > 1 and min(height, width) >> (levels - 1) < 2 * RADIUS:
         levels -= 1
-    points = torch.from_numpy(grid_points(height, width))
+    points = torch.from_numpy(grid_points(height, width, count))
     moved, structure = _track_one_way(a, b, points, levels, iterations)
     back, _ = _track_one_way(b, a, moved, levels, iterations)
     textured = structure > (2 * RADIUS + 1)**2 * (1.5 / 255)**2

@@ -5,6 +5,7 @@ decoded, and whatever is wrong ends in one sentence that names the file.
 """
 from __future__ import annotations
 
+import math
 import os
 import re
 import struct
@@ -152,6 +153,29 @@ def image_size(path: Path) -> tuple[int, int]:
         return (image.width, image.height) if _turned(image) >= 5 else (image.height, image.width)
 
 
+def field_of_view(path: Path) -> float | None:
+    """Return the field of view across an image as it is shown, degrees, from the focal length in its EXIF.
+
+    The focal length is the one for 35 mm film, 36 mm wide and 24 mm high, which is compared by the longer side; None
+    where the camera wrote none.
+
+    Args:
+        path: PNG or JPEG file.
+    """
+    height, width = image_size(path)
+    with _open(path) as image:
+        if image.format == "PNG" and "exif" not in image.info:
+            return None
+        try:
+            focal = float(image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
+        except (*_BROKEN, TypeError, KeyError):
+            return None
+    if not 5 <= focal <= 400:  # 0 is what cameras write that do not know it
+        return None
+    across = 36 * width / max(height, width)
+    return math.degrees(2 * math.atan(across / (2 * focal)))
+
+
 def read_image(path: Path, height: int | None = None, width: int | None = None) -> np.ndarray:
     """Read an 8-bit image as it is shown, in color, resized by Lanczos when a size is given.
 
@@ -182,7 +206,8 @@ def read_image(path: Path, height: int | None = None, width: int | None = None) 
                 shown = shown.resize(stored, Image.Resampling.LANCZOS)
             if turned > 1:
                 notice(f"{Path(path).parent} holds photographs stored on their side or mirrored ({Path(path).name} "
-                       "first); they are turned upright as EXIF asks, and intrinsics must belong to the upright image.")
+                       "first); they are turned upright as EXIF asks, and intrinsics must belong to the upright image.",
+                       about=("turned", Path(path).parent))
                 shown = shown.transpose(_TURNS[turned])
             return np.array(shown)  # a copy, because torch wants arrays it may write to
         except InputError:  # a ValueError too
@@ -204,7 +229,8 @@ def _check_kind(image: Image.Image, path: Path) -> None:
     profile = image.info.get("icc_profile")
     if isinstance(profile, bytes) and b"sRGB" not in profile:
         notice(f"{Path(path).parent} holds images with a color profile other than sRGB ({Path(path).name} first), "
-               "which is not applied; colors may be off a little, alike in all frames.")
+               "which is not applied; colors may be off a little, alike in all frames.",
+               about=("profile", Path(path).parent))
 
 
 def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
@@ -223,7 +249,8 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
     else:
         what = "a palette" if image.mode == "P" else "gray pixels"
         shown = image.convert("RGB")
-    notice(f"{Path(path).parent} holds images with {what} ({Path(path).name} first); they are read as RGB.")
+    notice(f"{Path(path).parent} holds images with {what} ({Path(path).name} first); they are read as RGB.",
+           about=(what, Path(path).parent))
     return shown
 
 

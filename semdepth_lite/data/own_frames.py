@@ -18,8 +18,10 @@ from ..common.small_files import read_rows
 from .clips import ClipSource
 from .frame_cache import DEFAULT_CACHE
 from .frame_order import FrameOrder, order_by_times, order_frames
-from .image_files import find_images, image_size, read_depth_png
+from .image_files import field_of_view, find_images, image_size, read_depth_png
 from .intrinsics_file import INTRINSICS_FILE, parse_intrinsics, read_intrinsics_file
+from .kitti.poses import relative_motion
+from .pose_files import read_poses
 from .video import TIMES_FILE, unpack_video
 
 
@@ -78,7 +80,8 @@ class FrameFolder(ClipSource):
 
     def __init__(self, root: Path, height: int, width: int, intrinsics: str | torch.Tensor | None = None, step: int = 1,
                  labels: Path | None = None, label_ids: str = "trainId", depth: Path | None = None,
-                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE, neighbors: bool = True) -> None:
+                 allow_gaps: bool = False, cache: Path | None = DEFAULT_CACHE, neighbors: bool = True,
+                 path: Path | None = None) -> None:
         """Look at the names and headers of all frames; pixels are decoded when asked for.
 
         Args:
@@ -92,6 +95,7 @@ class FrameFolder(ClipSource):
             allow_gaps: Whether missing frame numbers only cut the clip.
             cache: Folder for decoded frames; None decodes at every request.
             neighbors: Whether targets need neighbors; False takes every frame by itself, as prediction is judged.
+            path: File of the camera's poses, a line for each frame, see `pose_files`; triplets then carry the motion.
 
         Raises:
             InputError: Naming the file, and the line, of whatever is missing or wrong.
@@ -104,6 +108,7 @@ class FrameFolder(ClipSource):
             raise InputError(f"step {step} is no frame step; use 1 or more.")
         order = find_frames(root, allow_gaps, neighbors)
         files, clip = order.files, order.clip
+        self.poses = None if path is None else read_poses(Path(path), len(files))
         size = _common_size(files)
         self.native_K = _all_intrinsics(root, files, size, intrinsics, needed=neighbors)
         reach = np.array([-step, step] if neighbors else [], dtype=np.int64)
@@ -123,6 +128,13 @@ class FrameFolder(ClipSource):
         label_files = None if labels is None else _partner_files(Path(labels), files, targets, "labels")
         super().__init__(files, targets, around, self.native_K[targets].double().numpy(),
                          np.tile(size, (len(targets), 1)), height, width, label_files, label_ids, cache)
+
+    def motion(self, index: int) -> np.ndarray | None:
+        """Return T_source_target of every neighbor, (S, 4, 4), if the camera's poses were named."""
+        if self.poses is None:
+            return None
+        target = self.poses[self.targets[index]]
+        return np.array([relative_motion(self.poses[other], target) for other in self.neighbors[index]])
 
     @property
     def has_depth(self) -> bool:
@@ -166,8 +178,14 @@ def _all_intrinsics(root: Path, files: list[Path], size: tuple[int, int], given:
                logging.INFO)
         return parse_intrinsics("fov 60", *size).repeat(len(files), 1, 1)
     if not path.exists():
-        raise InputError(f"{root} has no {INTRINSICS_FILE}, and no intrinsics were given; write one line 'fx fy cx cy' "
-                         f"in pixels or 'fov D' in degrees.")
+        degrees = field_of_view(files[0])
+        if degrees is None:
+            raise InputError(f"{root} has no {INTRINSICS_FILE}, and no intrinsics were given; write one line 'fx fy cx "
+                             "cy' in pixels or 'fov D' in degrees (a phone held level sees about 65).")
+        notice(f"{root} has no intrinsics; a field of view of {degrees:.0f} degrees across is a guess from the focal "
+               f"length that the camera wrote into {files[0].name} (EXIF), and cropping or stabilization makes it "
+               "wrong: give intrinsics where you know them.")
+        return parse_intrinsics(f"fov {degrees}", *size).repeat(len(files), 1, 1)
     return read_intrinsics_file(path, files, *size)
 
 

@@ -1,9 +1,13 @@
-"""Videos as folders of frames: unpacked once, as players show them, with the time of each frame beside them."""
+"""Videos as folders of frames: unpacked once, as players show them, with the time of each frame beside them; and a
+video of pictures.
+"""
 from __future__ import annotations
 
 import importlib
 import os
 import re
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +15,7 @@ import numpy as np
 from ..common.contracts import MAX_PIXELS, InputError
 from ..common.runtime import notice
 from ..common.small_files import check_regular
-from ..common.storage import fingerprint, temporary_folder
+from ..common.storage import fingerprint, temporary_folder, write_atomically
 from .image_files import write_image
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
@@ -108,3 +112,43 @@ def _as_shown(frame, aspect: float, path: Path) -> np.ndarray:
         notice(f"{path} is stored turned; its frames are turned by {turn} degrees counterclockwise to stand upright, "
                "and intrinsics must belong to those.")
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turn // 90))
+
+
+def frame_rate(folder: Path) -> float:
+    """Return the usual frames a second of an unpacked video; 25 where its times do not tell."""
+    times = np.loadtxt(folder / TIMES_FILE, ndmin=1)
+    steps = np.diff(times)
+    return float(np.clip(1 / np.median(steps), 1, 120)) if len(steps) and np.median(steps) > 0 else 25.0
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
+    """Write pictures as an MP4 (H.264 where the reader has it, else MPEG-4), whole or not at all.
+
+    Args:
+        path: File to write.
+        frames: (H, W, 3) uint8 pictures of one size; an odd last row or column is left out.
+        rate: Frames a second.
+
+    Raises:
+        InputError: If PyAV is not installed.
+    """
+    try:
+        av = importlib.import_module("av")
+    except ImportError as error:
+        raise InputError(f"{path} needs PyAV; install the extra 'video' of this package.") from error
+    codec = next(name for name in ("libx264", "mpeg4") if name in av.codecs_available)
+
+    def write(temporary: Path) -> None:
+        with av.open(str(temporary), "w", format="mp4") as container:
+            stream = None
+            for frame in frames:
+                height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
+                if stream is None:
+                    stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1000))
+                    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                whole = np.ascontiguousarray(frame[:height, :width])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, format="rgb24")))
+            if stream is not None:
+                container.mux(stream.encode())
+
+    write_atomically(path, write)

@@ -142,8 +142,8 @@ def _name(name: str, kind: str, suffix: str) -> str:
 
 
 def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int, width: int,
-                  scale: float | None = 1.0, K: torch.Tensor | None = None, progress: bool = True, flip: bool = False
-                  ) -> list[dict[str, str]]:
+                  scale: float | None = 1.0, K: torch.Tensor | None = None, progress: bool = True, flip: bool = False,
+                  cloud_every: int = 1) -> list[dict[str, str]]:
     """Write depth for image files: NAME_depth.png (16 bit) and NAME_color.png, and NAME.ply with K.
 
     An image that cannot be read or predicted is passed over, and the others are written.
@@ -158,6 +158,7 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
         K: (3, 3) intrinsics of the images, pixels; a point cloud is written where it is given.
         progress: Whether to show a progress bar.
         flip: Whether to blend each prediction with that of the mirrored image.
+        cloud_every: Number of images for each point cloud; 1 writes one of every image.
 
     Returns:
         For each image the names of what was written and the PNG's steps a unit, or the error. A file that exists
@@ -178,7 +179,8 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
     if output.is_dir():
         remove_leftovers(output)
     written, steps = [], float(DEPTH_STEPS) if scale is not None else None
-    for path, name in zip(tqdm(images, desc="predict", unit="image", disable=not progress), names):
+    for i, (path, name) in enumerate(zip(tqdm(images, desc="predict", unit="image", disable=not progress), names)):
+        own_kinds = {kind: end for kind, end in kinds.items() if kind != "points" or i % cloud_every == 0}
         try:
             image = read_image(path)
             if K is not None:
@@ -190,14 +192,14 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
             continue
         depth = predict_image(model, image, height, width, flip) * (1.0 if scale is None else scale)
         steps = steps or fine_steps(float(depth.max()))
-        row = {"image": str(path), **{kind: str(output / _name(name, kind, end)) for kind, end in kinds.items()}}
+        row = {"image": str(path), **{kind: str(output / _name(name, kind, end)) for kind, end in own_kinds.items()}}
         write_depth_png(Path(row["depth"]), depth.numpy(), "depth", steps)
         row["steps"] = f"{steps:.17g}"  # every digit: depth is read by it
         near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
             float(depth.min()), float(depth.max()))
         color = colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01))
         write_image(Path(row["color"]), color, "color")
-        if K is not None:
+        if K is not None and "points" in own_kinds:
             points = backproject(depth[None, None], K[None].to(depth))[0].flatten(1).T
             write_ply(Path(row["points"]), points.numpy(), image.reshape(-1, 3))
         written.append(row)

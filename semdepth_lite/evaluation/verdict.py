@@ -183,8 +183,9 @@ def depth_errors_of(model: Model, trained: Source, kept: Source) -> dict[str, fl
         chosen = np.linspace(0, len(trained) - 1, min(FITTED, len(trained))).round().astype(int)
         return (trained.triplet(chosen[i:i + 8]).require("depth") for i in range(0, len(chosen), 8))
 
-    predictors = {"network": depth_predictor(model), "constant": constant_baseline(depths()),
-                  "pixel median": pixel_median_baseline(depths())}
+    predictors = {"network": depth_predictor(model), "constant": constant_baseline(depths())}
+    if len(trained) > 1:  # of a single frame it would be the truth itself
+        predictors["pixel median"] = pixel_median_baseline(depths())
     protocol = Protocol(dense=False)
     return {name: evaluate(predict, batches(kept), protocol).means["abs_rel"] for name, predict in predictors.items()}
 

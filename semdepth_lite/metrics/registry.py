@@ -64,6 +64,11 @@ _ROWS = (
     Metric("edge_recall", "edge recall", better="higher"),
     Metric("dbe_acc", "boundary error, accuracy", "px"),
     Metric("dbe_comp", "boundary error, completeness", "px"),
+    # of video without true depth, see `experiments.real`
+    Metric("warp_error", "photometric error", kept=True),
+    Metric("border_f", "F of depth edges at label borders", better="higher", kept=True),
+    Metric("border_precision", "of the depth edges, at label borders", better="higher", kept=True),
+    Metric("border_recall", "of the label borders, with a depth edge", better="higher", kept=True),
     *(Metric(f"{name.replace(' ', '_')}_abs_rel", f"AbsRel, {name}", kept=name in KEPT_CLASSES, per_class=True)
       for name in NAMES),
 )

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..common.contracts import InputError
 from ..common.registry import origin
-from ..common.runtime import pick_device
+from ..common.runtime import notice, pick_device
 from ..common.small_files import check_fields, check_regular
 from ..common.storage import write_atomically
 from ..model import Model
@@ -169,6 +169,10 @@ def load_run(folder: Path, device: str = "auto", model: Model | None = None, bes
     """
     where = pick_device(device)
     state = load_checkpoint(Path(folder) / ("best.pt" if best else "checkpoint.pt"), where)
+    planned = state["settings"].get("steps", 0)
+    if not best and state["step"] < planned:
+        notice(f"the run in {folder} is not finished: it has taken {state['step']} of {planned} steps; the command "
+               "that began it goes on.")
     parts = state.get("parts") or {}
     try:
         model = TrainSettings(**state["settings"]).build() if model is None else model

@@ -92,10 +92,15 @@ class DryRun:
             f"work            {self.step_tflop:.3f} TFLOP a step, {self.step_tflop / self.undisturbed:.3f} "
             "TFLOP/s sustained",
             f"whole run       {s.steps} steps{plan}",
-            f"estimated here  {self.hours():.0f} h on this device",
+            f"estimated here  {spelled(self.hours())} on this device",
             f"elsewhere       {self.hours(tflops):.1f} h on a device that sustains {tflops:g} TFLOP/s in such training "
             "(work / speed; inferred)",
             "Never completed here: only these steps were taken, and no result of such a run is claimed."])
+
+
+def spelled(hours: float) -> str:
+    """Write a time as hours, or as minutes where it is shorter than two hours."""
+    return f"{hours:.0f} h" if hours >= 2 else f"{60 * hours:.0f} min"
 
 
 def dry_run(source: Source, settings: TrainSettings, steps: int, device: str = "auto", workers: int = 2) -> DryRun:

@@ -14,7 +14,7 @@ from ..data.sources import NoisyLabels, SegmentedSource, Source
 from ..data.triplet import Triplet
 from ..model import Model
 from ..semantics import class_weights, output_count, prior_logits, targets
-from ..weights import given_segmenter
+from ..weights import check_state, given_segmenter
 from .segmenter import pretrain_segmenter, segment_all, with_masks
 
 COUNTED = 128  # images over which classes are counted
@@ -28,7 +28,7 @@ def with_noise(source: Source, strength: float, seed: int) -> Source:
 
 
 def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Triplet], steps: int,
-            folder: Path | None, fresh: bool = True, progress: bool = True) -> Source:
+            folder: Path | None, fresh: bool = True, progress: bool = True, segmenter: str = "") -> Source:
     """Bring a model and its data to where the training of depth begins.
 
     Args:
@@ -40,6 +40,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
             batch is segmented anew.
         fresh: False if the model comes from a checkpoint and has learned this already.
         progress: Whether to show bars.
+        segmenter: Place of the weights of a segmenter that is given; empty takes the package's own.
 
     Returns:
         The source to train on.
@@ -54,7 +55,9 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
         return source
     larger = source.targets_at(model.segmenter.scale)
     if fresh and model.variant.masks.origin == "given":
-        model.segmenter.load_state_dict(given_segmenter())
+        given = given_segmenter(segmenter)
+        check_state(given, model.segmenter.state_dict(), segmenter or "the package")
+        model.segmenter.load_state_dict(given)
     elif fresh:
         checkpoint = None if folder is None else folder / "segmenter.pt"
         counts = count_classes(some_triplets(larger))

@@ -221,7 +221,7 @@ class Run:
 
         self.source = prepare(self.model, self.source, batch_of, self.settings.segmenter_steps,
                               self.folder if self.world == 1 else None, fresh=self.step == 0,
-                              progress=progress and self.rank == 0)
+                              progress=progress and self.rank == 0, segmenter=self.settings.segmenter)
         self.prepared = True
 
     def _check_parameters(self) -> None:

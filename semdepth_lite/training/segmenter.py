@@ -1,6 +1,7 @@
 """Train a segmenter, freeze it, and let it label a source."""
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
@@ -15,6 +16,7 @@ from ..data.sources import SegmentedSource, Source
 from ..data.triplet import Triplet
 from ..model import Model
 from ..semantics import Segmenter, class_weights, prior_logits, semantic_loss
+from ..weights import SEGMENTER_FILE
 from .checkpoint import load_checkpoint, save_checkpoint
 from .loop import paced
 
@@ -87,6 +89,14 @@ def _resume(segmenter: Segmenter, optimizer: torch.optim.Optimizer, steps: int, 
         raise InputError(f"{checkpoint} does not fit this segmenter; delete it to train the segmenter "
                          "again.") from error
     return state["step"]
+
+
+def save_segmenter(segmenter: Segmenter, folder: Path) -> Path:
+    """Write a trained segmenter's weights where `weights.given_segmenter` finds them, and return their file."""
+    whole, path = io.BytesIO(), Path(folder) / SEGMENTER_FILE
+    torch.save(segmenter.state_dict(), whole)
+    write_atomically(path, lambda temporary: temporary.write_bytes(whole.getbuffer()))
+    return path
 
 
 def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, path: Path) -> np.ndarray:

@@ -28,6 +28,8 @@ class TrainSettings:
     Attributes:
         variant: Name of the method, a key of `VARIANTS`.
         changes: What differs from the named variant, such as {"ranking.cap": 0.4}; see `find_variant`.
+        segmenter: Place of the weights of a segmenter that is given, see `weights.given_segmenter`; empty takes the
+            package's own.
         segmenter_steps: Optimizer steps of a segmenter that is made, see `FromSegmenter`.
         label_noise: Strength in [0, 1] of the errors put into the training labels.
         encoder, width: Encoder and width of the networks, see `NetworkSettings`.
@@ -53,6 +55,7 @@ class TrainSettings:
 
     variant: str = "baseline"
     changes: Mapping[str, Value] = field(default_factory=dict)
+    segmenter: str = ""
     segmenter_steps: int = 600
     label_noise: float = 0.0
     encoder: str = "lite"
@@ -82,6 +85,9 @@ class TrainSettings:
             raise InputError(f"depth starts from the encoder of a given segmenter, which is {GIVEN.encoder} of width "
                              f"{GIVEN.width}, not {self.encoder} of width {self.width}; use those, or "
                              "masks.origin=made.")
+        if self.segmenter and not (self.method.has_segmenter and masks.origin == "given"):
+            raise InputError(f"variant {self.variant} is given no segmenter, so the weights in {self.segmenter} have "
+                             "no use; take a variant whose masks are, such as semdepth_segmenter.")
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
         if not find_part("loss", self.loss):

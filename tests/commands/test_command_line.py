@@ -135,7 +135,7 @@ def test_evaluate_says_at_which_size_the_network_ran(world, tmp_path, capsys, mo
     """Weights of another size run at the street's own."""
     from semdepth_lite.commands import evaluate as command
 
-    monkeypatch.setattr(command, "open_model", lambda args: (load_run(world / "run", "cpu"), 192, 640, 1.0))
+    monkeypatch.setattr(command, "open_model", lambda args: (load_run(world / "run", "cpu"), 192, 640, None))
     status, out, _ = call(["evaluate", "--weights", "any", "--output", tmp_path / "r.json", "--quiet"], capsys)
     assert status == 0 and "network at 96x64\n" in out
 

@@ -60,7 +60,7 @@ def test_unknown_data_is_refused_with_what_there_is(data):
 
 @pytest.mark.parametrize("kind, name, value", [
     ("frames", "sequences", ("09",)), ("frames", "frames", Path("list.txt")), ("kitti", "step", 2),
-    ("odometry", "allow_gaps", True), ("odometry", "labels", Path("x")), ("odometry", "intrinsics", "fov 80")])
+    ("odometry", "allow_gaps", True), ("odometry", "path", Path("x")), ("odometry", "intrinsics", "fov 80")])
 def test_an_option_without_use_is_refused(tmp_path, kind, name, value):
     with pytest.raises(InputError, match=f"data of kind {kind} has no use for {name}"):
         open_data(f"{kind}:{tmp_path}", 32, 64, DataOptions(**{name: value}))

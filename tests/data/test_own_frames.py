@@ -252,3 +252,32 @@ def test_a_missing_video_reader_is_named(tmp_path, monkeypatch):
     (tmp_path / "drive.mp4").write_bytes(b"x")
     with pytest.raises(InputError, match="needs the video reader PyAV; install the extra 'video'"):
         FrameFolder(tmp_path / "drive.mp4", HEIGHT, WIDTH, "fov 60", cache=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("turned, degrees", [(1, 2 * math.atan(36 / 54)), (6, 2 * math.atan(18 / 54))])
+def test_a_camera_that_wrote_its_focal_length_gives_a_guess_that_is_named(tmp_path, caplog, turned, degrees):
+    """27 mm: 36 mm of film across the longer side, half of it across a picture twice as high as wide."""
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    exif.get_ifd(0x8769)[0xA405] = 27
+    (tmp_path / "phone").mkdir()
+    for frame in range(3):
+        Image.fromarray(picture(frame)).save(tmp_path / "phone" / f"{frame}.jpg", exif=exif)
+    source = FrameFolder(tmp_path / "phone", HEIGHT, WIDTH, cache=None)
+    width = WIDTH if turned == 1 else HEIGHT
+    assert source.native_K[0, 0, 0] == pytest.approx(width / 2 / math.tan(degrees / 2), rel=1e-5)
+    assert "is a guess" in caplog.text and "EXIF" in caplog.text
+
+
+def test_a_video_is_written_and_read_back(tmp_path):
+    from semdepth_lite.data.video import frame_rate
+    from semdepth_lite.data.video import write_video as write_pictures
+
+    pytest.importorskip("av", reason="PyAV is not installed; it is in the extra 'video'")
+    shades = [20, 90, 160, 230]
+    write_pictures(tmp_path / "out.mp4", (np.full((33, 48, 3), shade, np.uint8) for shade in shades), 12.5)
+    folder = unpack_video(tmp_path / "out.mp4", tmp_path / "cache")
+    frames = [read_image(folder / f"{i:06d}.jpg") for i in range(4)]
+    assert frame_rate(folder) == pytest.approx(12.5, rel=0.01) and len(list(folder.glob("*.jpg"))) == 4
+    assert [abs(frame.mean() - shade) < 6 for frame, shade in zip(frames, shades)] == [True] * 4
+    assert frames[0].shape == (32, 48, 3)

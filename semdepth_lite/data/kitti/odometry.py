@@ -22,7 +22,7 @@ class KittiOdometry(ClipSource):
 
     def __init__(self, root: Path, height: int, width: int, sequences: Sequence[str], camera: int = 2,
                  neighbors: Sequence[int] = (-1, 1), poses: bool = False, depth: str | None = None,
-                 cache: Path | None = DEFAULT_CACHE) -> None:
+                 labels: Path | None = None, label_ids: str = "trainId", cache: Path | None = DEFAULT_CACHE) -> None:
         """Look the files up; images are decoded when asked for.
 
         Args:
@@ -33,6 +33,9 @@ class KittiOdometry(ClipSource):
             neighbors: Offsets of the source frames.
             poses: Whether triplets carry the true motion (sequences 00 to 10 have it).
             depth: None, "camera" or "forward" (LiDAR scans beside the images).
+            labels: Folder of label PNGs: <sequence>/<frame>.png, or of a single sequence <frame>.png, as `label` writes
+                them.
+            label_ids: Kind of the ids, trainId or labelId.
             cache: Folder for decoded frames; None decodes at every request.
 
         Raises:
@@ -65,8 +68,9 @@ class KittiOdometry(ClipSource):
         if not rows:
             raise InputError(f"{self.root} has no frame with the neighbors {list(neighbors)} in {list(sequences)}.")
         positions = np.array(rows)
+        label_files = None if labels is None else _label_files(Path(labels), self.items)
         super().__init__(files, positions[:, 0], positions[:, 1:], np.stack(K), np.array(native), height, width,
-                         cache=cache)
+                         label_files, label_ids, cache)
 
     def trajectory(self, sequence: str, expected: int | None = None) -> np.ndarray:
         """Return the poses of this camera along a sequence, camera-to-world (N, 4, 4).
@@ -123,6 +127,17 @@ def sequence_images(folder: Path, camera: int) -> list[Path]:
         if number not in numbered:
             raise InputError(f"{data} lacks frame {number:06d}; fetch the sequence again.")
     return [numbered[number] for number in range(len(numbered))]
+
+
+def _label_files(folder: Path, items: Sequence[tuple[str, int]]) -> list[Path]:
+    """Return the label PNG of every target; the names of a single sequence's frames are names enough."""
+    alone = len({name for name, _ in items}) == 1 and not (folder / items[0][0]).is_dir()
+    files = [(folder if alone else folder / name) / f"{frame:06d}.png" for name, frame in items]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file} is missing, the labels of a frame; label the images first (the command `label`) "
+                             "or train a variant without labels.")
+    return files
 
 
 def _check_center(K: np.ndarray, size: tuple[int, int], path: Path) -> None:

@@ -46,7 +46,8 @@ class KittiRaw(ClipSource):
             improved_root: Folder of the improved depth (holds the drives, or train and val with them).
             poses: Whether to read the motion from oxts.
             labels: Folder of label PNGs: <drive>/image_02/data/<frame>.png as the images lie under `root`, or
-                <drive>/labels/image_02/<frame>.png as the street is exported.
+                <drive>/labels/image_02/<frame>.png as the street is exported; of one camera of one drive also
+                <frame>.png, as `label` writes them.
             label_ids: Kind of the ids, trainId or labelId.
             cache: Folder for decoded frames; None decodes at every request.
 
@@ -187,10 +188,11 @@ def _positions(index: FrameIndex, items: Sequence[FrameName], offsets: Sequence[
 
 def _label_files(folder: Path, items: Sequence[FrameName]) -> list[Path]:
     files = []
+    alone = len({(item.folder, item.camera) for item in items}) == 1  # frame numbers alone are names enough
     for item in items:
-        mirrored = folder / f"{item.relative()}.png"
-        beside = folder / item.folder / "labels" / f"image_0{item.camera}" / f"{item.frame:010d}.png"
-        files.append(beside if beside.is_file() else mirrored)
+        mirrored, name = folder / f"{item.relative()}.png", f"{item.frame:010d}.png"
+        places = [folder / item.folder / "labels" / f"image_0{item.camera}" / name, *[folder / name] * alone]
+        files.append(next((place for place in places if place.is_file()), mirrored))
         if not files[-1].is_file():
             raise InputError(f"{item.where or item.relative()} has no labels: {mirrored} is missing; label the images "
                              f"first (the command `label`) or train a variant without labels.")
