@@ -22,14 +22,31 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
         (...) bool.
 
     Raises:
-        InputError: if the group is unknown.
+        InputError: if the group is unknown, or an id is beyond 0 to 255.
     """
     if group not in GROUPS:
         raise InputError(f"label group {group!r} is unknown; use one of {', '.join(GROUPS)}.")
+    check_ids(labels)
     lookup = torch.zeros(256, dtype=torch.bool)
     lookup[list(GROUPS[group])] = True
     lookup = lookup.to(labels.device, non_blocking=True)  # without waiting for a GPU
     return lookup.index_select(0, labels.flatten().int()).view_as(labels)  # lookup[labels], but faster
+
+
+def check_ids(labels: torch.Tensor) -> None:
+    """Refuse ids that do not fit into a byte, such as -1 for void or 26001 for an instance.
+
+    Bytes need no look, so that nothing waits for a GPU; other types are looked at.
+
+    Raises:
+        InputError: naming the lowest and the highest id.
+    """
+    if labels.dtype in (torch.uint8, torch.bool) or not labels.numel():
+        return
+    low, high = (float(bound) for bound in labels.aminmax())
+    if not 0 <= low <= high <= 255:
+        raise InputError(f"labels hold ids from {low:g} to {high:g}, expected trainIds 0 to {NUM_CLASSES - 1}, or "
+                         f"{IGNORE} for none; convert them, instance ids without their instance.")
 
 
 def palette() -> torch.Tensor:
@@ -42,6 +59,7 @@ def palette() -> torch.Tensor:
 
 def colorize_labels(labels: torch.Tensor) -> torch.Tensor:
     """Paint trainIds (..., H, W) in the Cityscapes palette: (..., H, W, 3) uint8."""
+    check_ids(labels)
     return palette().to(labels.device)[labels.long()]
 
 
@@ -49,12 +67,18 @@ def label_borders(labels: torch.Tensor) -> torch.Tensor:
     """Mark both pixels of every 4-neighbor pair whose labels differ; pairs with an ignored pixel do not count.
 
     Args:
-        labels: (B, H, W) trainIds or any integer map.
+        labels: (B, H, W) trainIds or any integer map; 255 and numbers below 0 are ignored.
 
     Returns:
         (B, H, W) bool.
+
+    Raises:
+        InputError: if labels have another number of dimensions.
     """
+    check_sizes(labels, "labels", "BHW")
     border, known = torch.zeros_like(labels, dtype=torch.bool), labels != IGNORE
+    if labels.dtype != torch.uint8:
+        known &= labels >= 0
     for dim in (1, 2):
         size = labels.shape[dim]
         near, far = labels.narrow(dim, 0, size - 1), labels.narrow(dim, 1, size - 1)

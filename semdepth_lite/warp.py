@@ -23,7 +23,7 @@ def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
         pixels: (B, 2, h, w) positions as (u, v).
 
     Returns:
-        (B, C, h, w) colors.
+        (B, C, h, w) colors, in float32 at least.
 
     Raises:
         InputError: if a shape differs, or the image is empty.
@@ -31,6 +31,8 @@ def sample(image: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     check_sizes(pixels, "pixels", "B2hw", B=check_sizes(image, "image", "BCHW")["B"])
     if not min(image.shape[-2:]):
         raise InputError(f"image has shape {tuple(image.shape)}, which has no pixel to read; give one at least.")
+    image, = at_least_float32(image)
+    pixels = pixels.to(image.dtype)
     height, width = image.shape[-2:]
     size = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=pixels.dtype, device=pixels.device)
     grid = pixels.permute(0, 2, 3, 1) * (2 / size) - 1

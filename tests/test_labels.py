@@ -167,3 +167,9 @@ def test_dilation_equals_the_distance_to_the_mask(seed, radius):
 def test_a_map_of_one_class_has_no_border():
     assert not label_borders(torch.full((2, 5, 5), 3, dtype=torch.uint8)).any()
     assert not dilate(torch.zeros(1, 5, 5, dtype=torch.bool), 3).any()
+
+
+def test_void_below_zero_has_no_border():
+    ids = torch.tensor([[[-1, 13, 13, 4]]])
+    assert label_borders(ids).tolist() == [[[False, False, True, True]]]
+    assert label_borders(torch.where(ids < 0, 255, ids)).equal(label_borders(ids))

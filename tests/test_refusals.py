@@ -101,6 +101,11 @@ REFUSED = {
     "motion of three rows": lambda: warp(image, flat, T[:, :3], K),
     "source of another size": lambda: warp(image[..., 1:], flat, T, K),
     "group": lambda: labels.group_mask(torch.zeros(1, 2, 2, dtype=torch.uint8), "flying"),
+    "void that is -1": lambda: labels.group_mask(torch.tensor([[[-1, 13]]]), "movable"),
+    "ids of instances": lambda: labels.group_mask(torch.tensor([[[26001]]]), "movable"),
+    "ids to paint": lambda: labels.colorize_labels(torch.tensor([[[300]]])),
+    "ids to judge by": lambda: evaluate_batch(flat, flat, torch.full((1, 4, 6), 300)),
+    "borders of no map": lambda: labels.label_borders(torch.zeros(4, 6)),
     "source depth of another size": lambda: occluded(flat, flat.mT, T, K),
     "four scales of 8 pixels": lambda: pyramid_loss(8, 8, 4),
     "four scales, 8 pixels high": lambda: pyramid_loss(8, 64, 4, losses.LOSSES["lesson"], form=fused),
@@ -261,6 +266,14 @@ def test_sampling_at_the_pixels_returns_the_image_down_to_one_pixel(height, widt
     v, u = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     pixels = torch.stack((u, v)).float().expand(2, 2, height, width)
     assert torch.allclose(sample(picture, pixels), picture, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.uint8, torch.bool])
+def test_sampling_takes_maps_of_every_type(kind):
+    given = (torch.rand(1, 2, 4, 6) * 3).to(kind)
+    v, u = torch.meshgrid(torch.arange(4.0), torch.arange(6.0), indexing="ij")
+    read = sample(given, torch.stack((u, v))[None])
+    assert torch.allclose(read.double(), given.double(), atol=1e-5)
 
 
 @few

@@ -184,7 +184,7 @@ BAD = {
     "pose": (["train", "new", "--pose", "guess"], "pose 'guess' is unknown"),
     "precision": (["train", "new", "--precision", "fp8"], "precision 'fp8' is unknown"),
     "steps": (["train", "new", "--steps", "-1"], "steps is -1"),
-    "steps no number": (["train", "new", "--steps", "many"], "invalid int value: 'many'"),
+    "steps no number": (["train", "new", "--steps", "many"], "'many' is no whole number"),
     "batch": (["train", "new", "--batch", "0"], "batch is 0"),
     "learning rate": (["train", "new", "--learning-rate", "nan"], "learning_rate is nan"),
     "seed": (["train", "new", "--seed", "-1"], "seed is -1"),
