@@ -29,6 +29,16 @@ KINDS = {
     "The last line of defense": ("common/console.py, common/runtime.py", ["tests/test_console.py"],
                                  "SIGKILL loses the steps since the last checkpoint"),
     "Full disks and vanishing data": ("common/storage.py", ["tests/test_faults.py"], ""),
+    "Shapes, types and ids of public functions": (
+        "losses.py, camera.py, warp.py, labels.py", ["tests/test_refusals.py", "tests/test_labels.py"],
+        "inner functions of metrics, borders and alignment take what their callers have checked"),
+    "Checkpoints, cards, results and records": (
+        "training/checkpoint.py, weights.py, experiments/results.py, course/reproduce.py",
+        ["tests/training/test_checkpoints.py", "tests/test_pretrained.py", "tests/experiments/test_results.py",
+         "tests/course/test_reproduce.py"], "results older than their fingerprints of the data are taken"),
+    "Deaths and calls at once": (
+        "common/storage.py, experiments/runner.py, course/reproduce.py",
+        ["tests/tools/test_kills.py", "tests/experiments/test_runner.py"], ""),
     "Network of the tests": ("tests/conftest.py", ["tests/test_no_network.py"],
                              "children that are not Python are not guarded"),
 }
