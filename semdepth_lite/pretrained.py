@@ -2,7 +2,8 @@
 
 Most are the first seeds of the experiment `variants`, trained no longer than the lessons' networks: longer trainings of
 the baseline were no better on validation scenes. `combined` makes its masks from depth's own pixels. The segmenter of
-twice the pixels gives its masks to the others, see `variants.FromSegmenter` and `weights.given_segmenter`.
+twice the pixels gives its masks to the others, see `variants.FromSegmenter` and `weights.given_segmenter`. The two
+`showcase` networks see four times the pixels; the pictures are drawn from them, see `course.showcase`.
 `python -m tools.pretrained` writes NAME.pt and its card NAME.json: settings, the commands that made it, the file's
 hash, what the training cost, and how the rounded weights do on the test scenes.
 """
@@ -19,7 +20,8 @@ from .training.settings import TrainSettings
 from .weights import CARD as ANY_CARD
 from .weights import FOLDER, check_state, read_card, read_shipped
 
-PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter")
+PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter", "showcase_baseline",
+              "showcase_semantic")
 CARD = {**ANY_CARD, "settings": dict, "height": int, "width": int}  # what must stand on the card of a network
 
 

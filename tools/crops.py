@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semdepth_lite.data.sources import StreetSource
+from semdepth_lite.course.showcase import DEPTHS, pick_crops
 from semdepth_lite.evaluation.prediction import depth_predictor, to_scale
 from semdepth_lite.experiments.results import ROOT
 from semdepth_lite.figures import colorize_depth, image_grid, save
-from semdepth_lite.labels import colorize_labels, group_mask, label_borders
+from semdepth_lite.labels import colorize_labels
 from semdepth_lite.presets import street
 from semdepth_lite.training.checkpoint import load_run
 from tools import parser
@@ -23,39 +23,20 @@ from tools import parser
 SHOWN = {"baseline-1-learned-0": "baseline", "semantics-1-multitask-0": "multitask",
          "semantics-2-attention-0": "attention", "semantics-4-ssfa-0": "SSFA", "variants-1-seem-0": "SEEM",
          "variants-2-ranking-0": "ranking loss", "variants-3-seedepth-0": "SEEDepth",
-         "variants-4-semdepth-0": "SemDepth", "variants-5-combined-0": "combined"}
-SIDE = (64, 80)    # rows and columns of a crop, pixels
-DEPTHS = (3.0, 60.0)  # ends of the color scale, meters
-
-
-def pick_crops(source: StreetSource, count: int = 3, side: tuple[int, int] = SIDE) -> list[tuple[int, slice, slice]]:
-    """Choose the crops with most foreground borders, each from a scene of its own: index, rows, columns.
-
-    The choice looks at labels only, never at what a network makes of them.
-    """
-    height, width = (min(part, whole) for part, whole in zip(side, (source.height, source.width)))
-    found: dict[int, tuple[int, int, int]] = {}  # scene to (pixels, index, first column)
-    for index in range(len(source)):
-        labels = source.triplet([index]).labels
-        counts = (label_borders(labels) & group_mask(labels, "foreground_wide"))[0].sum(0)
-        sums = counts.unfold(0, width, 1).sum(1)
-        best = (int(sums.max()), index, int(sums.argmax()))
-        scene = source.scene_of(index)
-        found[scene] = max(found.get(scene, (0, 0, 0)), best)
-    chosen = sorted(found.values(), reverse=True)[:count]
-    return [(index, slice(0, height), slice(left, left + width)) for _, index, left in chosen]
+         "variants-4-semdepth-0": "SemDepth", "masks-1-small-combined-0": "combined"}
+SIDE = (64, 80)  # rows and columns of a crop, pixels
 
 
 def draw_crops(work: Path, path: Path, preset: str = "lesson") -> list[str]:
     """Draw the crops of all variants that have a run folder, and return their names.
 
     Args:
-        work: folder of run folders.
-        path: picture to write.
-        preset: whose test scenes.
+        work: Folder of run folders.
+        path: Picture to write.
+        preset: Preset whose test scenes are drawn.
     """
     source = street("test", preset)
-    crops = pick_crops(source)
+    crops = pick_crops(source, side=SIDE)
     items = [source.triplet([index]) for index, _, _ in crops]
     models = {title: load_run(work / name, "cpu") for name, title in SHOWN.items()
               if (work / name / "checkpoint.pt").exists()}

@@ -35,7 +35,9 @@ from tools import parser
 # name to the experiment that trains it and its run there
 TRAININGS = {"baseline": ("variants", "baseline-1-learned-0"), "seedepth": ("variants", "variants-3-seedepth-0"),
              "semdepth": ("variants", "variants-4-semdepth-0"), "combined": ("masks", "masks-1-small-combined-0"),
-             "semdepth_segmenter": ("variants", "variants-6-semdepth_segmenter-0")}
+             "semdepth_segmenter": ("variants", "variants-6-semdepth_segmenter-0"),
+             "showcase_baseline": ("showcase", "showcase-0-baseline-0"),
+             "showcase_semantic": ("showcase", "showcase-1-semantic-0")}
 COMMANDS = "python -m semdepth_lite reproduce --experiment {}", "python -m tools.pretrained runs"
 PRESET = "lesson"  # whose scenes the segmenter learns from
 # the segmenter sees the lesson's training scenes at so many times depth's height and width, for so many steps

@@ -7,31 +7,21 @@ pairs of unnamed crops for somebody who does not know which is which, and FOLDER
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from semdepth_lite.common.storage import write_json
+from semdepth_lite.course.showcase import DEPTHS, PRESET, views
 from semdepth_lite.data.image_files import write_image
-from semdepth_lite.data.sources import StreetSource
-from semdepth_lite.evaluation.prediction import depth_predictor, to_scale
 from semdepth_lite.experiments.results import ROOT, read_results
 from semdepth_lite.experiments.suites import METHODS
 from semdepth_lite.experiments.tables import compare
 from semdepth_lite.figures import colorize_depth, image_grid, learning_curve, save
-from semdepth_lite.labels import colorize_labels
-from semdepth_lite.model import Model
 from semdepth_lite.presets import street
-from semdepth_lite.pretrained import load_pretrained
-from semdepth_lite.training.segmenter import with_masks
 from tools import parser
-from tools.crops import DEPTHS, pick_crops
 
-NETWORKS, PRESET = ("baseline", "semdepth_segmenter"), "lesson"
-SIDE = (64, 80)    # rows and columns of a crop, pixels
-PAIRS = 20         # of the blind test
+PAIRS = 20  # of the blind test
 # rows of the chart, from poor masks to exact ones: their group and name
 MASKS = (("masks", "combined, small masks made"), ("methods", METHODS["semdepth_segmenter"]),
          ("features-other", "SSFA, exact labels at test"))
@@ -39,30 +29,9 @@ GAINS = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel"
          "near_abs_rel": "near side", "fat": "fattening"}
 
 
-def views(models: Sequence[Model], source: StreetSource, count: int
-          ) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[np.ndarray], np.ndarray]]:
-    """Yield the crops that `pick_crops` chooses: image, the segmenter's classes, each model's depth, true depth.
-
-    Args:
-        models: the last one has a segmenter.
-        source: test scenes.
-        count: of crops.
-    """
-    masked = with_masks(source, models[-1])
-    for index, down, along in pick_crops(source, count, SIDE):
-        item = masked.triplet(np.array([index]))
-        depths = [*(to_scale(depth_predictor(model)(item), item.depth) for model in models), item.depth]
-        painted = [colorize_depth(depth[0, 0, down, along].numpy(), DEPTHS) for depth in depths]
-        yield item.target[0, :, down, along], item.semantics[0, 0, down, along], painted[:-1], painted[-1]
-
-
-def draw_showcase(path: Path, count: int = 4, preset: str = PRESET) -> None:
+def draw_showcase(path: Path, count: int = 4) -> None:
     """Draw crops of test images: image, classes as the segmenter sees them, baseline, semantic network, truth."""
-    models = [load_pretrained(name, "cpu") for name in NETWORKS]
-    rows = []
-    for image, classes, (plain, semantic), truth in views(models, street("test", preset), count):
-        rows.append([(image, "image"), (colorize_labels(classes).numpy(), "classes, predicted"), (plain, "baseline"),
-                     (semantic, "with semantics"), (truth, "truth")])
+    rows = [view.row() for view in views(street("test", PRESET), count)]
     save(image_grid(rows), path,
          alt=f"{count} crops of test images, each with the classes that the segmenter sees, the depth by the baseline, "
              "the depth by the best network with semantics, and the true depth.",
@@ -89,15 +58,15 @@ def draw_masks(path: Path) -> None:
                  "twice as many, and exact labels, which SSFA alone reads.")
 
 
-def write_blind(folder: Path, preset: str = PRESET) -> None:
-    """Write pairs of unnamed crops, a and b in random order, beside their image; key.json names the semantic one."""
-    models, order = [load_pretrained(name, "cpu") for name in NETWORKS], random.Random(0)
-    key = {}
-    for number, (image, _, pair, _) in enumerate(views(models, street("test", preset), PAIRS), start=1):
+def write_blind(folder: Path) -> None:
+    """Write pairs of unnamed crops, a and b in random order, beside their image; the key names the semantic one."""
+    order, key = random.Random(0), {}
+    for number, view in enumerate(views(street("test", PRESET), PAIRS), start=1):
         semantic = order.choice("ab")
-        plain = "b" if semantic == "a" else "a"
         key[f"{number:02d}"] = semantic
-        shown = {"image": (255 * image).round().byte().permute(1, 2, 0).numpy(), plain: pair[0], semantic: pair[1]}
+        plain, guided = (colorize_depth(depth.numpy(), DEPTHS) for depth in view.depths.values())
+        shown = {"image": (255 * view.image).round().byte().permute(1, 2, 0).numpy(), semantic: guided,
+                 "b" if semantic == "a" else "a": plain}
         for name, picture in shown.items():
             write_image(folder / f"{number:02d}_{name}.png", np.repeat(np.repeat(picture, 3, 0), 3, 1))
     write_json(folder.parent / f"{folder.name}_key.json", key)

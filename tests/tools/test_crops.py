@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from semdepth_lite.labels import group_mask, label_borders
 from semdepth_lite.presets import PRESETS, Preset, recipe, street
 from semdepth_lite.training.run import Run
 from tools import crops
@@ -19,18 +18,6 @@ def tiny(monkeypatch, tmp_path) -> str:
     monkeypatch.setitem(PRESETS, "tiny", Preset(64, 96, {"train": 1, "validation": 1, "test": 2},
                                                 replace(lesson, steps=1, batch=2)))
     return "tiny"
-
-
-@pytest.mark.slow
-def test_crops_lie_where_most_foreground_borders_are_one_a_scene(tiny):
-    source = street("test", tiny, progress=False)
-    chosen = crops.pick_crops(source)
-    assert len({source.scene_of(index) for index, _, _ in chosen}) == len(chosen) == 2
-    for index, down, along in chosen:
-        labels = source.triplet([index]).labels
-        borders = (label_borders(labels) & group_mask(labels, "foreground_wide"))[0]
-        inside = int(borders[down, along].sum())
-        assert inside == max(int(borders[:, left:left + 80].sum()) for left in range(96 - 80 + 1))
 
 
 @pytest.mark.slow
