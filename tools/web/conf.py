@@ -5,13 +5,16 @@ import os
 import sys
 from pathlib import Path
 
+from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import semdepth_lite  # noqa: E402
+from tools.web.names import known_names  # noqa: E402
 
 project = "semdepth_lite"
 version = release = semdepth_lite.__version__
@@ -20,42 +23,73 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 
 exclude_patterns = ["notebooks/originals"]
 nb_execution_mode = "off"  # stored outputs are shown
-myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_enable_extensions = ["dollarmath", "amsmath", "attrs_inline", "deflist"]
 myst_heading_anchors = 4
 codeautolink_concat_default = True  # imports of earlier cells count in later ones
 codeautolink_search_css_classes = ["highlight-ipython3"]
 
 napoleon_use_ivar = True  # attributes are described once, in their class
+napoleon_use_rtype = False  # what is returned is described by name and shape; the type stands in the signature
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-# Docstrings are plain text with formulas in it, not markup. The glossary's anchors are HTML, which MyST does not know;
+maximum_signature_line_length = 80
+# Docstrings are plain text with formulas in it, not markup. Anchors that are HTML are unknown to MyST;
 # tests/tools/test_site.py follows every link.
 suppress_warnings = ["docutils", "myst.xref_missing"]
 
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_js_files = [("sort.js", {"defer": "defer"})]
+html_js_files = [("sort.js", {"defer": "defer"}), ("strip.js", {"defer": "defer"}), ("print.js", {"defer": "defer"})]
 html_show_sphinx = False
 html_copy_source = False
+html_use_index = False  # the reference lists every name once
 html_math_renderer = "mathml"
 # Text is at least 4.5 times as bright as its ground, in both themes.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
 
+class NameLinks(SphinxPostTransform):
+    """Lead a name of the package that stands as code in a text to its place in the reference."""
+
+    default_priority = 20
+
+    def run(self, **_) -> None:
+        """Link the names of one page."""
+        domain = self.env.get_domain("py")
+        for literal in list(self.document.findall(nodes.literal)):
+            home = known_names().get(literal.astext().removesuffix("()"))
+            place = domain.objects.get(home) if home else None
+            if not place or isinstance(literal.parent, nodes.reference) or self.inside_object(literal):
+                continue
+            address = self.app.builder.get_relative_uri(self.env.docname, place.docname) + f"#{place.node_id}"
+            link = nodes.reference("", "", internal=True, refuri=address)
+            literal.replace_self(link)
+            link += literal
+
+    @staticmethod
+    def inside_object(node: nodes.Node) -> bool:
+        """Tell whether a node belongs to a link or a title."""
+        while node.parent is not None:
+            node = node.parent
+            if isinstance(node, (nodes.reference, nodes.title)):
+                return True
+        return False
+
+
 def inline_math(self, node) -> None:
     """Write a formula of a line as MathML, which browsers draw without a script or a network."""
     self.body.append(convert(node.astext(), display="inline"))
-    raise self.skip
+    raise nodes.SkipNode
 
 
 def block_math(self, node) -> None:
     """Write a displayed formula as MathML."""
-    self.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
-    raise self.skip
+    self.body.append(f'<div class="math" tabindex="0">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
 
 
 def plain_text(app, what, name, thing, options, lines) -> None:
@@ -65,15 +99,15 @@ def plain_text(app, what, name, thing, options, lines) -> None:
             lines[number] = line.replace("|", r"\|")
 
 
+def lazy_pictures(app, pagename, templatename, context, doctree) -> None:
+    """Let pictures load when a reader comes near them."""
+    if "body" in context:
+        context["body"] = context["body"].replace("<img ", '<img loading="lazy" ')
+
+
 def setup(app) -> None:
-    """Register the renderer of formulas."""
+    """Register what this file adds to Sphinx."""
+    app.add_post_transform(NameLinks)
     app.connect("autodoc-process-docstring", plain_text, priority=900)  # after napoleon
-    from docutils.nodes import SkipNode
-
-    def renderer(visit):
-        def call(self, node) -> None:
-            self.skip = SkipNode
-            visit(self, node)
-        return call
-
-    app.add_html_math_renderer("mathml", (renderer(inline_math), None), (renderer(block_math), None))
+    app.connect("html-page-context", lazy_pictures)
+    app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))

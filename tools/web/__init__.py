@@ -1,0 +1,1 @@
+"""What `tools/site.py` puts the web site together from."""

@@ -1,0 +1,133 @@
+"""Lessons for the web site: copies of the notebooks with their place in the sequence, pictures as files, and strips.
+
+Nothing is executed. A picture inside a stored output becomes a file that is loaded when a reader comes near it; an
+explorer's still becomes the strip of stills that `tools.strips` has drawn.
+"""
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+import shutil
+from html import escape
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+from tools.web.glossary import link_terms
+
+ROOT = Path(__file__).resolve().parents[2]
+STRIPS = ROOT / "figures" / "explorers"
+EMBEDDED = re.compile(r'<img\b([^>]*?)src="data:image/(\w+);base64,([^"]+)"([^>]*)>')
+SHOWN = re.compile(r"\b(\w+Explorer)\(.*\)\.show\(\)")
+STILL = re.compile(r"<figcaption[^>]*>The explorer ")
+OPENED = "This lesson's notebook needs the package: run `%pip install \"semdepth-lite[course] @ git+{address}\"` first."
+
+
+def lesson_files() -> list[Path]:
+    """List the lessons in their order."""
+    return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def place_of(number: int, path: Path, repository: str = "") -> str:
+    """Return the lines under a lesson's title: its place in the sequence, and how to get or run it.
+
+    Args:
+        number: Place in the sequence, from 1.
+        path: The notebook.
+        repository: OWNER/NAME of the public repository; without one there are no badges.
+    """
+    line = f"*Lesson {number} of {len(lesson_files())}.* {{download}}`Download this notebook <originals/{path.name}>`."
+    if repository:
+        place = f"{repository}/blob/main/notebooks/{path.name}"
+        line += f" [Open in Colab](https://colab.research.google.com/github/{place})."
+        line += f" [Open in Binder](https://mybinder.org/v2/gh/{repository}/main?labpath=notebooks/{path.name})."
+        line += "\n\n" + OPENED.format(address=f"https://github.com/{repository}")
+    return line
+
+
+def unpack_pictures(html: str, folder: Path, up: str) -> str:
+    """Write the pictures inside an HTML output into a folder, and point to them.
+
+    Args:
+        html: The output.
+        folder: Where the files go, named by their content.
+        up: Address of that folder, seen from the page.
+    """
+    def write(found: re.Match) -> str:
+        data = base64.b64decode(re.sub(r"\s", "", found[3]))
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.{found[2]}"
+        (folder / name).write_bytes(data)
+        width, height = Image.open(io.BytesIO(data)).size
+        return (f'<a class="picture" href="{up}/{name}"><img{found[1]}src="{up}/{name}" width="{width}" '
+                f'height="{height}"{found[4]}></a>')
+
+    return EMBEDDED.sub(write, html)
+
+
+def strip(kind: str) -> str:
+    """Return the HTML of an explorer as a strip: a window on its stills, a slider, and a sentence."""
+    words = json.loads((STRIPS / "strips.json").read_text(encoding="utf-8"))[kind]
+    count, start = len(words["values"]), words["start"]
+    stops = escape(json.dumps([words["values"], words["sentences"]], ensure_ascii=False))
+    return (
+        f'<figure class="strip" data-stops="{stops}">\n<figcaption>{escape(words["title"])}</figcaption>\n'
+        f'<div class="window" style="aspect-ratio: {words["width"]} / {words["height"]}">'
+        f'<img src="../_static/pictures/{kind}.webp" alt="{escape(words["alt"])}" width="{words["width"]}" '
+        f'height="{words["height"] * count}" style="transform: translateY({-100 * start / count:.4f}%)"></div>\n'
+        f'<label>{escape(words["label"])} <input type="range" min="0" max="{count - 1}" value="{start}">'
+        f'<output>{escape(words["values"][start])}</output></label>\n'
+        f'<p class="words" role="status">{escape(words["sentences"][start])}</p>\n</figure>')
+
+
+def without_still(outputs: list) -> list:
+    """Leave out an explorer's stored still."""
+    return [output for output in outputs if not STILL.search("".join(output.get("data", {}).get("text/html", "")))]
+
+
+def write_lesson(path: Path, folder: Path, pictures: Path, place: str) -> None:
+    """Write a lesson's copy for the site.
+
+    Args:
+        path: The notebook.
+        folder: Where the copy goes.
+        pictures: Folder for its pictures.
+        place: Lines to stand under the title.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    title, newline, rest = notebook.cells[0].source.partition("\n")
+    notebook.cells[0].source = f"{title}\n\n{place}\n{newline}{rest}"
+    link_terms([cell for cell in notebook.cells[1:] if cell.cell_type == "markdown"])
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        shown = SHOWN.search(cell.source) if cell.cell_type == "code" else None
+        if shown:
+            cell.outputs = without_still(cell.outputs)
+            cells.append(nbformat.v4.new_markdown_cell(strip(shown[1])))
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data:
+                data.pop("image/png", None)
+                data["text/html"] = unpack_pictures("".join(data["text/html"]), pictures, "../_static/pictures")
+    notebook.cells = cells
+    nbformat.write(notebook, folder / path.name)
+
+
+def write_lessons(source: Path, pictures: Path, repository: str) -> None:
+    """Copy lessons, solutions and the pages beside them.
+
+    Args:
+        source: Folder of the pages that Sphinx reads.
+        pictures: Folder for the lessons' pictures.
+        repository: OWNER/NAME of the public repository; without one there are no badges.
+    """
+    folder = source / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".*", "runs", "cache", "glossary.md"))
+    (folder / "originals").mkdir()
+    for number, path in enumerate(lesson_files(), 1):
+        shutil.copyfile(path, folder / "originals" / path.name)
+        write_lesson(path, folder, pictures, place_of(number, path, repository))
