@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools.web import glossary, lessons, reference  # noqa: E402
+from tools.web import glossary, lessons, reference, source_pages  # noqa: E402
 
 PAGES = ("results", "speed", "commands", "examples", "extend", "differences", "provenance")
 
@@ -105,6 +105,7 @@ def build(output: Path, repository: str = "", versions: Sequence[str] = ()) -> N
         status = build_main(["-q", "-W", "--keep-going", "-j", "2", "-b", "html", "-d", str(Path(work) / "trees"),
                              "-c", settings, str(source), str(output)])
         shutil.copytree(pictures, output / "_static" / "pictures")
+        source_pages.write_source_pages(output)
     if status:
         raise SystemExit(f"Sphinx found something to mend; {output} is incomplete.")
 

@@ -38,8 +38,9 @@ def on_the_photograph() -> Iterator[tuple[Explorer, str]]:
     """Make the explorers of the real photograph, each with the control that the strip moves."""
     pair = photo(192, 288).triplet([0])
     yield explorers.GhostExplorer(pair), "depth"
-    moments = photo_training.train(pair, steps=120, moments=9).moments
-    yield explorers.MomentsExplorer(moments, pair.target[0], pair.depth[0, 0]), "step"
+    small = photo(96, 144).triplet([0])
+    moments = photo_training.train(small, steps=120, moments=9).moments
+    yield explorers.MomentsExplorer(moments, small.target[0], small.depth[0, 0]), "step"
 
 
 def on_the_street() -> Iterator[tuple[Explorer, str]]:
@@ -87,16 +88,15 @@ def draw_strip(explorer: Explorer, name: str) -> tuple[Image.Image, dict]:
 
 def main() -> None:
     """Draw all strips."""
-    FOLDER.mkdir(exist_ok=True)
     words = {}
-    for make in (on_the_photograph, on_the_street):
+    for make in (on_the_street, on_the_photograph):
         for explorer, name in make():
             kind = type(explorer).__name__
             strip, words[kind] = draw_strip(explorer, name)
             write_atomically(FOLDER / f"{kind}.webp",
-                             lambda path, strip=strip: strip.save(path, "WEBP", quality=QUALITY, method=6))
+                             lambda path, strip=strip: strip.save(path, "WEBP", quality=QUALITY, method=4))
             print(kind, strip.size, (FOLDER / f"{kind}.webp").stat().st_size, flush=True)
-    text = json.dumps(words, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(dict(sorted(words.items())), indent=1, ensure_ascii=False) + "\n"
     write_atomically(WORDS, lambda path: path.write_text(text, encoding="utf-8"))
 
 

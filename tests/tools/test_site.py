@@ -1,80 +1,107 @@
 """The web site: whole, readable without pictures, and content with itself; then in a real browser."""
 from __future__ import annotations
 
+import ast
 import functools
 import http.server
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
+import yaml
+
+import semdepth_lite
+from semdepth_lite.course.glossary import PAPERS, TERMS
+from tools.web import glossary, lessons, names, reference
 
 ROOT = Path(__file__).resolve().parents[2]
+LESSONS = [path.stem for path in lessons.lesson_files()]
 LOADED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
-pytestmark = pytest.mark.slow
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]
 
 
 class Page(HTMLParser):
-    """What a page holds: identifiers, links, what it loads, pictures without words, levels of headings, text."""
+    """What a page holds: identifiers, links, what it loads, its pictures, levels of headings, and words."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.ids, self.links, self.loads, self.wordless, self.headings = set(), [], [], [], []
+        self.ids, self.links, self.loads, self.pictures, self.headings, self.words = [], [], [], [], [], []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attributes) -> None:
         found = dict(attributes)
-        self.ids |= {found[name] for name in ("id", "name") if found.get(name)}
+        self.ids += {found[name] for name in ("id", "name") if found.get(name)}
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
         if tag in LOADED and found.get(LOADED[tag]) and found.get("rel") not in ("index", "search", "next", "prev"):
-            self.loads.append(found[LOADED[tag]])
-        if tag == "img" and not (found.get("alt") or "").strip():
-            self.wordless.append(found.get("src"))
+            self.loads.append((found[LOADED[tag]], found))
+        if tag == "img":
+            self.pictures.append(found)
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """The built site."""
-    for package in ("sphinx", "myst_nb", "furo"):
+    for package in ("sphinx", "myst_nb", "furo", "sphinx_codeautolink", "latex2mathml"):
         pytest.importorskip(package, reason="the site needs the extra 'docs'")
     output = tmp_path_factory.mktemp("web") / "site"
     done = subprocess.run([sys.executable, "tools/site.py", "--output", str(output)], cwd=ROOT, capture_output=True,
                           text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return output
 
 
 @pytest.fixture(scope="module")
 def pages(site) -> dict[Path, Page]:
-    """Every page of the site but copies of source code."""
-    return {path: Page(path) for path in site.rglob("*.html") if "_modules" not in path.parts}
+    """Every page of the site, copies of source code included."""
+    return {path: Page(path) for path in site.rglob("*.html")}
 
 
+@pytest.fixture(scope="module")
+def written(site, pages) -> dict[str, Page]:
+    """The pages but copies of source code, by their address."""
+    addresses = {path.relative_to(site).as_posix(): page for path, page in pages.items()}
+    return {address: page for address, page in addresses.items() if not address.startswith("_")}
+
+
+# The files
+
+@pytest.mark.slow
 def test_every_link_leads_to_a_page_and_a_place_in_it(site, pages):
-    broken = []
+    broken, places = [], {path: set(page.ids) for path, page in pages.items()}
     for path, page in pages.items():
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            known = pages.get(target)
-            if not target.exists() or (known and parts.fragment and unquote(parts.fragment) not in known.ids):
+            missing = parts.fragment and target in places and unquote(parts.fragment) not in places[target]
+            if not target.exists() or missing:
                 broken.append(f"{path.relative_to(site)}: {link}")
     assert not broken, broken[:20]
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere_and_all_is_there(site, pages):
     for path, page in pages.items():
-        for address in page.loads:
+        for address, _ in page.loads:
             parts = urlsplit(address)
             assert not parts.netloc and parts.scheme in ("", "data"), f"{path.name} loads {address}"
             assert parts.scheme or (path.parent / unquote(parts.path)).exists(), f"{path.name} lacks {address}"
@@ -82,37 +109,181 @@ def test_nothing_is_loaded_from_elsewhere_and_all_is_there(site, pages):
         assert not re.search(r"@import|url\([\"']?(https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
 
 
-def test_pictures_have_words_and_headings_are_in_order(site, pages):
-    for path, page in pages.items():
-        assert not page.wordless, f"{path.relative_to(site)}: {page.wordless[:3]}"
+@pytest.mark.slow
+def test_pictures_have_words_and_headings_are_in_order(written):
+    for address, page in written.items():
+        assert all((found.get("alt") or "").strip() for found in page.pictures), address
         jumps = [(a, b) for a, b in zip(page.headings, page.headings[1:]) if b > a + 1]
-        assert page.headings[:1] == [1] and not jumps, f"{path.relative_to(site)}: {page.headings}"
+        assert page.headings[:1] == [1] and page.headings.count(1) == 1 and not jumps, f"{address}: {page.headings}"
 
 
-def test_pages_are_light(site, pages):
-    heavy = {path.name: path.stat().st_size for path in pages if path.stat().st_size > 1_500_000}
-    assert not heavy
+@pytest.mark.slow
+def test_pages_are_light_and_pictures_wait(site, written):
+    for address, page in written.items():
+        path = site / address
+        assert all(found.get("loading") == "lazy" for found in page.pictures), address
+        at_once = [path.parent / unquote(urlsplit(place).path) for place, found in page.loads
+                   if found.get("loading") != "lazy" and not place.startswith("data:")]
+        assert path.stat().st_size + sum(file.stat().st_size for file in set(at_once)) < 1_500_000, address
 
 
-def test_every_public_name_is_in_the_reference_once(site, pages):
-    import semdepth_lite
+@pytest.mark.slow
+def test_pictures_of_lessons_have_twice_the_pixels_of_a_phone(written):
+    for name in LESSONS:
+        for found in written[f"notebooks/{name}.html"].pictures:
+            assert int(found["width"]) >= 2 * 300 and int(found["height"]) > 0, name
 
-    places = [name for path, page in pages.items() if path.parent.name == "reference" for name in page.ids]
-    for name, home in semdepth_lite._HOMES.items():
-        assert name.isupper() or places.count(f"semdepth_lite.{home}.{name}") == 1, name
+
+@pytest.mark.slow
+def test_every_public_name_is_in_the_reference_once(written):
+    places = [name for address, page in written.items() if address.startswith("reference/") for name in set(page.ids)]
+    wanted = {f"semdepth_lite.{home}.{name}" for name, home in semdepth_lite._HOMES.items()}
+    for path in (path for folder in reference.FOLDERS for path in reference.files_of(folder)):
+        defined = [*reference.functions_of(path), *reference.constants_of(path)]
+        wanted |= {f"{reference.module_of(path)}.{name}" for name in defined}
+    assert {name: places.count(name) for name in wanted if places.count(name) != 1} == {}
+    index = {urlsplit(link).fragment for link in written["reference/index.html"].links}
+    assert {name for name in wanted if not name.rsplit(".", 1)[1].isupper()} <= index
+
+
+def imported(path: Path) -> set[str]:
+    """Homes of the package's functions, classes and modules that a lesson imports."""
+    cells = nbformat.read(path, as_version=4).cells
+    trees = [ast.parse(cell.source) for cell in cells if cell.cell_type == "code"]
+    found = set()
+    for node in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)):
+        for alias in node.names if (node.module or "").startswith("semdepth_lite") else ():
+            module = import_module(node.module)
+            home = names.home_of(getattr(module, alias.name, None) or import_module(f"{node.module}.{alias.name}"))
+            found |= {home} if home else set()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_name_that_a_lesson_imports_leads_to_its_reference(written, name):
+    linked = {urlsplit(link).fragment.removeprefix("module-") for link in written[f"notebooks/{name}.html"].links
+              if "reference/" in link}
+    assert imported(ROOT / "notebooks" / f"{name}.ipynb") - linked == set()
+
+
+@pytest.mark.slow
+def test_terms_and_lessons_lead_to_each_other(written):
+    page = written["notebooks/glossary.html"]
+    assert {glossary.anchor(term) for term in TERMS} | set(PAPERS) <= set(page.ids)
+    back = {tuple(link.split(".html#use-")) for link in page.links if ".html#use-" in link}
+    there = {(name, urlsplit(link).fragment) for name in LESSONS for link in written[f"notebooks/{name}.html"].links
+             if link.startswith("glossary.html#term-")}
+    assert back == there and len({term for _, term in there}) > len(TERMS) / 2
+
+
+@pytest.mark.slow
+def test_the_start_page_has_one_picture_and_the_readme_s_commands(written):
+    page = written["index.html"]
+    assert len(page.pictures) == 1
+    for command in re.findall(r"<!-- command: .*? -->\n```bash\n(.*?)\n```", (ROOT / "README.md").read_text("utf-8")):
+        assert command in "".join(page.words)
+
+
+@pytest.mark.slow
+def test_words_are_spelled(written, tmp_path):
+    pytest.importorskip("codespell_lib", reason="the spelling check needs the extra 'docs'")
+    for address, page in written.items():
+        (tmp_path / address.replace("/", "-")).with_suffix(".txt").write_text("".join(page.words), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "codespell_lib", "--ignore-words-list", "arange,fpr,te,ans",
+                           str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+# Without a build
+
+def test_a_lesson_has_badges_only_where_there_is_an_address():
+    path = lessons.lesson_files()[0]
+    assert "http" not in lessons.place_of(1, path)
+    line = lessons.place_of(1, path, "someone/something")
+    assert f"https://colab.research.google.com/github/someone/something/blob/main/notebooks/{path.name}" in line
+    assert f"https://mybinder.org/v2/gh/someone/something/main?labpath=notebooks/{path.name}" in line
+    assert 'pip install "semdepth-lite[course] @ git+https://github.com/someone/something"' in line
+
+
+@pytest.mark.parametrize("text, linked", [
+    ("the ranking loss and `ranking loss`", 'the <a class="term" id="use-term-ranking-loss" '
+     'href="glossary.html#term-ranking-loss">ranking loss</a> and `ranking loss`'),
+    ("# Ranking loss\n\n`ranking loss` [ranking loss](x.md) $ranking loss$", None),
+    ("no rankings", None)])
+def test_the_first_plain_use_of_a_term_is_linked(text, linked):
+    term = next(term for term in TERMS if term.name == "ranking loss")
+    assert glossary.linked(text, term) == (linked or text)
+
+
+def test_names_are_known_by_every_way_to_write_them():
+    home = "semdepth_lite.borders.ranking.ranking_loss"
+    assert {names.known_names()[name] for name in ("ranking_loss", "borders.ranking_loss", home)} == {home}
+
+
+def test_every_explorer_of_the_lessons_has_a_strip_of_stills():
+    from PIL import Image
+
+    strips = json.loads((lessons.STRIPS / "strips.json").read_text(encoding="utf-8"))
+    shown = {kind for path in lessons.lesson_files() for cell in nbformat.read(path, as_version=4).cells
+             for kind in lessons.SHOWN.findall(cell.source)}
+    assert shown == set(strips)
+    for kind, words in strips.items():
+        count = len(words["values"])
+        assert Image.open(lessons.STRIPS / f"{kind}.webp").size == (words["width"], count * words["height"])
+        assert count == len(words["sentences"]) == len(set(words["sentences"])) > 2 and 0 <= words["start"] < count
+        assert words["title"] == getattr(import_module("semdepth_lite.course.explorers"), kind).title
+
+
+@pytest.mark.slow
+def test_a_strip_shows_what_its_explorer_says():
+    from semdepth_lite.course.explorers import WarpExplorer
+    from tools import strips
+
+    words = json.loads(strips.WORDS.read_text(encoding="utf-8"))["WarpExplorer"]
+    explorer = WarpExplorer(strips.street())
+    explorer.set(yaw=strips.stops(explorer, "yaw")[-1])
+    stored = float(re.search(r"error ([\d.]+)", words["sentences"][-1])[1])
+    assert stored == pytest.approx(explorer.numbers["error"], rel=0.02)
+
+
+@pytest.mark.slow
+def test_the_workflow_puts_main_at_the_top_and_each_version_beside_it(tmp_path):
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))["jobs"]
+    script = next(step["run"] for step in jobs["build"]["steps"] if step.get("name") == "build main and all versions")
+    fake = "import sys, pathlib\np = pathlib.Path(sys.argv[sys.argv.index('--output') + 1])\np.mkdir(parents=True)\n" \
+           "(p / 'index.html').write_text(' '.join(sys.argv[1:]))\n"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    repository = tmp_path / "repository"
+    (repository / "tools").mkdir(parents=True)
+    commands = [["git", "init", "-q", "-b", "main"], [*git, "commit", "-q", "--allow-empty", "-m", "no site yet"],
+                ["git", "tag", "v0.0.1"], ["git", "add", "tools"], [*git, "commit", "-q", "-m", "site"],
+                ["git", "tag", "v0.1.0"]]
+    for command in commands:
+        (repository / "tools" / "site.py").write_text(fake, encoding="utf-8")
+        subprocess.run(command, cwd=repository, check=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "bin" / "pip").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "bin" / "pip").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "GITHUB_REPOSITORY": "some/thing"}
+    subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=repository, env=environment, check=True)
+    built = {path.parent.name: path.read_text() for path in (repository / "public").rglob("index.html")}
+    assert set(built) == {"public", "v0.1.0"}
+    assert "--repository some/thing" in built["public"] and "--versions v0.1.0" in built["public"]
 
 
 # In a browser
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium under Playwright."""
+    """A Chromium of the system under Playwright."""
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is in the extra 'browser'")
-    chromium = shutil.which("chromium")
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not chromium:
-        pytest.skip("no Chromium here")
+        pytest.skip(f"no browser is installed ({', '.join(BROWSERS)}); on Debian: apt-get install chromium")
     with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started
         started.close()
 
@@ -131,20 +302,41 @@ def address(site) -> str:
     server.server_close()
 
 
+SHOWN = ("index", "notebooks/02_view_synthesis", "notebooks/glossary", "docs/results", "reference/borders",
+         "_modules/semdepth_lite/losses")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width, scheme", [(360, "light"), (360, "dark"), (1280, "light")])
-def test_pages_fit_and_ask_no_other_host(browser, address, width, scheme):
+def test_pages_fit_ask_no_other_host_and_can_be_read_by_all(browser, address, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is in the extra 'browser'").Axe()
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page, asked, errors = context.new_page(), [], []
     page.on("request", lambda request: asked.append(urlsplit(request.url).hostname))
     page.on("pageerror", errors.append)
-    for path in ("index", "notebooks/02_view_synthesis", "notebooks/glossary", "docs/results", "reference/method"):
+    for path in SHOWN:
         page.goto(f"{address}/{path}.html")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than {width} pixels"
+        found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
+        assert [(path, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     assert set(asked) == {"127.0.0.1"} and not errors
     context.close()
 
 
-def test_search_finds_the_ranking_loss_and_its_shapes(browser, address):
+@pytest.mark.slow
+def test_the_signature_and_shapes_of_the_ranking_loss_are_three_clicks_away(browser, address):
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    page.goto(f"{address}/index.html")
+    page.locator("article a", has_text="reference").first.click()
+    page.locator("article a", has_text=re.compile("^ranking_loss$")).first.click()
+    entry = page.locator(f"[id='{urlsplit(page.url).fragment}'] + dd").first.inner_text()
+    assert page.locator(f"[id='{urlsplit(page.url).fragment}']").is_visible() and "(B, 1, H, W)" in entry
+    context.close()
+
+
+@pytest.mark.slow
+def test_search_finds_the_ranking_loss(browser, address):
     page = browser.new_page()
     page.goto(f"{address}/search.html?q=ranking_loss")
     page.wait_for_selector("#search-results li a")
@@ -153,11 +345,43 @@ def test_search_finds_the_ranking_loss_and_its_shapes(browser, address):
     page.close()
 
 
+@pytest.mark.slow
 def test_a_table_is_sorted_by_its_numbers(browser, address):
     page = browser.new_page()
     page.goto(f"{address}/docs/results.html")
     table = page.locator("article table").first
-    table.locator("th button").first.click()
+    table.locator("th button").first.focus()
+    page.keyboard.press("Enter")
     column = [float(text.split()[0]) for text in table.locator("tbody tr td:nth-child(2)").all_inner_texts()]
     assert column == sorted(column) and len(column) > 2
+    page.close()
+
+
+@pytest.mark.slow
+def test_an_arrow_key_moves_an_explorer(browser, address):
+    page = browser.new_page()
+    page.goto(f"{address}/notebooks/02_view_synthesis.html")
+    strip = page.locator("figure.strip").first
+    strip.scroll_into_view_if_needed()
+    seen = "strip => [strip.querySelector('img').style.transform, strip.querySelector('.words').textContent]"
+    before = strip.evaluate(seen)
+    strip.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    after = strip.evaluate(seen)
+    assert before[0] != after[0] and before[1] != after[1]
+    window, picture = (strip.locator(part).bounding_box() for part in (".window", "img"))
+    offset = (window["y"] - picture["y"]) / window["height"]
+    assert offset == pytest.approx(int(strip.locator("input").input_value()), abs=0.02)
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_printed_lesson_shows_what_is_folded_and_no_menu(browser, address):
+    page = browser.new_page()
+    page.goto(f"{address}/notebooks/02_view_synthesis.html")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("article details").count() > 0
+    assert page.locator("article details:not([open])").count() == 0
+    assert not page.locator(".sidebar-drawer").is_visible()
     page.close()

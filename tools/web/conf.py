@@ -15,11 +15,12 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import semdepth_lite  # noqa: E402
 from tools.web.names import known_names  # noqa: E402
+from tools.web.source_pages import source_of  # noqa: E402
 
 project = "semdepth_lite"
 version = release = semdepth_lite.__version__
 html_title = project
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_codeautolink"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.linkcode", "sphinx_codeautolink"]
 
 exclude_patterns = ["notebooks/originals"]
 nb_execution_mode = "off"  # stored outputs are shown
@@ -28,6 +29,7 @@ myst_heading_anchors = 4
 codeautolink_concat_default = True  # imports of earlier cells count in later ones
 codeautolink_search_css_classes = ["highlight-ipython3"]
 
+linkcode_resolve = source_of
 napoleon_use_ivar = True  # attributes are described once, in their class
 napoleon_use_rtype = False  # what is returned is described by name and shape; the type stands in the signature
 autodoc_member_order = "bysource"

@@ -1,0 +1,73 @@
+"""The package's files as plain pages, which the reference's links [source] lead to.
+
+Sphinx's own extension for that passes each of them through the theme, which takes longer than all other pages together.
+"""
+from __future__ import annotations
+
+import ast
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from tools.web.reference import FOLDERS, PACKAGE, ROOT, files_of, module_of
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{name}</title>
+<link rel="stylesheet" href="{up}_static/pygments.css">
+<link rel="stylesheet" href="{up}_static/source.css">
+</head>
+<body data-theme="auto">
+<main>
+<h1>{name}</h1>
+<p><a href="{up}{back}">To the reference</a></p>
+{code}
+</main>
+</body>
+</html>
+"""
+
+
+def page_of(path: Path) -> str:
+    """Return the address of a file's page, from the root of the site."""
+    return "_modules/" + path.relative_to(ROOT).with_suffix(".html").as_posix()
+
+
+@cache
+def lines_of(path: Path) -> dict[str, int]:
+    """Map what a file defines, methods as CLASS.METHOD, to its line."""
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found[node.name] = node.lineno
+        for inner in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(inner, ast.FunctionDef):
+                found[f"{node.name}.{inner.name}"] = inner.lineno
+    return found
+
+
+def source_of(domain: str, info: dict) -> str | None:
+    """Return the address of what a page of the reference describes, seen from that page; Sphinx asks for it."""
+    path = PACKAGE.parent.joinpath(*info.get("module", "").split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    line = lines_of(path).get(info.get("fullname", "")) if domain == "py" and path.is_file() else None
+    return f"../{page_of(path)}#L-{line}" if line else None
+
+
+def write_source_pages(site: Path) -> None:
+    """Write a page for each file that the reference describes."""
+    for folder in FOLDERS:
+        for path in files_of(folder):
+            page, name = site / page_of(path), path.relative_to(ROOT).as_posix()
+            page.parent.mkdir(parents=True, exist_ok=True)
+            code = highlight(path.read_text(encoding="utf-8"), PythonLexer(), HtmlFormatter(lineanchors="L"))
+            page.write_text(PAGE.format(
+                name=escape(name), up="../" * (len(page.relative_to(site).parts) - 1), code=code,
+                back=f"reference/{folder}.html#module-{module_of(path)}"), encoding="utf-8")
