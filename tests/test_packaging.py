@@ -41,6 +41,11 @@ assert main(["lessons", "mine"]) == 0
 assert main(["reproduce", "--lessons", "mine", "--only", "01", "--quiet"]) == 0
 assert find_results("baseline")
 """
+FIRST_LESSON = """
+import papermill
+
+papermill.execute_notebook("00_start_here.ipynb", "out.ipynb", parameters={"preset": "quick"}, progress_bar=False)
+"""
 
 
 def run_python(code: str, folder: Path, path: Path = ROOT) -> None:
@@ -111,6 +116,18 @@ def test_the_lessons_run_from_the_wheel_and_nothing_is_written_there(built, tmp_
     run_python(FROM_THE_WHEEL, work, site)
     assert {path: path.stat().st_mtime_ns for path in site.rglob("*")} == before
     assert list((work / "reproduced").glob("01*.json"))
+
+
+@pytest.mark.slow
+def test_the_first_lesson_runs_alone_where_the_wheel_is_installed(built, tmp_path):
+    """What a service does that opens one notebook: install the wheel, and run the lesson in an empty folder."""
+    site, work = tmp_path / "site", tmp_path / "work"
+    work.mkdir()
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site),
+                    str(built[0])], check=True)
+    shutil.copy(ROOT / "notebooks" / "00_start_here.ipynb", work)
+    run_python(FIRST_LESSON, work, site)
+    assert (work / "00_start_here.json").is_file()
 
 
 @pytest.mark.slow
