@@ -72,11 +72,11 @@ def stops(explorer: Explorer, name: str, count: int = 9) -> Sequence:
 
 def draw_strip(explorer: Explorer, name: str) -> tuple[Image.Image, dict]:
     """Draw the stills of an explorer below each other, and return them with their words."""
-    control, canvas, stills, sentences = explorer.controls[name], Canvas(DPI), [], []
+    control, stills, sentences = explorer.controls[name], [], []
     values = stops(explorer, name)
     for value in values:
         sentences.append(explorer.set(**{name: value}))
-        stills.append(canvas.raster(explorer.draw(**explorer.values).figures))
+        stills.append(Canvas(DPI).raster(explorer.draw(**explorer.values).figures))
     first = explorer.moment.get(name, explorer.first[name])
     start = min(range(len(values)), key=lambda i: abs(values[i] - first) if isinstance(first, float) else
                 values[i] != first)

@@ -30,13 +30,12 @@ codeautolink_concat_default = True  # imports of earlier cells count in later on
 codeautolink_search_css_classes = ["highlight-ipython3"]
 
 linkcode_resolve = source_of
-napoleon_use_ivar = True  # attributes are described once, in their class
+napoleon_custom_sections = [("Attributes", "params_style")]  # described once, in their class, as arguments are
 napoleon_use_rtype = False  # what is returned is described by name and shape; the type stands in the signature
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-maximum_signature_line_length = 80
 # Docstrings are plain text with formulas in it, not markup. Anchors that are HTML are unknown to MyST;
 # tests/tools/test_site.py follows every link.
 suppress_warnings = ["docutils", "myst.xref_missing"]
@@ -55,17 +54,24 @@ pygments_dark_style = "a11y-high-contrast-dark"
 
 
 class NameLinks(SphinxPostTransform):
-    """Lead a name of the package that stands as code in a text to its place in the reference."""
+    """Lead a name of the package that stands as code in a text to its place in the reference.
+
+    In docstrings code stands between single backquotes, which docutils takes for the title of a work.
+    """
 
     default_priority = 20
 
     def run(self, **_) -> None:
         """Link the names of one page."""
         domain = self.env.get_domain("py")
-        for literal in list(self.document.findall(nodes.literal)):
+        for code in [*self.document.findall(nodes.literal), *self.document.findall(nodes.title_reference)]:
+            literal = code
+            if isinstance(code, nodes.title_reference):
+                literal = nodes.literal("", code.astext())
+                code.replace_self(literal)
             home = known_names().get(literal.astext().removesuffix("()"))
             place = domain.objects.get(home) if home else None
-            if not place or isinstance(literal.parent, nodes.reference) or self.inside_object(literal):
+            if not place or self.inside_link(literal):
                 continue
             address = self.app.builder.get_relative_uri(self.env.docname, place.docname) + f"#{place.node_id}"
             link = nodes.reference("", "", internal=True, refuri=address)
@@ -73,7 +79,7 @@ class NameLinks(SphinxPostTransform):
             link += literal
 
     @staticmethod
-    def inside_object(node: nodes.Node) -> bool:
+    def inside_link(node: nodes.Node) -> bool:
         """Tell whether a node belongs to a link or a title."""
         while node.parent is not None:
             node = node.parent
