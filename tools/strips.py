@@ -38,7 +38,7 @@ def on_the_photograph() -> Iterator[tuple[Explorer, str]]:
     """Make the explorers of the real photograph, each with the control that the strip moves."""
     pair = photo(192, 288).triplet([0])
     yield explorers.GhostExplorer(pair), "depth"
-    small = photo(96, 144).triplet([0])
+    small = photo(96, 160).triplet([0])
     moments = photo_training.train(small, steps=120, moments=9).moments
     yield explorers.MomentsExplorer(moments, small.target[0], small.depth[0, 0]), "step"
 

@@ -111,7 +111,8 @@ def test_nothing_is_loaded_from_elsewhere_and_all_is_there(site, pages):
 
 @pytest.mark.slow
 def test_pictures_have_words_and_headings_are_in_order(written):
-    for address, page in written.items():
+    by_script = {"search.html"}
+    for address, page in ((address, page) for address, page in written.items() if address not in by_script):
         assert all((found.get("alt") or "").strip() for found in page.pictures), address
         jumps = [(a, b) for a, b in zip(page.headings, page.headings[1:]) if b > a + 1]
         assert page.headings[:1] == [1] and page.headings.count(1) == 1 and not jumps, f"{address}: {page.headings}"

@@ -68,9 +68,14 @@ def unpack_pictures(html: str, folder: Path, up: str) -> str:
     return EMBEDDED.sub(write, html)
 
 
+def strips() -> dict[str, dict]:
+    """Read the words of all strips, by the name of the explorer."""
+    return json.loads((STRIPS / "strips.json").read_text(encoding="utf-8"))
+
+
 def strip(kind: str) -> str:
     """Return the HTML of an explorer as a strip: a window on its stills, a slider, and a sentence."""
-    words = json.loads((STRIPS / "strips.json").read_text(encoding="utf-8"))[kind]
+    words = strips()[kind]
     count, start = len(words["values"]), words["start"]
     stops = escape(json.dumps([words["values"], words["sentences"]], ensure_ascii=False))
     return (
@@ -105,7 +110,7 @@ def write_lesson(path: Path, folder: Path, pictures: Path, place: str) -> None:
     for cell in notebook.cells:
         cells.append(cell)
         shown = SHOWN.search(cell.source) if cell.cell_type == "code" else None
-        if shown:
+        if shown and shown[1] in strips():
             cell.outputs = without_still(cell.outputs)
             cells.append(nbformat.v4.new_markdown_cell(strip(shown[1])))
         for output in cell.get("outputs", []):

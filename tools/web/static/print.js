@@ -1,2 +1,0 @@
-// What is folded is printed too.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
