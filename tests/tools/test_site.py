@@ -314,7 +314,7 @@ def test_pages_fit_ask_no_other_host_and_can_be_read_by_all(browser, address, wi
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page, asked, errors = context.new_page(), [], []
     page.on("request", lambda request: asked.append(urlsplit(request.url).hostname))
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error))
     for path in SHOWN:
         page.goto(f"{address}/{path}.html")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than {width} pixels"

@@ -106,15 +106,16 @@ def plain_text(app, what, name, thing, options, lines) -> None:
             lines[number] = line.replace("|", r"\|")
 
 
-def lazy_pictures(app, pagename, templatename, context, doctree) -> None:
-    """Let pictures load when a reader comes near them."""
+def mend_page(app, pagename, templatename, context, doctree) -> None:
+    """Let pictures load when a reader comes near them, and keep the menu's captions out of the outline of headings."""
     if "body" in context:
         context["body"] = context["body"].replace("<img ", '<img loading="lazy" ')
+    context["furo_navigation_tree"] = context["furo_navigation_tree"].replace(' role="heading"', "")
 
 
 def setup(app) -> None:
     """Register what this file adds to Sphinx."""
     app.add_post_transform(NameLinks)
     app.connect("autodoc-process-docstring", plain_text, priority=900)  # after napoleon
-    app.connect("html-page-context", lazy_pictures)
+    app.connect("html-page-context", mend_page, priority=900)  # after the theme
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
