@@ -231,7 +231,8 @@ def test_every_explorer_of_the_lessons_has_a_strip_of_stills():
     assert shown == set(strips)
     for kind, words in strips.items():
         count = len(words["values"])
-        assert Image.open(lessons.STRIPS / f"{kind}.webp").size == (words["width"], count * words["height"])
+        with Image.open(lessons.STRIPS / f"{kind}.webp") as strip:
+            assert strip.size == (words["width"], count * words["height"])
         assert count == len(words["sentences"]) == len(set(words["sentences"])) > 2 and 0 <= words["start"] < count
         assert words["title"] == getattr(import_module("semdepth_lite.course.explorers"), kind).title
 

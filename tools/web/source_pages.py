@@ -5,6 +5,7 @@ Sphinx's own extension for that passes each of them through the theme, which tak
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -14,6 +15,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from tools.web.reference import FOLDERS, PACKAGE, ROOT, files_of, module_of
+
+ANCHOR = re.compile(r'<a id="(L-\d+)" name="[^"]*" href="[^"]*"></a>')  # a link without words, as Pygments makes it
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -68,6 +71,7 @@ def write_source_pages(site: Path) -> None:
             page, name = site / page_of(path), path.relative_to(ROOT).as_posix()
             page.parent.mkdir(parents=True, exist_ok=True)
             code = highlight(path.read_text(encoding="utf-8"), PythonLexer(), HtmlFormatter(lineanchors="L"))
+            code = ANCHOR.sub(r'<span id="\1"></span>', code)
             page.write_text(PAGE.format(
                 name=escape(name), up="../" * (len(page.relative_to(site).parts) - 1), code=code,
                 back=f"reference/{folder}.html#module-{module_of(path)}"), encoding="utf-8")
