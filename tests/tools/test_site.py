@@ -304,6 +304,13 @@ def address(site) -> str:
     server.server_close()
 
 
+def open_page(browser, **options):
+    """An empty page in a window of its own, with patience for a busy machine."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(120_000)
+    return page
+
+
 SHOWN = ("index", "notebooks/02_view_synthesis", "notebooks/glossary", "docs/results", "reference/borders",
          "_modules/semdepth_lite/losses")
 
@@ -312,8 +319,7 @@ SHOWN = ("index", "notebooks/02_view_synthesis", "notebooks/glossary", "docs/res
 @pytest.mark.parametrize("width, scheme", [(360, "light"), (360, "dark"), (1280, "light")])
 def test_pages_fit_ask_no_other_host_and_can_be_read_by_all(browser, address, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is in the extra 'browser'").Axe()
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page, asked, errors = context.new_page(), [], []
+    page, asked, errors = open_page(browser, viewport={"width": width, "height": 800}, color_scheme=scheme), [], []
     page.on("request", lambda request: asked.append(urlsplit(request.url).hostname))
     page.on("pageerror", lambda error: errors.append(error))
     for path in SHOWN:
@@ -322,24 +328,23 @@ def test_pages_fit_ask_no_other_host_and_can_be_read_by_all(browser, address, wi
         found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
         assert [(path, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     assert set(asked) == {"127.0.0.1"} and not errors
-    context.close()
+    page.close()
 
 
 @pytest.mark.slow
 def test_the_signature_and_shapes_of_the_ranking_loss_are_three_clicks_away(browser, address):
-    context = browser.new_context(viewport={"width": 360, "height": 740})
-    page = context.new_page()
+    page = open_page(browser, viewport={"width": 360, "height": 740})
     page.goto(f"{address}/index.html")
     page.locator("article a", has_text="reference").first.click()
     page.locator("article a", has_text=re.compile("^ranking_loss$")).first.click()
     entry = page.locator(f"[id='{urlsplit(page.url).fragment}'] + dd").first.inner_text()
     assert page.locator(f"[id='{urlsplit(page.url).fragment}']").is_visible() and "(B, 1, H, W)" in entry
-    context.close()
+    page.close()
 
 
 @pytest.mark.slow
 def test_search_finds_the_ranking_loss(browser, address):
-    page = browser.new_page()
+    page = open_page(browser)
     page.goto(f"{address}/search.html?q=ranking_loss")
     page.wait_for_selector("#search-results li a")
     page.locator("#search-results li a", has_text="ranking_loss").first.click()
@@ -349,7 +354,7 @@ def test_search_finds_the_ranking_loss(browser, address):
 
 @pytest.mark.slow
 def test_a_table_is_sorted_by_its_numbers(browser, address):
-    page = browser.new_page()
+    page = open_page(browser)
     page.goto(f"{address}/docs/results.html")
     table = page.locator("article table").first
     table.locator("th button").first.focus()
@@ -361,7 +366,7 @@ def test_a_table_is_sorted_by_its_numbers(browser, address):
 
 @pytest.mark.slow
 def test_an_arrow_key_moves_an_explorer(browser, address):
-    page = browser.new_page()
+    page = open_page(browser)
     page.goto(f"{address}/notebooks/02_view_synthesis.html")
     strip = page.locator("figure.strip").first
     strip.scroll_into_view_if_needed()
@@ -379,7 +384,7 @@ def test_an_arrow_key_moves_an_explorer(browser, address):
 
 @pytest.mark.slow
 def test_a_printed_lesson_shows_what_is_folded_and_no_menu(browser, address):
-    page = browser.new_page()
+    page = open_page(browser)
     page.goto(f"{address}/notebooks/02_view_synthesis.html")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
