@@ -32,7 +32,7 @@ def run_page(monkeypatch) -> None:
 @pytest.mark.slow  # six trainings of 200 steps each
 def test_every_example_learns_and_is_judged(tmp_path, monkeypatch, capsys):
     quick = PRESETS["quick"]
-    small = Preset(64, 64, {"train": 2, "test": 1}, replace(quick.training, batch=2))
+    small = Preset(64, 64, {"train": 2, "test": 1}, replace(quick.training, width=8, batch=1))
     monkeypatch.setitem(PRESETS, "quick", small)
     monkeypatch.setenv("SEMDEPTH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
