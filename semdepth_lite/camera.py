@@ -29,15 +29,19 @@ def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
 
     Raises:
         InputError: if K is not 3x3, holds a focal length that is not positive or a number that is not finite, looks
-            normalized, or has its principal point outside the image or less than 2 px from its left rim.
+            normalized, has skewed pixels or another last row than 0, 0, 1, or has its principal point outside the image
+            or less than 2 px from its left rim.
     """
     if K.shape[-2:] != (3, 3):
         raise InputError(f"K has shape {tuple(K.shape)}, expected (3, 3) or (B, 3, 3).")
     for numbers in K.reshape(-1, 9).tolist():
-        fx, _, cx, _, fy, cy, *_ = numbers
+        fx, slant, cx, under, fy, cy, *last = numbers
         if not (fx > 0 and fy > 0 and all(map(math.isfinite, numbers))):
             raise InputError(f"K has focal lengths {fx:.4g}, {fy:.4g} and the principal point ({cx:.4g}, {cy:.4g}); "
                              "expected finite numbers of pixels, focal lengths above 0.")
+        if last != [0, 0, 1] or under or abs(slant) > 1e-6 * fx:
+            raise InputError(f"K is {numbers}, row by row, expected fx, 0, cx, 0, fy, cy, 0, 0, 1; a camera of skewed "
+                             "pixels has no place here, and a matrix that is scaled is divided by its last number.")
         if fx < 5 or fy < 5 or 0 <= cx <= 1 or 0 <= cy <= 1:
             raise InputError(f"K has fx {fx:.4g}, fy {fy:.4g}, cx {cx:.4g} and cy {cy:.4g}, some of which look "
                              f"normalized; expected pixels: multiply the first row by the width {width} and the second "
