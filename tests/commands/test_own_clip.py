@@ -54,6 +54,7 @@ def test_a_clip_that_stands_is_refused(clip, capsys):
     assert "the camera stands in all 6 frames" in capsys.readouterr().err and not (clip / "new").exists()
 
 
+@pytest.mark.slow  # two trainings and a verdict
 def test_a_segmenter_of_its_own_gives_the_masks(clip, capsys):
     data = ["--data", "frames:images", "--labels", "labels"]
     assert main(["train", "own", "--segmenter", *data, *SMALL, "--steps", "2"]) == 0
