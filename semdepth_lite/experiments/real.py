@@ -5,8 +5,8 @@
 - A street clip with true labels on every frame and without true depth: learned motion, judged on frames kept back at
   the clip's end by what warping explains, and by depth edges against the borders of things in the labels.
 
-Rows of a clip get about the same processor time, not the same steps; one row tells these two apart. The data is the user's own: nothing of it is
-committed but the numbers.
+Rows of a clip get about the same processor time, not the same steps; one row tells these two apart. The data is the
+user's own: nothing of it is committed but the numbers.
 """
 from __future__ import annotations
 
