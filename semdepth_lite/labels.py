@@ -36,12 +36,12 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
 def check_ids(labels: torch.Tensor) -> None:
     """Refuse ids that do not fit into a byte, such as -1 for void or 26001 for an instance.
 
-    Bytes need no look, so that nothing waits for a GPU; other types are looked at.
+    Bytes need no look; other types are looked at on a CPU only, because a GPU would have to be waited for.
 
     Raises:
         InputError: naming the lowest and the highest id.
     """
-    if labels.dtype in (torch.uint8, torch.bool) or not labels.numel():
+    if labels.dtype in (torch.uint8, torch.bool) or labels.device.type != "cpu" or not labels.numel():
         return
     low, high = (float(bound) for bound in labels.aminmax())
     if not 0 <= low <= high <= 255:
