@@ -19,7 +19,7 @@ from semdepth_lite.course import demos, explorers, museum
 from semdepth_lite.course.explorers import borders as profiles
 from semdepth_lite.course.explorers import pace_car as pace
 from semdepth_lite.course.explorers import pixels
-from semdepth_lite.course.explorers.controls import choice, slider
+from semdepth_lite.course.explorers.controls import choice, factor_slider, slider
 from semdepth_lite.course.explorers.layout import Canvas
 from semdepth_lite.data.sources import triplet_of
 from semdepth_lite.evaluation.prediction import to_scale
@@ -436,3 +436,11 @@ def test_a_batch_of_several_is_refused(batch):
     for wrong in (replace(batch, T_source_target=None), replace(batch, depth=None)):
         with pytest.raises(InputError, match="one triplet with true depth and motion"):
             explorers.WarpExplorer(wrong)
+
+
+def test_the_first_factor_is_a_whole_number_of_steps_from_both_ends():
+    for low, high in ((0.25, 4), (0.1, 10)):
+        control = factor_slider("factor", low, high)
+        for end in (control.min, control.max):
+            assert abs(end / control.step - round(end / control.step)) < 1e-9
+        assert control.min <= math.log10(low) + 1e-9 and control.max >= math.log10(high) - 1e-9

@@ -30,13 +30,17 @@ def slider(label: str, low: float, high: float, value: float, step: float, digit
 
 
 def factor_slider(label: str, low: float, high: float, exponent_step: float = 0.05):
-    """Make a slider over factors from `low` to `high` in equal ratios, starting at 1."""
-    from math import log10
+    """Make a slider over factors from `low` to `high` or a little beyond, in equal ratios, starting at 1.
+
+    The ends are whole steps away from 1: a browser moves a handle that stands between two steps.
+    """
+    from math import ceil, floor, log10
 
     from ipywidgets import FloatLogSlider
 
-    return FloatLogSlider(description=label, base=10, min=log10(low), max=log10(high), value=1.0, step=exponent_step,
-                          readout_format=".3g", continuous_update=True, **_form())
+    first, last = floor(log10(low) / exponent_step), ceil(log10(high) / exponent_step)
+    return FloatLogSlider(description=label, base=10, min=first * exponent_step, max=last * exponent_step, value=1.0,
+                          step=exponent_step, readout_format=".3g", continuous_update=True, **_form())
 
 
 def pixel_slider(label: str, size: int, value: int):
@@ -100,4 +104,4 @@ def said(control, value) -> str:
             return option[0]
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
