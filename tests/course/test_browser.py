@@ -229,7 +229,7 @@ def drags_and_clicks(page, screenshots) -> None:
     page.mouse.up()
     assert len(seen) >= 3, f"{len(seen)} pictures while dragging"
     box = boxes[explorers.CurveExplorer.title]
-    cover, status = box.get_by_role("img"), box.get_by_role("status")
+    cover, status = box.get_by_role("img", name=explorers.CurveExplorer.alt), box.get_by_role("status")
     cover.scroll_into_view_if_needed()
     area, said = cover.bounding_box(), status.inner_text()
     cover.click(position={"x": 0.3 * area["width"], "y": 0.2 * area["height"]})
