@@ -23,7 +23,7 @@ from tools import parser
 
 PAIRS = 20  # of the blind test
 # rows of the chart, from poor masks to exact ones: their group and name
-MASKS = (("masks", "combined, small masks made"), ("methods", METHODS["semdepth_segmenter"]),
+MASKS = (("masks", "combined, small masks made"), ("given", METHODS["semdepth_segmenter"]),
          ("features-other", "SSFA, exact labels at test"))
 GAINS = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "on thin things",
          "near_abs_rel": "near side", "fat": "fattening"}

@@ -72,8 +72,8 @@ def variants_experiment(preset: str = "lesson") -> list[Trial]:
         *repeat("refinement", 30, "variants-1-seem", "SEEM", preset, variant="seem"),
         *repeat("refinement", 31, "variants-2-ranking", "ranking loss", preset, variant="ranking"),
         *(trial for number, variant in enumerate(methods) for trial in
-          repeat("methods", 32 + number, f"variants-{3 + number}-{variant}", METHODS[variant], preset, 5,
-                 variant=variant))]
+          repeat("given" if METHODS[variant].endswith("masks given") else "methods", 32 + number,
+                 f"variants-{3 + number}-{variant}", METHODS[variant], preset, 5, variant=variant))]
 
 
 # a segmenter that sees no more than depth does, made in the run, its encoder shared; and the ranking loss as before
