@@ -328,7 +328,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         good = Path(place) / "good"
         build_world(good)
-        with suppress(KeyboardInterrupt), stop_on_signals():  # what was found so far is told
+        with suppress(KeyboardInterrupt), stop_on_signals():  # what was found so far is printed
             while time.monotonic() < end:
                 chance = random.Random(seed)
                 torch.manual_seed(seed)

@@ -209,7 +209,7 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
     "list no text": ("kitti", put("list.txt", b"\xff\x00"), [*TRAIN_KITTI, "--frames", "{}/list.txt"],
                      "list.txt cannot be read as text"),
     "option of labels without use": ("odometry", nothing, [*ODOMETRY, "09", "--label-ids", "labelId"],
-                                     "data of kind odometry has no use for label_ids"),
+                                     "none are named; name labels"),
     "list and drives": ("kitti", nothing, [*TRAIN_KITTI, "--frames", "{}/list.txt", "--drives", DRIVE],
                         "name one of them"),
     "drive unknown": ("kitti", nothing, [*TRAIN_KITTI, "--drives", "2011_09_26/none"], "none yields no frame"),
