@@ -296,8 +296,8 @@ def test_the_module_ends_with_one_line_and_no_traceback(world, tmp_path):
     ran = subprocess.run([sys.executable, "-m", "semdepth_lite", "train", "new", "--preset", "huge"], cwd=tmp_path,
                           env=environment(world), capture_output=True, text=True)
     assert ran.returncode == 2 and not ran.stdout
-    assert ran.stderr == ("semdepth-lite train: preset 'huge' is unknown; use one of quick, lesson, photo, clip, showcase, "
-                          "paper.\n")
+    assert ran.stderr == ("semdepth-lite train: preset 'huge' is unknown; use one of quick, lesson, photo, clip, "
+                          "showcase, paper.\n")
     assert files_under(tmp_path) == []
 
 
