@@ -130,7 +130,7 @@ def fold_camera(T_source_target: torch.Tensor, K: torch.Tensor) -> tuple[torch.T
     return homography, epipole
 
 
-def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> torch.Tensor:
+def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, sizes: Sequence[Sequence[int]]) -> torch.Tensor:
     """Fold intrinsics, motion and the sampling grid's scale into one 3x4 matrix for each size, image and source.
 
     With A = K R K^-1 and e = K t, (x, y, z) = [A | e] (d u, d v, d, 1) is the pixel in the source times its z. The grid
@@ -152,11 +152,11 @@ def camera_matrices(T_source_target: torch.Tensor, K: torch.Tensor, sizes: Seque
 
 def lift(depth: torch.Tensor) -> torch.Tensor:
     """Return (d u, d v, d, 1) of every pixel of depth maps (N, H, W), as (N, 4, H W)."""
-    u, v = pixel_grid(*depth.shape[-2:], depth)
+    u, v = pixel_grid(depth.shape[-2], depth.shape[-1], depth)
     return torch.stack((depth * u, depth * v, depth, torch.ones_like(depth)), 1).flatten(2)
 
 
-def locate(camera: torch.Tensor, lifted: torch.Tensor, shape: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+def locate(camera: torch.Tensor, lifted: torch.Tensor, shape: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Find every pixel in every source: places (N, S, 2, H, W) from 0 to 2, and z (N, S, H, W), held above zero."""
     points = (camera.flatten(1, 2) @ lifted).unflatten(1, (-1, 3)).unflatten(-1, shape)
     z = points[:, :, 2].clamp(min=BEHIND)
@@ -173,7 +173,7 @@ def location_gradient(by_places: torch.Tensor, places: torch.Tensor, z: torch.Te
     points = points.flatten(1, 2).flatten(2)                                    # (N, 3 S, H W)
     by_camera = (points @ lifted.transpose(1, 2)).unflatten(1, (-1, 3))
     by_u, by_v, by_one = (camera.flatten(1, 2)[..., :3].transpose(1, 2) @ points).unflatten(-1, z.shape[2:]).unbind(1)
-    u, v = pixel_grid(*z.shape[2:], z)
+    u, v = pixel_grid(z.shape[2], z.shape[3], z)
     return (by_u * u).addcmul_(by_v, v).add_(by_one), by_camera
 
 

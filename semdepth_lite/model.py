@@ -1,6 +1,4 @@
 """A variant of the method: what happens to one batch, top to bottom."""
-# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
-# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,7 +12,7 @@ from .alignment import align_motion
 from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
 from .common.contracts import InputError, check_divisible, check_sizes
-from .common.registry import find_part
+from .common.registry import find_part, get_part
 from .data.triplet import Triplet
 from .labels import label_borders, pack_labels, unpack
 from .losses import LossSettings, LossTerms, supervised_loss
@@ -26,13 +24,14 @@ from .semantics import (
     MultiscaleSSFA,
     Segmenter,
     SemanticDecoder,
+    SemanticGuidedAttention,
     class_probabilities,
     output_count,
     scale_gradient,
     semantic_loss,
     targets,
 )
-from .variants import SSFA, Attention, OwnFusion, Variant
+from .variants import SSFA, Attention, Branch, OwnFusion, Ranking, Seem, Variant
 
 
 @dataclass
@@ -88,6 +87,12 @@ class Model(nn.Module):
         own_loss: Loss of one's own, which takes the place of the photometric or supervised one.
     """
 
+    semantic: SemanticDecoder | None
+    segmenter: Segmenter | None
+    fusion: nn.Module | None
+    seem: SEEM | None
+    class_weights: torch.Tensor | None
+
     def __init__(self, networks: NetworkSettings = NetworkSettings(), variant: Variant = Variant(),
                  loss: LossSettings = LossSettings(), pose: str = "learned", supervision: str = "video",
                  alignment: int = 0, fused: bool = True, own_loss: OwnLoss | None = None) -> None:
@@ -115,16 +120,17 @@ class Model(nn.Module):
         joined = self.semantic.channels if self.semantic is not None else None
         classes, fusion, seem = output_count(variant.classes), variant.fusion, variant.seem
         if isinstance(fusion, Attention):
+            assert joined is not None, "a variant has no attention without a branch"
             self.fusion = MultiLevelAttention(depth, joined, fusion.levels, fusion.form, fusion.pool_keys,
                                               fusion.residual)
         if isinstance(fusion, SSFA):
             self.fusion = MultiscaleSSFA(depth, joined, classes, fusion.levels, fusion.hidden, fusion.norm,
                                          fusion.residual)
         if isinstance(fusion, OwnFusion):
-            self.fusion = find_part("fusion", fusion.name)(depth, joined, classes)
-        if variant.has_segmenter:
-            scale, networks = variant.masks.scale, GIVEN if variant.masks.origin == "given" else networks
-            self.segmenter = Segmenter(networks, scale=scale).freeze()
+            self.fusion = get_part("fusion", fusion.name)(depth, joined, classes)
+        if variant.segmenter is not None:
+            given, scale = variant.segmenter.origin == "given", variant.segmenter.scale
+            self.segmenter = Segmenter(GIVEN if given else networks, scale=scale).freeze()
         if seem is not None:
             self.seem = SEEM(shared, joined, depth, classes, seem.residual)
 
@@ -151,7 +157,8 @@ class Model(nn.Module):
         features = self.encoder(images)
         for_depth, for_classes = self._shared(features)
         guidance = self._guidance(for_classes, images, semantics)
-        points = self._points(guidance, labels, seed) if self.seem is not None else None
+        seem = self.variant.seem
+        points = self._points(seem, guidance.label_map, labels, seed) if seem is not None else None
         disps = self._decode(for_depth, guidance, points)
         depth = self.depth_of(disps)
         return Prediction(disps, depth, None, guidance.logits, guidance.probabilities, points)
@@ -183,16 +190,15 @@ class Model(nn.Module):
                 raise InputError("this variant modulates depth by a label map that comes with the image, and none was "
                                  "given; give labels, or use a variant that predicts its own.")
             guidance.probabilities = unpack(semantics).to(images.dtype)
-        elif self.semantic is not None and (variant.reads_classes or variant.ranking):
+        elif guidance.logits is not None and (variant.reads_classes or variant.ranking):
             guidance.probabilities = class_probabilities(guidance.logits.detach())
         return guidance
 
-    def _points(self, guidance: Guidance, labels: torch.Tensor | None, seed: int) -> torch.Tensor:
+    def _points(self, seem: Seem, probabilities: torch.Tensor, labels: torch.Tensor | None, seed: int) -> torch.Tensor:
         """Choose where SEEM acts: while training at random near semantic edges, else at the strongest predicted edges.
 
         SEEDepth's figure draws the points from the labels; the prediction takes their place at test [inferred].
         """
-        seem, probabilities = self.variant.seem, guidance.probabilities
         count = point_count(seem.points, *probabilities.shape[-2:])
         if not self.training:
             return strongest_points(edge_strength(probabilities), count)
@@ -212,7 +218,7 @@ class Model(nn.Module):
                 x = self.fusion(level, x, guidance)
             levels.insert(0, x)
             if level == 0 and self.seem is not None:
-                x = self.seem(levels[:3], features, guidance.levels or [guidance.probabilities], points)
+                x = self.seem(levels[:3], features, guidance.levels or [guidance.label_map], points)
             if level < self.depth.SCALES:
                 disps.append(self.depth.head(level, x))
         return disps[::-1]
@@ -245,8 +251,9 @@ class Model(nn.Module):
         Raises:
             InputError: if there is no attention at this level, or the pixel lies outside.
         """
-        block = self.fusion.blocks[str(level)] if self.fusion and str(level) in self.fusion.blocks else None
-        if not hasattr(block, "correlations"):
+        blocks = dict(self.fusion.blocks.items()) if isinstance(self.fusion, MultiLevelAttention) else {}
+        block = blocks.get(str(level))
+        if not isinstance(block, SemanticGuidedAttention):
             raise InputError(f"there is no attention at level {level} of this model; use variant attention and level "
                              "4, 3 or 2.")
         seen: list[torch.Tensor] = []
@@ -255,7 +262,18 @@ class Model(nn.Module):
             self.predict(images)
         finally:
             handle.remove()
-        return block.correlations(*seen, row, column)
+        depth, semantic = seen
+        return block.correlations(depth, semantic, row, column)
+
+    def pose_networks(self) -> tuple[nn.Module, nn.Module]:
+        """Return the encoder and the decoder of the pose network.
+
+        Raises:
+            InputError: if the model has none.
+        """
+        if self.pose_encoder is None or self.pose is None:
+            raise InputError("this model was built without a pose network; give the motion with the data.")
+        return self.pose_encoder, self.pose
 
     def motion(self, target: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
         """Predict T_source_target (B, 2, 4, 4) for the previous and the next frame.
@@ -270,13 +288,12 @@ class Model(nn.Module):
         Raises:
             InputError: if a shape differs, or the model has no pose network.
         """
-        if self.pose is None:
-            raise InputError("this model was built without a pose network; give the motion with the data.")
+        encoder, decoder = self.pose_networks()
         check_sizes(sources, "sources", "B23HW", **check_sizes(target, "target", "B3HW"))
         target, sources = self._as_weights(target), self._as_weights(sources)
         previous, following = sources.unbind(1)
         pairs = torch.cat((torch.cat((previous, target), 1), torch.cat((target, following), 1)))
-        axis_angle, translation = self.pose(self.pose_encoder(pairs))
+        axis_angle, translation = decoder(encoder(pairs))
         (a0, a1), (t0, t1) = axis_angle.chunk(2), translation.chunk(2)
         with torch.autocast(target.device.type, enabled=False):  # geometry needs all digits
             return torch.stack((rigid_transform(a0, t0, invert=True), rigid_transform(a1, t1)), 1)
@@ -285,23 +302,23 @@ class Model(nn.Module):
         """Return the loss of a batch at a step of the training, and what was predicted on the way."""
         prediction = self.predict(batch.target_aug, self.semantics_of(batch), batch.labels, step.seed)
         terms = self._depth_terms(batch, prediction, step.loss or self.loss)
-        if self.semantic is not None:
-            terms = self._with_classes(terms, batch, prediction)
-        if self.variant.ranking and step.progress >= self.variant.ranking.start:
-            terms = self._with_ranking(terms, batch, prediction, step.seed)
+        branch, ranking, logits = self.variant.branch, self.variant.ranking, prediction.semantic_logits
+        if branch is not None and logits is not None:
+            terms = self._with_classes(terms, branch, logits, batch.require("labels"))
+        if ranking is not None and step.progress >= ranking.start:
+            terms = self._with_ranking(terms, ranking, prediction, batch.require("labels"), step.seed)
         return terms, prediction
 
     def _depth_terms(self, batch: Triplet, prediction: Prediction, settings: LossSettings) -> LossTerms:
         """Compare the predicted depth with the video, or with the truth; the motion is put into the prediction."""
-        if self.supervision == "video":
-            prediction.T_source_target = self._motion_of(batch, prediction.depth)
+        motion = self._motion_of(batch, prediction.depth) if self.supervision == "video" else None
+        prediction.T_source_target = motion
         if self.own_loss is not None:
             return self.own_loss(prediction, batch, settings)
-        if self.supervision == "depth":
+        if motion is None:
             return supervised_loss(prediction.disps, batch.require("depth"), settings)
         self_supervised_loss = (fused if self.fused else losses).self_supervised_loss
-        terms = self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K,
-                                     prediction.T_source_target, settings)
+        terms = self_supervised_loss(prediction.disps, batch.target, batch.sources, batch.K, motion, settings)
         if not settings.scale_weight or self.pose is None or batch.sources.shape[1] > 2:  # a second camera has a scale
             return terms
         held = settings.scale_weight * losses.scale_loss(prediction.disps, settings)
@@ -329,19 +346,18 @@ class Model(nn.Module):
             found = align_motion(motion.detach(), depth.detach(), target, sources, batch.K, self.alignment)
             return found @ invert_transform(motion.detach()) @ motion
 
-    def _with_classes(self, terms: LossTerms, batch: Triplet, prediction: Prediction) -> LossTerms:
+    def _with_classes(self, terms: LossTerms, branch: Branch, logits: torch.Tensor, labels: torch.Tensor) -> LossTerms:
         """Add the cross-entropy of the semantic branch."""
-        branch, labels = self.variant.branch, batch.require("labels")
-        semantic = semantic_loss(prediction.semantic_logits, labels, branch.classes, self.class_weights)
+        semantic = semantic_loss(logits, labels, branch.classes, self.class_weights)
         return replace(terms, total=terms.total + branch.weight * semantic, semantic=semantic)
 
-    def _with_ranking(self, terms: LossTerms, batch: Triplet, prediction: Prediction, seed: int) -> LossTerms:
+    def _with_ranking(self, terms: LossTerms, settings: Ranking, prediction: Prediction, labels: torch.Tensor,
+                      seed: int) -> LossTerms:
         """Add the ranking loss of the finest depth."""
-        settings, labels, certainty = self.variant.ranking, batch.require("labels"), None
-        if settings.certainty != "none":
-            binary = prediction.probabilities.shape[1] == 1
-            group = self.variant.classes if binary else settings.things
-            certainty = point_certainty(prediction.probabilities, labels, group, settings.certainty)
+        probabilities, certainty = prediction.probabilities, None
+        if probabilities is not None and settings.certainty != "none":
+            group = self.variant.classes if probabilities.shape[1] == 1 else settings.things
+            certainty = point_certainty(probabilities, labels, group, settings.certainty)
         generator = torch.Generator().manual_seed(seed)
         ranking = ranking_loss(prediction.depth, labels, generator, settings, certainty)
         return replace(terms, total=terms.total + settings.weight * ranking, ranking=ranking)

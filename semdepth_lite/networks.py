@@ -201,6 +201,18 @@ def full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
         return layer(x.to(next(layer.parameters()).dtype))
 
 
+def bias_of(layer: nn.Conv2d | nn.Linear) -> torch.Tensor:
+    """Return the bias of a layer that was built with one."""
+    assert layer.bias is not None
+    return layer.bias
+
+
+def start_at_zero(layer: nn.Module) -> None:
+    """Set a layer's weights and bias to zero, so that what its output is added to begins unchanged."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class PaddedConv(nn.Module):
     """A 3x3 convolution whose input is extended by reflection, so that the frame's rim is not dark."""
 
@@ -288,13 +300,10 @@ class DepthDecoder(nn.Module):
             skip = encoder_channels[level - 1] if level else 0
             blocks += [ConvBlock(below, channels[level]), ConvBlock(channels[level] + skip, channels[level])]
             below = channels[level]
-        blocks += [PaddedConv(channels[scale], 1) for scale in range(self.SCALES)]
-        self.decoder = nn.ModuleList(blocks)
-        self.channels = channels
-        if settings.lite:
-            for head in self.decoder[2 * self.LEVELS:]:
-                assert isinstance(head, PaddedConv)
-                nn.init.constant_(head.conv.bias, -2.0)
+        heads = [PaddedConv(channels[scale], 1) for scale in range(self.SCALES)]
+        self.decoder, self.channels = nn.ModuleList([*blocks, *heads]), channels
+        for head in heads if settings.lite else ():
+            nn.init.constant_(bias_of(head.conv), -2.0)
 
     def level(self, level: int, x: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:
         """Go through one level: (B, C, h, w) of the level below to (B, C', 2h, 2w)."""
@@ -310,8 +319,7 @@ class DepthDecoder(nn.Module):
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
         """Map the encoder's five features to disparities at scales 0 to 3, finest first."""
-        x = features[-1]
-        disps = []
+        x, disps = features[-1], []
         for level in reversed(range(self.LEVELS)):
             x = self.level(level, x, features)
             if level < self.SCALES:
@@ -374,8 +382,7 @@ class LitePoseDecoder(nn.Module):
         self.squeeze = nn.Conv2d(channels_in, 64, 1)
         self.motion = nn.Linear(64, 6)
         nn.init.normal_(self.motion.weight, std=0.01)
-        with torch.no_grad():
-            self.motion.bias.copy_(torch.tensor([0, 0, 0, 0, 0, -0.2]))
+        self.motion.bias.data.copy_(torch.tensor([0, 0, 0, 0, 0, -0.2]))
 
     def forward(self, features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return axis-angle (B, 3) in radians and translation (B, 3), from the earlier to the later frame."""

@@ -1,6 +1,4 @@
 """The variants of the method: the parts that each is made of, their names, and how a change is read from text."""
-# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
-# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import math
@@ -209,9 +207,9 @@ class Variant:
                              "masks=labels.")
 
     @property
-    def has_segmenter(self) -> bool:
-        """Whether a segmenter of its own belongs to the model."""
-        return isinstance(self.masks, FromSegmenter)
+    def segmenter(self) -> FromSegmenter | None:
+        """Settings of the segmenter that belongs to the model; None without one."""
+        return self.masks if isinstance(self.masks, FromSegmenter) else None
 
     @property
     def reads_classes(self) -> bool:
@@ -221,7 +219,7 @@ class Variant:
     @property
     def needs_labels(self) -> bool:
         """Whether training needs semantic labels; masks that are given do not."""
-        given = self.has_segmenter and self.masks.origin == "given"
+        given = self.segmenter is not None and self.segmenter.origin == "given"
         return self.branch is not None or self.ranking is not None or (self.masks is not None and not given)
 
     @property
@@ -302,7 +300,7 @@ def _with_setting(current: Any, path: str, value: Value) -> Any:
     if current is None:
         raise InputError(f"{path} changes a part that this variant does not have; choose it first, with {part}="
                          f"{next(iter(PARTS[part]))}.")
-    defaults = {each.name: each.default for each in fields(current)}
+    defaults: dict[str, Any] = {each.name: each.default for each in fields(current)}
     if setting not in defaults:
         raise InputError(f"{path!r} names no setting of {part}; use one of {', '.join(defaults) or 'none'}.")
     try:
@@ -311,14 +309,14 @@ def _with_setting(current: Any, path: str, value: Value) -> Any:
         raise InputError(f"{part}.{error}") from None
 
 
-def _read(setting: str, value: Value, default: Value) -> Value:
+def _read(setting: str, value: Any, default: Any) -> Value:
     """Read a setting's value, which may be text, as the type of its default."""
     try:
         if isinstance(default, bool):
             return {True: True, False: False, "yes": True, "no": False}[value]
         if isinstance(default, tuple):
             parts = value.split(",") if isinstance(value, str) else value
-            return tuple(int(part) for part in parts if part != "")  # pyright: ignore[reportGeneralTypeIssues]
+            return tuple(int(part) for part in parts if part != "")
         found = type(default)(value)
         if isinstance(value, float) and found != value:
             raise ValueError

@@ -249,7 +249,7 @@ def imagenet_state(name: str, path: Path | None = None) -> dict[str, torch.Tenso
         raise InputError(f"the ImageNet weights of {name} cannot be fetched ({error}); name a file of them.") from error
 
 
-def load_imagenet(encoder: Encoder, name: str, path: Path | None = None) -> None:
+def load_imagenet(encoder: nn.Module, name: str, path: Path | None = None) -> None:
     """Start an encoder from ImageNet weights.
 
     For an encoder of several images (the pose network's), the first layer is repeated along the input and divided by
@@ -264,6 +264,7 @@ def load_imagenet(encoder: Encoder, name: str, path: Path | None = None) -> None
         InputError: if the weights cannot be had or differ; the first differing key is named.
     """
     state = imagenet_state(name, path)
+    assert isinstance(encoder, Encoder)  # of such a name
     images = encoder.encoder.conv1.in_channels // 3
     first = state.get("conv1.weight")
     if isinstance(first, torch.Tensor) and first.dim() == 4 and first.shape[1] == 3:

@@ -105,11 +105,12 @@ def ready(source: Source, preset: str, name: str, folder: Path) -> Timed:
         return seconds_of(lambda: prepare(run.model, source, batch_of, steps, None, progress=False))
 
     segmenter_step = per_image = 0.0
-    if run.model.segmenter is not None:
+    segmenter, masks = run.model.segmenter, run.model.variant.segmenter
+    if segmenter is not None and masks is not None:
         prepared(1)  # warms up
-        segmenter_step = (prepared(21) - prepared(1)) / 20 if run.model.variant.masks.origin == "made" else 0.0
-        larger = source.targets_at(run.model.segmenter.scale)
-        packed = [seconds_of(lambda: run.model.segmenter.packed(batch_of(larger, 0).target)) for _ in range(5)]
+        segmenter_step = (prepared(21) - prepared(1)) / 20 if masks.origin == "made" else 0.0
+        larger, pack = source.targets_at(segmenter.scale), segmenter.packed
+        packed = [seconds_of(lambda: pack(batch_of(larger, 0).target)) for _ in range(5)]
         per_image = statistics.median(packed) / run.settings.batch
     run.source, run.prepared = prepare(run.model, source, batch_of, 1, folder, progress=False), True
     run.model.train()

@@ -165,7 +165,7 @@ def torment(name: str, kills: int, seed: int, folder: Path, most_in_a_job: int =
 
 def main() -> None:
     """Torment every job and print the tolls."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--kills", type=int, default=50, help="of each job (default: 50)")
     parser.add_argument("--seed", type=int, default=0, help="of moments and writes (default: 0)")
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS), help="which (default: all)")

@@ -186,8 +186,8 @@ def draw_ablation(path: Path) -> bool:
     if not results:
         return False
     charted = {metric.name: metric for metric in METRICS.values() if metric.chart}
-    chart = {name.split(":")[0]: {charted[metric].chart: tuple(100 * x for x in (d.relative, d.relative_low,
-                                                                                 d.relative_high))
+    chart = {name.split(":")[0]: {charted[metric].chart: (100 * d.relative, 100 * d.relative_low,
+                                                          100 * d.relative_high)
                                   for metric, d in row.items() if d}
              for name, row in differences(by_row(results), results[0].name, tuple(charted)).items()}
     higher = tuple(metric.chart for metric in charted.values() if metric.better == "higher")

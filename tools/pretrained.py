@@ -18,6 +18,7 @@ from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.runtime import kept_randomness, seed_everything
 from semdepth_lite.common.storage import write_atomically, write_json
 from semdepth_lite.data.sources import batches
+from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.evaluation.prediction import evaluate_model
 from semdepth_lite.evaluation.segmentation import evaluate_segmentation
 from semdepth_lite.experiments.suites import find_experiment
@@ -71,7 +72,7 @@ def write_pretrained(name: str, run: Path, folder: Path = FOLDER) -> dict:
     trial, checkpoint = training_of(name), load_checkpoint(Path(run) / "checkpoint.pt")
     settings, size = trial.settings, find_preset(trial.preset)
     commands = [command.format(TRAININGS[name][0]) for command in COMMANDS]
-    if checkpoint["settings"] != asdict(settings) or checkpoint["step"] < settings.steps:
+    if settings is None or checkpoint["settings"] != asdict(settings) or checkpoint["step"] < settings.steps:
         raise InputError(f"{run} does not hold the finished training of {name}; run `{commands[0]}` first.")
     half = {key: value.half() if value.is_floating_point() else value for key, value in checkpoint["model"].items()}
     whole = io.BytesIO()
@@ -107,8 +108,11 @@ def write_segmenter(segmenter: Segmenter, cpu_seconds: float, folder: Path = FOL
     judged.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     judged.freeze()
     larger = source.targets_at(segmenter.scale)
-    scores = evaluate_segmentation(lambda batch: judged.packed(larger.triplet(batch.index.numpy()).target)[:, 0],
-                                   batches(source))
+
+    def predict(batch: Triplet) -> torch.Tensor:
+        return judged.packed(larger.triplet(batch.require("index").numpy()).target)[:, 0]
+
+    scores = evaluate_segmentation(predict, batches(source))
     card = {"name": "segmenter", "networks": asdict(GIVEN), "height": larger.height, "width": larger.width,
             "scale": segmenter.scale, "steps": SEGMENTER_STEPS,
             "commands": ["python -m tools.pretrained --segmenter runs"],

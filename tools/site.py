@@ -119,7 +119,7 @@ def owner_and_name(text: str) -> str:
 
 def main() -> None:
     """Build the site in the folder that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--output", type=Path, required=True, help="new folder for the site")
     parser.add_argument("--repository", type=owner_and_name, default="", metavar="OWNER/NAME",
                         help="public repository that the badges of the lessons lead to; without it there are none")

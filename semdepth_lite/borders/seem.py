@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..networks import start_at_zero
 from .edges import without_repeats
 
 
@@ -83,14 +84,14 @@ class SEEM(nn.Module):
         self.residual = residual
         semantic = sum(semantic_channels[:3]) if semantic_channels else classes
         out, hidden = depth_channels[0], depth_channels[0] ** 2
-        self.layers = nn.ModuleList((nn.Linear(sum(encoder_channels[:3]) + semantic + sum(depth_channels[:3]), hidden),
-                                     nn.Linear(hidden, hidden), nn.Linear(hidden, out)))
-        for layer in self.layers[:2]:
+        first = nn.Linear(sum(encoder_channels[:3]) + semantic + sum(depth_channels[:3]), hidden)
+        second, last = nn.Linear(hidden, hidden), nn.Linear(hidden, out)
+        self.layers = nn.ModuleList((first, second, last))
+        for layer in (first, second):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # [code: PREND]
             nn.init.zeros_(layer.bias)
         if residual:
-            nn.init.zeros_(self.layers[2].weight)
-            nn.init.zeros_(self.layers[2].bias)
+            start_at_zero(last)
 
     def enhanced(self, vectors: torch.Tensor) -> torch.Tensor:
         """Map the points' vectors f (..., F) to g (..., C)."""

@@ -148,6 +148,8 @@ def load_code(files: list[Path]) -> None:
         if not path.is_file():
             raise InputError(f"{path} does not exist; name a Python file that registers parts.")
         spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise InputError(f"{path} is no Python file; its name must end in .py.")
         module = importlib.util.module_from_spec(spec)
         sys.modules.setdefault(path.stem, module)  # where `inspect` looks for the source of a class
         try:

@@ -77,7 +77,6 @@ class Options:
     """How a run is taken, which does not change what it computes.
 
     Attributes:
-        folder: Run folder.
         device: Device to compute on.
         imagenet: ImageNet weights to start the encoders from.
         init: Run folder or file whose weights the model starts from.
@@ -87,7 +86,6 @@ class Options:
         tensorboard: Whether to write the log for TensorBoard.
     """
 
-    folder: Path | None
     device: str
     imagenet: str | None
     init: Path | None
@@ -154,7 +152,7 @@ def run_train(args: argparse.Namespace) -> dict:
     if args.margin_until is None:  # much longer than the preset's training, the margin does harm
         usual = preset.training
         settings = replace(settings, margin_until=min(usual.margin_until, usual.steps / settings.steps))
-    options = Options(args.run, args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
+    options = Options(args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
                       args.validate, args.tensorboard)
     if args.dry_run is not None:
         tflops = 2.0 if args.tflops is None else args.tflops
@@ -175,15 +173,16 @@ def run_train(args: argparse.Namespace) -> dict:
         from .clip import plan_of
 
         print(plan_of(source, settings), file=sys.stderr)
-    return train(source, settings, options, validation if args.data == "street" else None)
+    return train(source, settings, args.run, options, validation if args.data == "street" else None)
 
 
-def train(source, settings, options: Options, validation: Callable | None) -> dict:
+def train(source, settings, folder: Path, options: Options, validation: Callable | None) -> dict:
     """Train a run and judge it, on validation scenes or, of real data, on frames that are kept back.
 
     Args:
         source: Training triplets.
         settings: What to compute.
+        folder: Run folder.
         options: How the run is taken.
         validation: Function that opens the validation scenes; None where there are none.
     """
@@ -192,30 +191,32 @@ def train(source, settings, options: Options, validation: Callable | None) -> di
     from ..training.history import draw_history
     from ..training.run import Run
 
-    report = tensorboard_writer(options.folder) if options.tensorboard else None
+    report = tensorboard_writer(folder) if options.tensorboard else None
     trained, kept = keep_back(source) if validation is None else (source, None)
-    run = Run(trained, settings, options.folder, options.device, options.imagenet, init=options.init)
+    run = Run(trained, settings, folder, options.device, options.imagenet, init=options.init)
     looks = {}
     if options.validate:
-        watch, best = watcher(kept if validation is None else validation())
+        scenes = kept if validation is None else validation()
+        assert scenes is not None  # frames are kept back where there are no validation scenes
+        watch, best = watcher(scenes)
         looks = {"watch": watch, "watch_every": options.validate, "keep_best": best}
     model = run.train(progress=options.progress, workers=options.workers, report=report, **looks)
-    found = {"run": str(options.folder), "steps": run.step, "cost": run.cost()}
+    found = {"run": str(folder), "steps": run.step, "cost": run.cost()}
     if run.rank:
         return found
     longer = f", after {run.extended[-1]} more than were meant at first" if run.extended else ""
-    found["text"] = f"trained {run.step} steps{longer}; the model is in {options.folder}"
+    found["text"] = f"trained {run.step} steps{longer}; the model is in {folder}"
     if validation is not None:
         judged = evaluate_model(model, validation())
         found |= {"validation": judged.summary(), "text": "\n".join([found["text"], judged.table()])}
     if kept is not None:
         verdict = judge(model, trained, kept)
-        draw_verdict(model, kept, options.folder / "verdict.png")
+        draw_verdict(model, kept, folder / "verdict.png")
         found |= {"verdict": asdict(verdict), "text": "\n".join([found["text"], *verdict.lines()])}
     if run.extended:
         found["extended"] = run.extended
-    write_json(options.folder / "metrics.json", {name: value for name, value in found.items() if name != "text"})
-    draw_history(options.folder)
+    write_json(folder / "metrics.json", {name: value for name, value in found.items() if name != "text"})
+    draw_history(folder)
     return found
 
 

@@ -46,6 +46,18 @@ def find_part(kind: str, name: str) -> Callable[..., Any] | None:
     return _PARTS.get((kind, name))
 
 
+def get_part(kind: str, name: str) -> Callable[..., Any]:
+    """Return the part of that name.
+
+    Raises:
+        InputError: If nothing is registered under it.
+    """
+    part = find_part(kind, name)
+    if part is None:
+        raise InputError(f"no {kind} is registered as {name!r}; import the file that calls `register` first.")
+    return part
+
+
 def origin(part: Callable[..., Any]) -> dict[str, str | None]:
     """Return where a class or function comes from: its name, its module, and the SHA-256 of its source text.
 

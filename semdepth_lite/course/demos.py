@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,7 +16,7 @@ from ..common.contracts import InputError, check_sizes
 from ..data.image_files import write_depth_png, write_image
 from ..data.intrinsics_file import INTRINSICS_FILE, write_intrinsics
 from ..data.sources import Source, triplet_of
-from ..data.triplet import Triplet
+from ..data.triplet import StreetTriplet, Triplet
 from ..experiments.results import Result, find_results, read_results
 from ..labels import dilate, group_mask, label_borders
 from ..losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
@@ -31,7 +32,7 @@ FRAMES = (2, 3, 4)  # of a scene, as the lessons look at it: previous, target, n
 FAR = 1000.0  # meters; where the sky is put for a warp, so that it moves like something far away
 
 
-def at_share_of_pace(scene: Scene, share: float, height: int, width: int) -> Triplet:
+def at_share_of_pace(scene: Scene, share: float, height: int, width: int) -> StreetTriplet:
     """Render a triplet of a pace-car scene in which the car drives at a share of the camera's speed.
 
     In the target frame the car is where it was; only its speed differs.
@@ -50,7 +51,7 @@ def at_share_of_pace(scene: Scene, share: float, height: int, width: int) -> Tri
         scene.movers = movers
 
 
-def masked_share(batch: Triplet, where: torch.Tensor, depths: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
+def masked_share(batch: StreetTriplet, where: torch.Tensor, depths: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
     """Return which share of some pixels the automask leaves out, if the network puts them at each of several depths.
 
     Args:
@@ -73,7 +74,7 @@ def masked_share(batch: Triplet, where: torch.Tensor, depths: torch.Tensor, marg
     return torch.stack(shares)
 
 
-def standing_still(batch: Triplet, noise: float, generator: torch.Generator) -> Triplet:
+def standing_still(batch: StreetTriplet, noise: float, generator: torch.Generator) -> StreetTriplet:
     """Return a triplet whose camera stands still: three times the target, each with sensor noise of its own."""
     def noisy() -> torch.Tensor:
         return (batch.target + noise * torch.randn(batch.target.shape, generator=generator)).clamp(0, 1)
@@ -169,7 +170,7 @@ def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = Los
     """
     target, sources = (image.mean(-3, keepdim=True) if settings.gray else image
                        for image in (batch.target, batch.sources))
-    error, usable = reprojection_error(depth, batch.T_source_target, batch.K, target, sources, settings)
+    error, usable = reprojection_error(depth, batch.require("T_source_target"), batch.K, target, sources, settings)
     if not settings.automask:
         return error
     identity = identity_error(target, sources, settings)
@@ -201,7 +202,7 @@ def resize_foreground(depth: torch.Tensor, foreground: torch.Tensor, pixels: int
     return changed
 
 
-def loss_at_borders(batch: Triplet, pixels: int, settings: LossSettings = LossSettings(),
+def loss_at_borders(batch: StreetTriplet, pixels: int, settings: LossSettings = LossSettings(),
                     group: str = "foreground_wide", radius: float = 2.5) -> torch.Tensor:
     """Return the loss near the borders of the foreground, if its true depth is grown by some pixels or shrunk.
 
@@ -221,7 +222,7 @@ def loss_at_borders(batch: Triplet, pixels: int, settings: LossSettings = LossSe
     return masked_mean(pixel_loss(batch, depth, settings), band)
 
 
-def run_folder(lesson: str, settings: object, source: Source) -> Path:
+def run_folder(lesson: str, settings: Any, source: Source) -> Path:
     """Name the folder in which a lesson trains, so that other settings or another street never meet an old run.
 
     Args:

@@ -61,7 +61,7 @@ def check_environment(need_gib: float = 2.0) -> list[str]:
         required = []
         lines.append(f"FIX  semdepth_lite is not installed: run {INSTALL}")
     versions = []
-    for name in (re.match(r"[\w-]+", requirement)[0] for requirement in required):
+    for name in (re.split(r"[^\w-]", requirement, maxsplit=1)[0] for requirement in required):
         try:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

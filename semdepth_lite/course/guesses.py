@@ -179,7 +179,7 @@ def summary() -> str:
 
 def calibration(rows: Sequence[dict]) -> str:
     """Say in sentences how many predictions came true, beside what chance would give, and by how sure one was."""
-    judged = [(row, _right(row)) for row in rows if _right(row) is not None]
+    judged = [(row, right) for row in rows if (right := _right(row)) is not None]
     if not judged:
         return "No outcome has been seen yet."
     chosen = [(row, right) for row, right in judged if row.get("choices")]
@@ -274,7 +274,7 @@ def _form(guess: Guess) -> _Form | None:
         if field.value is None:
             return
         try:
-            guess.predict(field.value, sure.value)
+            guess.predict(field.value, str(sure.value))
         except InputError as error:  # a callback's error is seen by nobody else
             note.value = str(error)
             raise

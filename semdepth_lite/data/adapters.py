@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..classes import IGNORE, NUM_CLASSES
 from ..common.contracts import InputError
-from .triplet import Triplet
+from .triplet import Indices, Triplet
 
 FIELDS = tuple(each.name for each in fields(Triplet))
 
@@ -47,7 +47,7 @@ class ArraySource:
     def __len__(self) -> int:
         return len(self.images) - 2
 
-    def triplet(self, indices: np.ndarray) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions as one batch."""
         target = np.asarray(indices) + 1
         frames = torch.from_numpy(self.images[target[:, None] + np.array([0, -1, 1])]).movedim(-1, 2).float() / 255
@@ -71,7 +71,8 @@ class DatasetSource:
     """
 
     def __init__(self, dataset: Dataset | DataLoader | Sequence[Mapping[str, Any]], name: str = "dataset") -> None:
-        self.dataset, self.name = dataset.dataset if isinstance(dataset, DataLoader) else dataset, name
+        self.dataset: Any = dataset.dataset if isinstance(dataset, DataLoader) else dataset
+        self.name = name
         if not len(self.dataset):
             raise InputError(f"{name} holds no item; a triplet is three frames in a row.")
         first = self.dataset[0]
@@ -85,7 +86,7 @@ class DatasetSource:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def triplet(self, indices: np.ndarray) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions as one batch."""
         items = [self.dataset[int(index)] for index in indices]
         stacked = {name: torch.stack([torch.as_tensor(item[name]) for item in items]) for name in items[0]}

@@ -117,9 +117,9 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
         raise InputError(f"data {data!r} is unknown; use {known}, or photo (a stereo photograph with measured depth).")
     check_options(kind, options)
     if kind == "frames":
-        return FrameFolder(place, height, width, options.intrinsics, options.step, options.labels, options.label_ids,
-                           None if options.depth is None else Path(options.depth), options.allow_gaps,
-                           cache=options.cache, neighbors=options.neighbors, path=options.path)
+        return FrameFolder(Path(place), height, width, options.intrinsics, options.step, options.labels,
+                           options.label_ids, None if options.depth is None else Path(options.depth),
+                           options.allow_gaps, cache=options.cache, neighbors=options.neighbors, path=options.path)
     if options.stereo not in (None, *STEREO):
         raise InputError(f"stereo {options.stereo!r} is unknown; use {' or '.join(STEREO)}.")
     open_kind = _open_odometry if kind == "odometry" else _open_raw
@@ -164,7 +164,7 @@ def _open_raw(root: Path, height: int, width: int, options: DataOptions) -> Kitt
     return StereoSource(source, other, range(len(source)), np.stack(motions))
 
 
-def truth_batches(source: ClipSource | SegmentedSource) -> Iterator[Triplet]:
+def truth_batches(source: ClipSource | StereoSource | SegmentedSource) -> Iterator[Triplet]:
     """Yield every target for evaluation: the image at the network's size, the truth at its file's own size.
 
     LiDAR points are judged where they are; it is the prediction that is resized. One target at a time, because KITTI's
@@ -184,7 +184,8 @@ def truth_batches(source: ClipSource | SegmentedSource) -> Iterator[Triplet]:
         labels = torch.from_numpy(source.full_labels(index))[None] if source.has_labels else None
         target = source.frames.read([source.targets[index]])
         image = torch.from_numpy(target).float().div_(255)
-        seen = None if labels is None else pack_labels(torch.from_numpy(source.label_store.read([index])))
+        store = source.label_store
+        seen = None if store is None else pack_labels(torch.from_numpy(store.read([index])))
         if isinstance(source, SegmentedSource):
             seen = source.maps(np.array([index]))
         yield Triplet(target=image, sources=image[:, None][:, :0], K=source.K[[index]], depth=depth, labels=labels,

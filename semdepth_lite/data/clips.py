@@ -18,7 +18,7 @@ from ..common.contracts import MAX_PIXELS, InputError
 from ..common.storage import fingerprint, fingerprint_files
 from .frame_cache import DEFAULT_CACHE, FrameStore, PlanarImages
 from .label_maps import LabelMaps
-from .triplet import Triplet
+from .triplet import Indices, Triplet
 
 
 def shrink_depth(depth: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -132,7 +132,7 @@ class ClipSource:
         """Return the image file of a target."""
         return self.frames.files[self.targets[index]]
 
-    def triplet(self, indices: np.ndarray | Sequence[int]) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Return the targets at `indices` with their neighbors, as a batch.
 
         Raises:
@@ -151,8 +151,8 @@ class ClipSource:
             depth = torch.from_numpy(np.stack(maps))[:, None]
         if self.label_store is not None:
             labels = torch.from_numpy(self.label_store.read(indices))
-        motions = [self.motion(i) for i in indices]
-        known = None if motions[0] is None else torch.from_numpy(np.stack(motions)).float()
+        motions = [motion for motion in map(self.motion, indices) if motion is not None]
+        known = torch.from_numpy(np.stack(motions)).float() if motions else None
         return Triplet(target=images[:, 0], sources=images[:, 1:], K=self.K[indices], depth=depth, labels=labels,
                        T_source_target=known, index=torch.from_numpy(indices))
 
@@ -167,7 +167,7 @@ class ClipTargets:
 
     has_depth = False
 
-    def __init__(self, clip: ClipSource, scale: int) -> None:
+    def __init__(self, clip: ClipSource | ClipTargets, scale: int) -> None:
         self.name, self.has_labels = clip.name, clip.has_labels
         self.height, self.width = scale * clip.height, scale * clip.width
         self.frames, self.label_store = clip.frames, clip.label_store
@@ -179,7 +179,11 @@ class ClipTargets:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def triplet(self, indices: np.ndarray | Sequence[int]) -> Triplet:
+    def targets_at(self, scale: int) -> ClipTargets:
+        """Return the same targets, `scale` times as high and as wide."""
+        return ClipTargets(self, scale)
+
+    def triplet(self, indices: Indices) -> Triplet:
         """Return the targets at `indices` as a batch, with labels where the clip has them."""
         indices = np.asarray(indices, dtype=np.int64)
         images = torch.from_numpy(self.frames.read(self.targets[indices])).float().div_(255)

@@ -69,7 +69,8 @@ def _track_one_way(first: torch.Tensor, second: torch.Tensor, points: torch.Tens
     """Follow points (N, 2) from one gray image (1, 1, H, W) to the other; also the structure of their windows (N,)."""
     pyramid = [(first, second)]
     for _ in range(levels - 1):
-        pyramid.append(tuple(F.avg_pool2d(image, 2) for image in pyramid[-1]))
+        a, b = pyramid[-1]
+        pyramid.append((F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)))
     flow = torch.zeros_like(points)
     for level in reversed(range(levels)):
         a, b = pyramid[level]

@@ -88,21 +88,22 @@ class FrameStore:
 
     def _fetch(self, position: int, out: np.ndarray) -> None:
         """Copy one frame into `out`, from the cache if it is there and whole."""
-        if self.path is None or not self._read_cached(position, out):
+        if self.path is None:
             out[...] = self._decode(position)
-            if self.path is not None:
-                self._keep(position, out)
+        elif not self._read_cached(self.path, position, out):
+            out[...] = self._decode(position)
+            self._keep(self.path, position, out)
 
     def _places(self, position: int) -> tuple[int, int]:
         """Return where a frame and its record begin in the file."""
         return position * self.bytes, len(self.files) * self.bytes + position * _RECORD.size
 
-    def _read_cached(self, position: int, out: np.ndarray) -> bool:
+    def _read_cached(self, path: Path, position: int, out: np.ndarray) -> bool:
         """Fill `out` from the cache and tell whether its checksum fits."""
         start, record = self._places(position)
-        view = memoryview(out).cast("B")
+        view = out.data.cast("B")
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open(path, "rb", buffering=0) as file:
                 file.seek(record)
                 there, checksum = _RECORD.unpack(file.read(_RECORD.size))
                 if there != 1:
@@ -118,16 +119,16 @@ class FrameStore:
             return False
         return zlib.crc32(view) == checksum
 
-    def _keep(self, position: int, frame: np.ndarray) -> None:
+    def _keep(self, path: Path, position: int, frame: np.ndarray) -> None:
         """Write a frame and then its record; where that fails, the frame is decoded again next time."""
         start, record = self._places(position)
-        view = memoryview(frame).cast("B")
+        view = frame.data.cast("B")
         try:
-            with open(self.path, "r+b", buffering=0) as file:
+            with open(path, "r+b", buffering=0) as file:
                 _write_whole(file, start, view)
                 _write_whole(file, record, _RECORD.pack(1, zlib.crc32(view)))
         except OSError as error:
-            notice(f"the cache {self.path} cannot be written ({error.strerror}); frames are decoded each time.")
+            notice(f"the cache {path} cannot be written ({error.strerror}); frames are decoded each time.")
 
     def read(self, positions: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return frames as (N, ...) uint8; a frame named twice is fetched once."""

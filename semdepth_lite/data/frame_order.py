@@ -125,8 +125,8 @@ def _copies(files: list[Path]) -> set[Path]:
 
 def _read_names(files: list[Path]) -> list[Name]:
     """Read every name; time stamps are read as such only where all names that look like one are one."""
-    dates = [_date(match) for path in files if (match := _DATE.search(path.stem))]
-    dated = bool(dates) and None not in dates
+    dates = [match for path in files for match in _DATE.finditer(path.stem)]
+    dated = bool(dates) and all(map(_is_date, dates))
     decimal = _decimals([match for path in files if (match := _DECIMAL.search(path.stem))])
     patterns = [(_DATE, _date)] * dated + [(_DECIMAL, _seconds)] * decimal + [(_UNIT, _with_unit)]
     return [_read_name(path, patterns) for path in files]
@@ -148,13 +148,19 @@ def _read_name(path: Path, patterns: list[tuple[re.Pattern, Callable[[re.Match],
     return Name(path, "#".join(parts[::2]), numbers)
 
 
-def _date(match: re.Match) -> int | None:
-    """Return a date with its time of day as nanoseconds, None where there is no such day or hour."""
-    year, month, day, hour, minute, second = (int(match[i]) for i in (1, 3, 4, 5, 7, 8))
+def _is_date(match: re.Match) -> bool:
+    """Whether there is such a day and hour."""
     try:
-        whole = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+        _date(match)
     except ValueError:
-        return None
+        return False
+    return True
+
+
+def _date(match: re.Match) -> int:
+    """Return a date with its time of day as nanoseconds."""
+    year, month, day, hour, minute, second = (int(match[i]) for i in (1, 3, 4, 5, 7, 8))
+    whole = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
     return int(whole.timestamp()) * 10**9 + int((match[9] or match[10] or "0").ljust(9, "0"))
 
 

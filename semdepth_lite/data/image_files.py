@@ -99,7 +99,7 @@ def _glob(pattern: str) -> Callable[[str], object]:
         raise InputError(f"pattern {pattern!r} cannot be read ({error}); use one such as **/*.png.") from error
 
 
-def _open(path: Path, formats: tuple[str, ...] = ("PNG", "JPEG")) -> Image.Image:
+def _open(path: Path, formats: tuple[str, ...] = ("PNG", "JPEG")) -> ImageFile.ImageFile:
     """Open an image file as far as its header, by no other decoder than those of `formats`, whatever its name."""
     check_regular(path, "an image file")
     try:
@@ -197,7 +197,7 @@ def read_image(path: Path, height: int | None = None, width: int | None = None) 
         turned = _turned(image)
         _check_kind(image, path)
         size = None if height is None or width is None else (width, height)
-        stored = size[::-1] if size and turned >= 5 else size
+        stored = (size[1], size[0]) if size and turned >= 5 else size
         try:
             if stored and image.mode == "RGB":
                 image.draft("RGB", stored)
@@ -221,7 +221,7 @@ _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: 
           8: Image.Transpose.ROTATE_90}
 
 
-def _check_kind(image: Image.Image, path: Path) -> None:
+def _check_kind(image: ImageFile.ImageFile, path: Path) -> None:
     """Refuse pixels whose colors would have to be guessed."""
     if image.mode not in ("RGB", "L", "1", "P", "LA", "RGBA", "PA") or _bits(image) != 8:
         raise InputError(f"{path} holds mode {image.mode} with {_bits(image)} bits, expected 8-bit RGB or gray; "

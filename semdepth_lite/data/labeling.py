@@ -52,8 +52,8 @@ class LabelModel:
     table: torch.Tensor
     height: int | None = None
     identity: str = ""
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
     @torch.no_grad()
     def label(self, image: np.ndarray, confidence: float = 0.5, device: torch.device | str = "cpu") -> np.ndarray:

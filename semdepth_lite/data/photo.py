@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import zipfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from ..common.contracts import InputError
 from .clips import ClipSource
 from .image_files import read_image
 from .label_maps import resize_nearest
-from .triplet import Triplet
+from .triplet import Indices, Triplet
 
 CITATION = ("D. Scharstein, H. Hirschmueller, Y. Kitajima, G. Krathwohl, N. Nesic, X. Wang, P. Westling: "
             "High-resolution stereo datasets with subpixel-accurate ground truth. GCPR 2014. Pictures by N. Nesic, "
@@ -86,7 +85,7 @@ class PhotoSource(ClipSource):
         T[0, 3] = -BASELINE
         return T[None]
 
-    def triplet(self, indices: Sequence[int]) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Return the pair as a batch, once for every index; its depth is that of the nearest pixel, for it is dense."""
         batch = super().triplet(indices)
         depth = torch.from_numpy(resize_nearest(self.depth, self.height, self.width))
@@ -114,7 +113,7 @@ def find_pictures() -> Path:
         InputError: if scikit-image, or one of the three files, is not there.
     """
     package = importlib.util.find_spec("skimage")
-    if package is None:
+    if package is None or not package.submodule_search_locations:
         raise InputError("the photograph comes with scikit-image, which is not installed; install the extra 'course' "
                          "of this package.")
     folder = Path(package.submodule_search_locations[0]) / "data"

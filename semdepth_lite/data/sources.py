@@ -16,7 +16,7 @@ from ..common.contracts import InputError
 from ..common.runtime import seed_of
 from ..common.storage import fingerprint
 from ..street import RENDERER_VERSION, Frame, StreetSet, StreetSettings, corrupt_labels, load_street
-from .triplet import Triplet
+from .triplet import Indices, StreetTriplet, Triplet
 
 
 class Source(Protocol):
@@ -25,14 +25,22 @@ class Source(Protocol):
     name: str
     height: int
     width: int
-    has_labels: bool
-    has_depth: bool
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether triplets carry semantic labels."""
+        ...
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether triplets carry depth."""
+        ...
 
     def __len__(self) -> int:
         """Count the triplets."""
         ...
 
-    def triplet(self, indices: np.ndarray) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions as one batch."""
         ...
 
@@ -86,7 +94,7 @@ class StreetSource:
         """Return the number of the scene a triplet belongs to."""
         return int(self.targets[index]) // self.street.settings.frames_per_scene
 
-    def triplet(self, indices: np.ndarray) -> Triplet:
+    def triplet(self, indices: Indices) -> StreetTriplet:
         """Load the triplets at these positions as one batch."""
         street = self.street
         target = self.targets[np.asarray(indices)]
@@ -95,7 +103,7 @@ class StreetSource:
         pose = torch.from_numpy(street.pose[window])
         T = invert_transform(pose[:, 1:]) @ pose[:, :1]
         K = torch.as_tensor(street.K, dtype=torch.float32).expand(len(target), 3, 3)
-        return Triplet(
+        return StreetTriplet(
             target=frames[:, 0], sources=frames[:, 1:], K=K,
             depth=torch.from_numpy(street.depth[target])[:, None], labels=torch.from_numpy(street.labels[target]),
             moving=torch.from_numpy(street.moving[target]).bool(), T_source_target=T.float(),
@@ -144,7 +152,7 @@ class NoisyLabels(Wrapped):
         self.name = f"{source.name} with label noise {strength:g}"
         self._made: dict[int, np.ndarray] = {}
 
-    def triplet(self, indices: np.ndarray) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions as one batch, their labels corrupted."""
         triplet = self.source.triplet(indices)
         for index, labels in zip(map(int, indices), triplet.require("labels", self.source.name).numpy()):
@@ -169,7 +177,7 @@ class SegmentedSource(Wrapped):
         super().__init__(source)
         self.maps = maps
 
-    def triplet(self, indices: np.ndarray) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions as one batch."""
         return replace(self.source.triplet(indices), semantics=self.maps(np.asarray(indices)))
 
@@ -195,7 +203,7 @@ def street_source(split: str, scenes: int, height: int = 96, width: int = 320, c
     return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress), cache)
 
 
-def prefetch(source, batches: Iterable[Sequence[int]], workers: int = 2
+def prefetch(source, batches: Iterable[Indices], workers: int = 2
              ) -> Generator[Triplet, None, None]:
     """Yield `source.triplet(batch)` for each batch in order, read ahead by threads.
 
@@ -223,7 +231,7 @@ def prefetch(source, batches: Iterable[Sequence[int]], workers: int = 2
                 future.cancel()
 
 
-def triplet_of(frames: Sequence[Frame]) -> Triplet:
+def triplet_of(frames: Sequence[Frame]) -> StreetTriplet:
     """Make a batch of one from three rendered frames: previous, target, next.
 
     Raises:
@@ -235,7 +243,7 @@ def triplet_of(frames: Sequence[Frame]) -> Triplet:
     images = to_image(np.stack([frame.image for frame in frames]))
     pose = torch.from_numpy(np.stack([frame.pose for frame in frames]))
     T_source_target = invert_transform(pose[[0, 2]]) @ pose[1]
-    return Triplet(
+    return StreetTriplet(
         target=images[1:2], sources=images[None, [0, 2]], K=torch.as_tensor(target.K, dtype=torch.float32)[None],
         depth=torch.from_numpy(target.depth)[None, None], labels=torch.from_numpy(target.labels)[None],
         moving=torch.from_numpy(target.moving)[None], T_source_target=T_source_target.float()[None])

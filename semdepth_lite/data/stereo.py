@@ -15,7 +15,7 @@ import torch
 from ..common.contracts import InputError
 from .clips import ClipSource
 from .sources import Wrapped
-from .triplet import Triplet
+from .triplet import Indices, Triplet
 
 STEREO = ("alone", "neighbors")
 
@@ -56,7 +56,7 @@ class StereoSource(Wrapped):
             raise InputError(f"the calibration of {self.source.name} puts both cameras of the pair at one place; "
                              "stereo needs a baseline.")
 
-    def triplet(self, indices: Sequence[int]) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions as one batch."""
         batch = self.source.triplet(indices)
         chosen = np.asarray(indices, dtype=np.int64).reshape(-1)

@@ -1,8 +1,11 @@
 """The `Triplet` every source yields, and augmentation that keeps intrinsics and poses right."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
+import numpy as np
 import torch
 
 from ..common.contracts import InputError
@@ -13,6 +16,8 @@ MISSING = {
     "labels": ("semantic labels", "add label maps to the data, or train the baseline"),
     "T_source_target": ("camera motion", "train with a learned pose, or take data that has it"),
 }
+Indices = Sequence[int] | np.ndarray  # positions of triplets in a source
+_PLAIN: Any = None  # until `__post_init__` puts the plain pictures in its place
 
 
 @dataclass
@@ -35,8 +40,8 @@ class Triplet:
     target: torch.Tensor
     sources: torch.Tensor
     K: torch.Tensor
-    target_aug: torch.Tensor | None = None
-    sources_aug: torch.Tensor | None = None
+    target_aug: torch.Tensor = _PLAIN
+    sources_aug: torch.Tensor = _PLAIN
     depth: torch.Tensor | None = None
     labels: torch.Tensor | None = None
     semantics: torch.Tensor | None = None
@@ -65,16 +70,25 @@ class Triplet:
         """
         value = getattr(self, name)
         if value is None:
-            what, remedy = MISSING[name]
+            what, remedy = MISSING.get(name, (name, "take data that has it"))
             raise InputError(f"{owner} has no {what}, which this needs; {remedy}.")
         return value
 
     def to(self, device: torch.device) -> Triplet:
         """Move every tensor to a device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         same = {name: moved.pop(name) is getattr(self, plain)
                 for name, plain in (("target_aug", "target"), ("sources_aug", "sources"))}
         moved = {name: value if value is None else value.to(device, non_blocking=True) for name, value in moved.items()}
         for name, plain in (("target_aug", "target"), ("sources_aug", "sources")):
             moved[name] = moved[plain] if same[name] else getattr(self, name).to(device, non_blocking=True)
         return Triplet(**moved)
+
+
+class StreetTriplet(Triplet):
+    """A batch of the street, of which all truth is known."""
+
+    depth: torch.Tensor
+    labels: torch.Tensor
+    moving: torch.Tensor
+    T_source_target: torch.Tensor

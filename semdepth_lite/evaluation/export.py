@@ -120,6 +120,7 @@ def save_program(program: torch.export.ExportedProgram, images: torch.Tensor, pa
         if suffix == ".onnx":
             onnx = torch.onnx.export(program, (images,), dynamo=True, verbose=False, input_names=["images"],
                                      output_names=["depth"])
+            assert onnx is not None  # where no file is named
             onnx.save(str(path))
         else:
             with path.open("wb") as file:

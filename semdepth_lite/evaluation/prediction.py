@@ -92,10 +92,14 @@ def label_predictor(model: Model) -> Callable[[Triplet], torch.Tensor] | None:
     @torch.no_grad()
     def branch(batch: Triplet) -> torch.Tensor:
         there = batch.to(device)
-        return predicted_labels(model.predict(there.target, model.semantics_of(there)).semantic_logits)
+        logits = model.predict(there.target, model.semantics_of(there)).semantic_logits
+        assert logits is not None  # of a model with a branch
+        return predicted_labels(logits)
 
     def segmenter(batch: Triplet) -> torch.Tensor:
-        return model.semantics_of(batch.to(device))[:, 0]
+        packed = model.semantics_of(batch.to(device))
+        assert packed is not None  # by a model with a segmenter
+        return packed[:, 0]
 
     if model.semantic is not None:
         return branch

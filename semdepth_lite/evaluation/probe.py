@@ -43,10 +43,10 @@ class LinearProbe:
     @torch.no_grad()
     def _samples(self, batch: Triplet) -> tuple[torch.Tensor, torch.Tensor]:
         """Return feature vectors ending in a 1 (B, h, w, C + 1), and the label at each cell's center (B, h, w)."""
-        batch.require("labels")
+        labels = batch.require("labels")
         x = self.features(batch.target).double().movedim(1, -1)
-        step = batch.labels.shape[-1] // x.shape[2]
-        labels = batch.labels[:, step // 2::step, step // 2::step]
+        step = labels.shape[-1] // x.shape[2]
+        labels = labels[:, step // 2::step, step // 2::step]
         return torch.cat((x, torch.ones_like(x[..., :1])), -1), labels.to(x.device)
 
     def fit(self, batches: Iterable[Triplet]) -> LinearProbe:

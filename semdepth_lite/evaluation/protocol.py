@@ -80,7 +80,8 @@ class Protocol:
 
     def card(self) -> str:
         """Return the protocol as the lines that stand above a table."""
-        scale = {"median": "median of each whole image", "none": "none"}.get(self.scaling, f"fixed x{self.scaling}")
+        scales: dict[str | float, str] = {"median": "median of each whole image", "none": "none"}
+        scale = scales.get(self.scaling, f"fixed x{self.scaling}")
         lines = [f"crop {self.crop}; truth from {self.min_depth:g} to {self.max_depth:g} m, prediction clipped to it "
                  f"after scaling; scale: {scale}; mean over images",
                  f"band <= {self.band_radius:g} px from a label border, inner > {self.inner_radius:g} px; "
@@ -144,7 +145,7 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
         regions["moving"], regions["static"] = moving, ~moving
     if p.dense:
         # Depth beyond the cap is still depth: a pole before a tower at 100 m has an edge.
-        known = (gt > 0) & crop_mask(*gt.shape[1:], p.crop, gt.device)
+        known = (gt > 0) & crop_mask(gt.shape[1], gt.shape[2], p.crop, gt.device)
         log_pred, log_gt = pred.log(), gt.clamp(p.min_depth, p.max_depth).log()
         sides = discontinuity_sides(log_gt, known, p.window, p.jump)
         regions["near"], regions["far"] = sides.near, sides.far

@@ -134,14 +134,14 @@ def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol 
     """
     parts: list[dict[str, np.ndarray]] = []
     for triplet in batches:
-        triplet.require("depth")
+        truth = triplet.require("depth")
         with torch.no_grad():
             depth = predict(triplet)
             check_sizes(depth, "predicted depth", "B1HW", B=len(triplet))
-            if depth.shape[-2:] != triplet.depth.shape[-2:]:
-                disparity = F.interpolate(1 / depth, triplet.depth.shape[-2:], mode="bilinear", align_corners=False)
+            if depth.shape[-2:] != truth.shape[-2:]:
+                disparity = F.interpolate(1 / depth, truth.shape[-2:], mode="bilinear", align_corners=False)
                 depth = 1 / disparity
-        judged = evaluate_batch(depth, triplet.depth, triplet.labels, triplet.moving, protocol)
+        judged = evaluate_batch(depth, truth, triplet.labels, triplet.moving, protocol)
         parts.append({name: value.cpu().double().numpy() for name, value in judged.items()})
         if keep is not None:
             keep(triplet, depth * judged["scale"][:, None, None, None])

@@ -251,8 +251,8 @@ def motion_errors(model: Model, batches: Iterable[Triplet]) -> dict[str, float]:
     for batch in batches:
         here = batch.to(device)
         depth = model.predict(here.target).depth
-        scale = (to_scale(depth, here.depth) / depth)[:, 0, 0, 0]
-        true = here.T_source_target[:, 1]
+        scale = (to_scale(depth, here.require("depth")) / depth)[:, 0, 0, 0]
+        true = here.require("T_source_target")[:, 1]
         found = pair_errors(model.motion(here.target, here.sources)[:, 1], true, scale)
         still = pair_errors(torch.eye(4, device=device).expand_as(true), true)
         rows.append({**found, "rotation_deg_without": still["rotation_deg"]})

@@ -55,12 +55,13 @@ class TruthInUnit:
     def __iter__(self) -> Iterator[Triplet]:
         """Yield the batches that have true depth."""
         for batch in self.batches:
-            known = batch.depth[batch.depth > 0]
+            depth = batch.require("depth")
+            known = depth[depth > 0]
             if not len(known):
                 self.skipped += 1
                 continue
             self.medians.append(float(known.median()) * self.factor)
-            yield replace(batch, depth=batch.depth * self.factor) if self.factor != 1 else batch
+            yield replace(batch, depth=depth * self.factor) if self.factor != 1 else batch
 
     @property
     def median(self) -> float:

@@ -16,7 +16,7 @@ import torch
 
 from ..common.contracts import InputError
 from ..data.sources import Source, Wrapped, batches
-from ..data.triplet import Triplet
+from ..data.triplet import Indices, Triplet
 from ..figures import colorize_depth, image_grid, save
 from ..losses import LossSettings, identity_error, reprojection_error
 from ..model import Model
@@ -65,7 +65,7 @@ class Part(Wrapped):
         """Positions of the neighbors among the frames."""
         return self.source.neighbors[self.indices]
 
-    def triplet(self, indices: np.ndarray) -> Triplet:
+    def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions of the part as one batch."""
         indices = np.asarray(indices)
         return replace(self.source.triplet(self.indices[indices]), index=torch.from_numpy(indices))

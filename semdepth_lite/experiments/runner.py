@@ -20,6 +20,7 @@ from ..common.contracts import InputError, RunFailed
 from ..common.storage import sole_use
 from ..presets import PRESETS, find_preset, street
 from ..training.run import Run
+from ..training.settings import TrainSettings
 from .results import RESULTS
 from .suites import find_experiment
 from .trial import Trial, execute, is_done
@@ -36,23 +37,23 @@ def plan(trials: list[Trial], results: Path, processes: int) -> tuple[list[Trial
             continue
         kind = (trial.preset, repr(replace(trial.settings, seed=0, steps=1)))
         if kind not in seconds:
-            seconds[kind] = step_seconds(trial)
+            seconds[kind] = step_seconds(trial.settings, trial.preset)
         total += seconds[kind] * trial.settings.steps
     return todo, total / 3600 / processes
 
 
-def step_seconds(trial: Trial, few: int = 3, more: int = 9) -> float:
+def step_seconds(settings: TrainSettings, preset: str, few: int = 3, more: int = 9) -> float:
     """Measure the processor time that one more step of a run takes, its share of a segmenter's training included.
 
     On a small street of the same size, as the difference of two short runs, so that what is done once does not count.
     """
     size = PRESETS["quick"].scenes
-    source = street("train", replace(find_preset(trial.preset), scenes=size), progress=False)
+    source = street("train", replace(find_preset(preset), scenes=size), progress=False)
 
     def seconds(steps: int) -> float:
-        segmenter = max(1, round(steps / trial.settings.steps * trial.settings.segmenter_steps))
+        segmenter = max(1, round(steps / settings.steps * settings.segmenter_steps))
         with tempfile.TemporaryDirectory() as folder:
-            run = Run(source, replace(trial.settings, steps=steps, segmenter_steps=segmenter), Path(folder))
+            run = Run(source, replace(settings, steps=steps, segmenter_steps=segmenter), Path(folder))
             run.train(progress=False, log_every=10**9)
             return run.cpu_seconds
 

@@ -43,7 +43,7 @@ def results_table(results: Iterable[Result], metrics: Sequence[str]) -> str:
     """
     lines = []
     for name, seeds in by_row(results).items():
-        columns = [[result.metrics[metric] for result in seeds if result.metrics.get(metric) is not None]
+        columns = [[value for result in seeds if (value := result.metrics.get(metric)) is not None]
                    for metric in metrics]
         lines.append([name, *(mean_and_spread(values) if values else "–" for values in columns), str(len(seeds))])
     return markdown(["", *map(column, metrics), "seeds"], lines)
@@ -67,7 +67,7 @@ def compare(results: Sequence[Result], base: Sequence[Result], metric: str) -> P
         if metric not in result.values:
             raise InputError(f"{result.name} keeps no values of {metric!r} per image; compare another metric.")
     ours, theirs = ({result.seed: result for result in side} for side in (results, base))
-    seeds = sorted(ours.keys() & theirs.keys())
+    seeds = sorted(ours.keys() & theirs.keys(), key=lambda seed: seed or 0)
     if not seeds:
         return None
     scenes = [result.scenes for side in (ours, theirs) for result in side.values()]
@@ -139,22 +139,23 @@ def cost_table(rows: Rows, base: str, times: Mapping[str, Mapping] | None = None
         raise InputError(f"there is no row {base!r} to compare with; use one of {', '.join(rows)}.")
 
     def mean(results: Sequence[Result], name: str) -> float:
-        return statistics.fmean(result.cost[name] for result in results)
+        return statistics.fmean(result.cost[name] for result in results if result.cost is not None)
 
     def seconds(results: Sequence[Result]) -> float | None:
         if times is None:
             return mean(results, "cpu_seconds")
-        settings = results[0].settings
+        settings = results[0].settings or {}
         known = None if settings["changes"] else times.get(settings["variant"])
         return None if known is None else known["first_seconds"] + settings["steps"] * known["step_seconds"]
 
     lines = []
     for name, results in rows.items():
-        if any(result.cost is None for result in results):
+        settings = results[0].settings
+        if settings is None or any(result.cost is None for result in results):
             continue
         time, unit = seconds(results), seconds(rows[base])
         cells = ["–", "–"] if time is None else [f"{time:.0f}", "–" if unit is None else f"{time / unit:.2f}"]
-        lines.append([name, f"{mean(results, 'parameters') / 1e6:.2f}", str(results[0].settings["steps"]), *cells,
+        lines.append([name, f"{mean(results, 'parameters') / 1e6:.2f}", str(settings["steps"]), *cells,
                       f"{mean(results, 'peak_mib'):.0f}"])
     return markdown(["", "parameters (million)", "steps", "CPU time (s)", "× base", "peak memory (MiB)"], lines)
 

@@ -37,8 +37,9 @@ def difference_bars(rows: Mapping[str, Mapping[str, tuple[float, float, float] |
     for axis, metric in zip(axes.flat, metrics):
         sign = 1 if metric in higher_is_better else -1
         for place, row in enumerate(rows.values()):
-            if row.get(metric) is not None:
-                _draw_difference(axis, place, row[metric], sign)
+            found = row.get(metric)
+            if found is not None:
+                _draw_difference(axis, place, found, sign)
         axis.axvline(0, color="#222222", linewidth=1.3)
         axis.set_title(metric)
         axis.margins(x=0.12)

@@ -58,7 +58,7 @@ def contact_sheet(frames: Sequence[object], titles: Sequence[str] = (), columns:
     columns = min(columns, len(frames))
     untitled = -(-len(frames) // columns) - -(-len(titles) // columns)
     figure.set_figheight(figure.get_figheight() - untitled * 0.28)
-    figure.get_layout_engine().set(h_pad=0.02, w_pad=0.02, hspace=0, wspace=0)
+    figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02, hspace=0, wspace=0)
     return figure
 
 
@@ -147,17 +147,17 @@ def map_panel(maps: Mapping[str, object], *, label: str, limits: tuple[float, fl
     low, high = limits or (0.0, float(np.percentile(known, 98)) or 1.0)
     cells = _beside(image, arrays)
     figure, axes = image_axes(len(cells), columns, cells[0][0].shape, bar=True)
-    drawn = None
+    drawn = []
     for axis, (content, title) in zip(axes, cells):
         if image is not None and axis is axes[0]:
             draw_image(axis, content, title)
             continue
         axis.set_facecolor(NO_VALUE)
         axis.patch.set_visible(True)
-        drawn = axis.imshow(content, cmap="cividis", vmin=low, vmax=high, interpolation="nearest")
+        drawn.append(axis.imshow(content, cmap="cividis", vmin=low, vmax=high, interpolation="nearest"))
         axis.set_title(title)
     beyond = "max" if known.max() > high else "neither"
-    bar = figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.015, aspect=28, label=label, extend=beyond)
+    bar = figure.colorbar(drawn[-1], ax=axes, fraction=0.05, pad=0.015, aspect=28, label=label, extend=beyond)
     bar.outline.set_visible(False)
     return figure
 
@@ -196,11 +196,11 @@ def _name_areas(axis: Axes, labels: np.ndarray, inches: float) -> None:
     point = labels.shape[1] / inches / 72  # image pixels in a typographic point
     height = 10 * point
     placed: list[tuple[float, float, float]] = []
-    inside = {int(i): distance_transform_edt(np.pad(labels == i, 1))[1:-1, 1:-1]
+    inside = {int(i): np.asarray(distance_transform_edt(np.pad(labels == i, 1)))[1:-1, 1:-1]
               for i in np.unique(labels) if i < len(NAMES)}
     for index in sorted(inside, key=lambda i: -inside[i].max()):
         half = 0.31 * height * len(NAMES[index])
-        row, column = np.unravel_index(inside[index].argmax(), labels.shape)
+        row, column = map(int, np.unravel_index(inside[index].argmax(), labels.shape))
         column = float(np.clip(column, half, labels.shape[1] - half))
         touches = any(abs(row - r) < 1.3 * height and abs(column - c) < half + h for r, c, h in placed)
         if inside[index].max() < 0.6 * height or labels[row, round(column)] != index or touches:

@@ -5,7 +5,7 @@ Arrays may be torch tensors or numpy arrays; images (3, H, W) in [0, 1], (H, W, 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,11 +20,12 @@ NO_VALUE = (0.86, 0.86, 0.86)  # the gray of pixels without depth or error
 # Okabe and Ito's colors, which color-blind readers can tell apart, each with a dash and a marker of its own.
 LINES = (("#0072B2", "-", "o"), ("#D55E00", "--", "s"), ("#009E73", "-.", "^"), ("#CC79A7", ":", "D"),
          ("#000000", (0, (5, 1)), "v"), ("#E69F00", (0, (3, 1, 1, 1)), "P"), ("#56B4E9", (0, (1, 1)), "X"))
-STYLE = {"font.size": 12, "axes.titlesize": 12, "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11,
-         "legend.fontsize": 11, "legend.frameon": False, "axes.titlelocation": "left", "axes.spines.top": False,
-         "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.axisbelow": True, "grid.color": "#e3e3e3",
-         "lines.linewidth": 2.0, "lines.markersize": 6, "figure.constrained_layout.h_pad": 0.06,
-         "figure.constrained_layout.w_pad": 0.06}
+STYLE: dict[Any, Any] = {
+    "font.size": 12, "axes.titlesize": 12, "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11,
+    "legend.fontsize": 11, "legend.frameon": False, "axes.titlelocation": "left", "axes.spines.top": False,
+    "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.axisbelow": True, "grid.color": "#e3e3e3",
+    "lines.linewidth": 2.0, "lines.markersize": 6, "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06}
 
 
 def styled(draw):

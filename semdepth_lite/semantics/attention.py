@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..common.contracts import InputError
+from ..networks import start_at_zero
 from .guidance import Guidance
 
 ATTENTION_LEVELS = (4, 3, 2)  # at levels 1 and 0 concatenation and convolution take over [figure: FIG1]
@@ -51,8 +52,7 @@ class SemanticGuidedAttention(nn.Module):
         self.gamma = nn.Parameter(torch.full((1,), float(residual)))
         self.out = nn.Conv2d(inner, depth_channels, 1)
         if residual:
-            nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(self.out.bias)
+            start_at_zero(self.out)
 
     def _inputs(self, depth: torch.Tensor, semantic: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the feature that is correlated and the one whose values travel."""
@@ -111,8 +111,7 @@ class ConcatenationFusion(nn.Module):
         self.residual = residual
         self.conv = nn.Conv2d(depth_channels + semantic_channels, depth_channels, 3, padding=1)
         if residual:
-            nn.init.zeros_(self.conv.weight)
-            nn.init.zeros_(self.conv.bias)
+            start_at_zero(self.conv)
 
     def forward(self, depth: torch.Tensor, semantic: torch.Tensor) -> torch.Tensor:
         """Enhance F_D (B, C, h, w) with F_S (B, C_S, h, w)."""

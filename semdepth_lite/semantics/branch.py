@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..networks import ConvBlock, PaddedConv
+from ..networks import ConvBlock, PaddedConv, bias_of
 
 
 def subpixels(x: torch.Tensor) -> torch.Tensor:
@@ -54,7 +54,7 @@ class SemanticDecoder(nn.Module):
 
     def start_at(self, logits: torch.Tensor) -> None:
         """Set the head's bias to these logits (outputs,), see `prior_logits`."""
-        bias = self.head.bias if isinstance(self.head, nn.Conv2d) else self.head.conv.bias
+        bias = bias_of(self.head if isinstance(self.head, nn.Conv2d) else self.head.conv)
         bias.data.copy_(logits.repeat(len(bias) // len(logits)))
 
     def forward(self, features: list[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..common.contracts import InputError
+from ..networks import start_at_zero
 from .guidance import Guidance
 
 NORMALIZATIONS = ("group", "instance", "none")
@@ -65,8 +66,7 @@ class SSFA(nn.Module):
         self.scale, self.shift = nn.Conv2d(hidden, depth_channels, 1), nn.Conv2d(hidden, depth_channels, 1)
         self.out = nn.Conv2d(depth_channels, depth_channels, 3, padding=1)
         if residual:
-            nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(self.out.bias)
+            start_at_zero(self.out)
 
     def forward(self, depth: torch.Tensor, labels: torch.Tensor, semantic: torch.Tensor | None = None) -> torch.Tensor:
         """Modulate F_D (B, C, h, w).
@@ -76,7 +76,7 @@ class SSFA(nn.Module):
             labels: S, (B, N, h, w) probabilities or one-hot.
             semantic: F_S, (B, C_S, h, w), or None.
         """
-        x = depth if self.joint is None else self.joint(torch.cat((depth, semantic), 1))
+        x = depth if self.joint is None or semantic is None else self.joint(torch.cat((depth, semantic), 1))
         h = F.relu(self.embedding(labels))
         y = torch.addcmul(self.shift(h), 1 + self.scale(h), self.norm(x))
         update = self.out(F.elu(y))
@@ -93,8 +93,8 @@ class ClassModulation(nn.Module):
         super().__init__()
         self.scale = nn.Conv2d(classes, depth_channels, 1, bias=False)
         self.shift = nn.Conv2d(classes, depth_channels, 1, bias=False)
-        nn.init.zeros_(self.scale.weight)
-        nn.init.zeros_(self.shift.weight)
+        start_at_zero(self.scale)
+        start_at_zero(self.shift)
 
     def forward(self, depth: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Modulate F_D (B, C, h, w) by S (B, N, h, w)."""

@@ -205,11 +205,13 @@ def _share_out(folder: Path, settings: StreetSettings, seeds: list[int], workers
     pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
     def follow(process: subprocess.Popen, share: str) -> None:
-        with process.stdin as entry:
+        entry, lines, errors = process.stdin, process.stdout, process.stderr
+        assert entry and lines and errors  # they are pipes
+        with entry:
             entry.write(share)
-        for line in process.stdout:
+        for line in lines:
             bar.update(int(line))
-        error = process.stderr.read().strip()
+        error = errors.read().strip()
         if process.wait():
             raise RunFailed(f"rendering the street failed: {error.splitlines()[-1] if error else process.returncode}.")
 

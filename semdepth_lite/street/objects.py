@@ -33,15 +33,16 @@ def car(stage: Stage, rng: np.random.Generator, x: float, z: float, yaw: float =
     length, width, height = (value * rng.uniform(.96, 1.05) for value in CARS[model])
     paint = np.array(pick(rng, PAINTS)) * rng.uniform(.8, 1.15)
     seed = float(rng.random())
-    looks = dict(yaw=yaw, seed=seed, moving=moving, color2=(width, length, height))
+    looks = dict(seed=seed, moving=moving, color2=(width, length, height))
     size, base = (width, height, length), (x, 0., z)
-    stage.solid(f"{model}_body", base, size, "car", "car", paint, contact=.92, **looks)
-    stage.solid(f"{model}_cabin", base, size, "cabin", "car", paint, params=CABINS[model], **looks)
+    stage.solid(f"{model}_body", base, size, "car", "car", paint, yaw, contact=.92, **looks)
+    stage.solid(f"{model}_cabin", base, size, "cabin", "car", paint, yaw, params=CABINS[model], **looks)
     radius = .215 * height if model != "van" else .17 * height
     c, s = np.cos(yaw), np.sin(yaw)
     for along in (-.30 * length, .315 * length):
         place = (x + s * along, 0., z + c * along)
-        stage.solid("wheel", place, (width * .97, 2 * radius, 2 * radius), "tyre", "car", (.02, .02, .022), **looks)
+        stage.solid("wheel", place, (width * .97, 2 * radius, 2 * radius), "tyre", "car", (.02, .02, .022), yaw,
+                    **looks)
 
 
 def person(stage: Stage, rng: np.random.Generator, x: float, z: float, heading: float, phase: float | None) -> None:

@@ -210,7 +210,7 @@ def _solids(things: Things, view: View, seen: np.ndarray) -> _Solids:
         if pad > 0:
             face = np.zeros(table.shape[:2], np.int32)
             face[owner, slot] = FIRST + chosen
-    return _Solids(*tables, face, *counts)
+    return _Solids(tables[0], tables[1], face, counts[0], counts[1])
 
 
 def _meet_solid(solids: _Solids, i: int, u, v, window):

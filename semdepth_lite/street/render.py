@@ -76,6 +76,7 @@ def render_scene(scene: Scene, index: int, height: int, width: int) -> Frame:
     labels = np.concatenate([[TRAIN_ID["sky"], TRAIN_ID["road"]], things.label[things.plane_thing],
                              things.label]).astype(np.uint8)
     moving = np.concatenate([[False, False], things.moving[things.plane_thing], things.moving])
+    assert view.ids is not None  # a camera's view keeps what is seen
     ids, x = view.ids[0, :height, :width], view.x[0, :height, :width]
     depth = np.where(ids == SKY, 0, 1 / np.where(ids == SKY, 1, x)).astype(np.float32)
     color = _picture(scene, view, things, shade, height, width)

@@ -1,7 +1,7 @@
 """The samples of one material: where they are, on what, and how large a pixel is there."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Samples:
     foot: np.ndarray  # (n,) width of a pixel at that depth, m
     graze: np.ndarray  # (n,) how much longer a pixel is along the slanted direction
     scene: Scene
-    albedo: np.ndarray | None = None  # (3, n) linear RGB
+    albedo: np.ndarray = field(init=False)  # (3, n) linear RGB
     gloss: np.ndarray | None = None  # (n,) mirror share at normal incidence
     glow: np.ndarray | None = None  # (3, n) light given off
     sky_share: np.ndarray | None = None  # (n,) factor on ambient light

@@ -84,13 +84,14 @@ class Stage:
         columns = list(zip(*self.rows)) if self.rows else [()] * 13
         kind = np.array(columns[0], dtype=np.int64)
         shapes = ((3,), (3, 3), (3,), (3,), (3,), (4,), ())
-        values = [np.array(column, dtype=np.float64).reshape((len(kind), *shape))
-                  for column, shape in zip(columns[1:8], shapes)]
-        origin, axes, size = values[:3]
+        origin, axes, size, color, color2, params, seed = (
+            np.array(column, dtype=np.float64).reshape((len(kind), *shape))
+            for column, shape in zip(columns[1:8], shapes))
         planes, start = _world_planes(kind, origin, axes, size)
-        return Things(kind, *values, np.array(columns[8], dtype=np.int64), np.array(columns[9], dtype=np.uint8),
-                      np.array(columns[10], dtype=bool), np.array(columns[11], dtype=bool),
-                      np.array(columns[12], dtype=np.float64), _corners(kind, origin, axes, size), start, planes,
+        return Things(kind, origin, axes, size, color, color2, params, seed, np.array(columns[8], dtype=np.int64),
+                      np.array(columns[9], dtype=np.uint8), np.array(columns[10], dtype=bool),
+                      np.array(columns[11], dtype=bool), np.array(columns[12], dtype=np.float64),
+                      _corners(kind, origin, axes, size), start, planes,
                       np.repeat(np.arange(len(kind)), np.diff(start)))
 
 

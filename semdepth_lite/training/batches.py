@@ -17,7 +17,8 @@ from .settings import TrainSettings
 def batch_indices(length: int, batch: int, step: int, seed: int) -> np.ndarray:
     """Return the triplets of a step: epochs are permutations drawn from (seed, epoch), and batches run across them."""
     positions = np.arange(step * batch, (step + 1) * batch)
-    orders = {epoch: np.random.default_rng((seed, epoch)).permutation(length) for epoch in set(positions // length)}
+    epochs = set((positions // length).tolist())
+    orders = {epoch: np.random.default_rng((seed, epoch)).permutation(length) for epoch in epochs}
     return np.array([orders[p // length][p % length] for p in positions])
 
 

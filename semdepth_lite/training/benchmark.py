@@ -110,7 +110,8 @@ def plain_networks(model: Model, batch: Triplet) -> tuple[list[torch.Tensor], to
     images = [frame.contiguous() for frame in (batch.target, *batch.sources.unbind(1))]
     disps = model.depth(model.encoder(images[0], channels_last=False))
     pairs = ((images[1], images[0]), (images[0], images[2]))
-    motion = [rigid_transform(*model.pose(model.pose_encoder(torch.cat(pair, 1), channels_last=False)), invert=not i)
+    encoder, decoder = model.pose_networks()
+    motion = [rigid_transform(*decoder(encoder(torch.cat(pair, 1), channels_last=False)), invert=not i)
               for i, pair in enumerate(pairs)]
     return disps, torch.stack(motion, 1)
 

@@ -109,18 +109,16 @@ def check_parts(recorded: dict[str, dict], found: dict[str, dict], folder: Path)
     Raises:
         InputError: Naming the first part that differs.
     """
-    for place in sorted({*recorded, *found}):
-        before, now = recorded.get(place), found.get(place)
-        if before == now:
+    for place, part in sorted({**recorded, **found}.items()):
+        if recorded.get(place) == found.get(place):
             continue
-        if now is None:
-            raise InputError(f"{folder} was trained with the {place} {before['name']} of module {before['module']}, "
-                             "which is not here; register it, or pass the model or loss that uses it.")
-        if before is None:
-            raise InputError(f"{folder} was trained without the {place} {now['name']} of module {now['module']}; use "
-                             "another folder, or leave it out.")
-        raise InputError(f"the {place} {now['name']} of module {now['module']} is not the code that trained {folder}; "
-                         "bring that code back, or use another folder.")
+        what = f"the {place} {part['name']} of module {part['module']}"
+        if place not in found:
+            raise InputError(f"{folder} was trained with {what}, which is not here; register it, or pass the model or "
+                             "loss that uses it.")
+        if place not in recorded:
+            raise InputError(f"{folder} was trained without {what}; use another folder, or leave it out.")
+        raise InputError(f"{what} is not the code that trained {folder}; bring that code back, or use another folder.")
 
 
 def check_same(known: dict, about: dict, folder: Path) -> None:
@@ -174,14 +172,8 @@ def load_run(folder: Path, device: str = "auto", model: Model | None = None, bes
         notice(f"the run in {folder} is not finished: it has taken {state['step']} of {planned} steps; the command "
                "that began it goes on.")
     parts = state.get("parts") or {}
-    try:
-        model = TrainSettings(**state["settings"]).build() if model is None else model
-    except TypeError as error:
-        raise _of_another_version(folder, error) from error
-    except InputError as error:
-        if not parts:
-            raise _of_another_version(folder, error) from error
-        check_parts(parts, {}, folder)
+    if model is None:
+        model = _build(state["settings"], parts, folder)
     check_parts({place: part for place, part in parts.items() if place != "loss"},  # a loss is not needed any more
                 {place: part for place, part in own_parts(model).items() if place != "loss"}, folder)
     try:
@@ -190,6 +182,17 @@ def load_run(folder: Path, device: str = "auto", model: Model | None = None, bes
     except (RuntimeError, InputError) as error:
         raise _of_another_version(folder, error) from error
     return model.to(where).eval()
+
+
+def _build(settings: dict, parts: dict[str, dict], folder: Path) -> Model:
+    """Build the model of a run folder, for which parts of a user's own must be registered."""
+    try:
+        return TrainSettings(**settings).build()
+    except TypeError as error:
+        raise _of_another_version(folder, error) from error
+    except InputError as error:
+        check_parts(parts, {}, folder)
+        raise _of_another_version(folder, error) from error
 
 
 def _of_another_version(folder: Path, error: Exception) -> InputError:

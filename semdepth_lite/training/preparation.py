@@ -1,6 +1,5 @@
 """What a variant needs before depth is trained: class weights, a segmenter, and that segmenter's label maps."""
 # only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
-# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -45,16 +44,17 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
     Returns:
         The source to train on.
     """
-    if fresh and model.semantic is not None:
-        counts = count_classes(some_triplets(source), model.variant.branch.classes)
+    branch, masks = model.variant.branch, model.variant.segmenter
+    if fresh and branch is not None and model.semantic is not None:
+        counts = count_classes(some_triplets(source), branch.classes)
         if model.class_weights is not None:
             model.class_weights.copy_(class_weights(counts))
         weights = None if model.class_weights is None else model.class_weights.cpu()
         model.semantic.start_at(prior_logits(counts, weights))
-    if model.segmenter is None:
+    if masks is None or model.segmenter is None:
         return source
     larger = source.targets_at(model.segmenter.scale)
-    if fresh and model.variant.masks.origin == "given":
+    if fresh and masks.origin == "given":
         given = given_segmenter(segmenter)
         check_state(given, model.segmenter.state_dict(), segmenter or "the package")
         model.segmenter.load_state_dict(given)
@@ -63,7 +63,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
         counts = count_classes(some_triplets(larger))
         pretrain_segmenter(model.segmenter, lambda step: batch_of(larger, step), steps, counts, checkpoint,
                            progress=progress)
-    if fresh and getattr(model.variant.masks, "share_encoder", False):
+    if fresh and masks.share_encoder:
         model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
     if folder is None:
         return with_masks(source, model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -35,7 +35,7 @@ from .loop import SAVE_SECONDS, paced
 from .preparation import clean_up, prepare, with_noise
 from .settings import TrainSettings, learning_rate
 
-Watch = Callable[[Model], dict[str, float]]
+Watch = Callable[[Model], Mapping[str, float | None]]
 
 
 def join_processes(device: str = "auto") -> str:
@@ -301,7 +301,8 @@ class Run:
                save_seconds) -> None:
         """Take the steps that are left."""
         forward = DistributedDataParallel(self.model) if self.world > 1 else self.model
-        terms = prediction = None
+        terms: LossTerms  # of the step just taken
+        prediction: Prediction
 
         def save() -> None:
             self._check(terms, prediction)
@@ -340,11 +341,12 @@ class Run:
         self._train_mode()
         self._write({"step": self.step, "cpu_seconds": round(self.cpu_seconds, 1), "watch": found}, report)
         if keep_best:
-            if found.get(keep_best) is None:
+            value = found.get(keep_best)
+            if value is None:
                 raise InputError(f"the best checkpoint is to be kept by {keep_best!r}, which the watch does not "
                                  f"return; use one of {', '.join(found)}.")
-            if found[keep_best] < self.best:
-                self.best = found[keep_best]
+            if value < self.best:
+                self.best = value
                 self.save("best.pt")
         self.watch_clock.lap()
 

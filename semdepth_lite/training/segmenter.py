@@ -5,7 +5,9 @@ import io
 import math
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,11 +17,13 @@ from ..common.storage import reserve, write_atomically
 from ..data.sources import SegmentedSource, Source
 from ..data.triplet import Triplet
 from ..model import Model
+from ..networks import bias_of
 from ..semantics import Segmenter, class_weights, prior_logits, semantic_loss
 from ..weights import SEGMENTER_FILE
 from .checkpoint import load_checkpoint, save_checkpoint
 from .loop import paced
 
+AnySource = TypeVar("AnySource", bound=Source)
 RATE = 2e-3  # AdamW's highest, lowered along a cosine; measured best for 60 seconds of training
 
 
@@ -51,7 +55,7 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
     segmenter.thaw()
     optimizer = torch.optim.AdamW(segmenter.parameters(), RATE)
     weights = class_weights(counts).to(device)
-    segmenter.head.bias.data.copy_(prior_logits(counts, class_weights(counts)).repeat(4))
+    bias_of(segmenter.head).data.copy_(prior_logits(counts, class_weights(counts)).repeat(4))
     done = _resume(segmenter, optimizer, steps, checkpoint, device)
     taken = done
 
@@ -64,12 +68,12 @@ def pretrain_segmenter(segmenter: Segmenter, batch_of: Callable[[int], Triplet],
             for group in optimizer.param_groups:
                 group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
             batch = batch_of(step)
-            loss = semantic_loss(segmenter(batch.target_aug), batch.labels, weights=weights)
+            loss = semantic_loss(segmenter(batch.target_aug), batch.require("labels"), weights=weights)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             taken = step + 1
-    segmenter.head.bias.data.sub_(torch.where(weights > 0, weights, 1).log().repeat(4))
+    bias_of(segmenter.head).data.sub_(torch.where(weights > 0, weights, 1).log().repeat(4))
     return segmenter.freeze()
 
 
@@ -118,12 +122,11 @@ def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, pa
     device = next(segmenter.parameters()).device
 
     def write(temporary: Path) -> None:
-        done, store = 0, None
-        for batch in batches:
-            packed = segmenter.packed(batch.target.to(device)).cpu().numpy()
-            if store is None:
-                store = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, *packed.shape[1:]))
-                reserve(temporary)
+        maps = (segmenter.packed(batch.target.to(device)).cpu().numpy() for batch in batches)
+        first, done = next(maps), 0
+        store = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, *first.shape[1:]))
+        reserve(temporary)
+        for packed in chain((first,), maps):
             store[done:done + len(packed)] = packed
             done += len(packed)
         store.flush()
@@ -132,7 +135,7 @@ def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, pa
     return np.load(path, mmap_mode="r")
 
 
-def with_masks(source: Source, model: Model | None, keep: bool = False) -> Source:
+def with_masks(source: AnySource, model: Model | None, keep: bool = False) -> AnySource | SegmentedSource:
     """Add the maps of a model's segmenter to a source's triplets, made when they are asked for, from larger images.
 
     Args:

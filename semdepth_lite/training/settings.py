@@ -1,6 +1,5 @@
 """What decides a training run: its settings, the loss of a step, and the learning rate of a step."""
 # only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
-# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import math
@@ -80,12 +79,12 @@ class TrainSettings:
         self._check_types()
         object.__setattr__(self, "changes", spell_changes(self.method, self.changes))
         object.__setattr__(self, "freeze", list(self.freeze))
-        masks, networks = self.method.masks, NetworkSettings(self.encoder, self.width)
-        if self.method.has_segmenter and masks.share_encoder and masks.origin == "given" and networks != GIVEN:
+        masks, networks = self.method.segmenter, NetworkSettings(self.encoder, self.width)
+        if masks is not None and masks.share_encoder and masks.origin == "given" and networks != GIVEN:
             raise InputError(f"depth starts from the encoder of a given segmenter, which is {GIVEN.encoder} of width "
                              f"{GIVEN.width}, not {self.encoder} of width {self.width}; use those, or "
                              "masks.origin=made.")
-        if self.segmenter and not (self.method.has_segmenter and masks.origin == "given"):
+        if self.segmenter and (masks is None or masks.origin != "given"):
             raise InputError(f"variant {self.variant} is given no segmenter, so the weights in {self.segmenter} have "
                              "no use; take a variant whose masks are, such as semdepth_segmenter.")
         if not 0 <= self.label_noise <= 1:
@@ -124,9 +123,9 @@ class TrainSettings:
         """Refuse values of other types than the attributes have, such as steps of 1.5."""
         kinds = {"int": Integral, "float": Real, "str": str, "bool": bool}
         for given in fields(self):
-            value, kind = getattr(self, given.name), kinds.get(given.type)
+            value, kind = getattr(self, given.name), kinds.get(str(given.type))
             if kind and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
-                raise InputError(f"{given.name} is {value!r}, expected {_WORDS[given.type]}.")
+                raise InputError(f"{given.name} is {value!r}, expected {_WORDS[str(given.type)]}.")
 
     def loss_at(self, step: int) -> LossSettings:
         """Return the photometric loss of a step."""

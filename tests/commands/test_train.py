@@ -37,14 +37,14 @@ def short_parts(monkeypatch):
     monkeypatch.setattr(verdict, "draw_verdict", lambda *_: None)
 
 
-def options(folder, **changes) -> Options:
-    return replace(Options(folder, "cpu", None, None, 0, False, 0, False), **changes)
+def options(**changes) -> Options:
+    return replace(Options("cpu", None, None, 0, False, 0, False), **changes)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind, number", [(TinySource, "abs_rel"), (Bare, "warped")])
 def test_real_frames_that_are_kept_back_choose_the_best_checkpoint(kind, number, tmp_path, short_parts):
-    train(kind(8, 64, 64), SETTINGS, options(tmp_path, validate=2), None)
+    train(kind(8, 64, 64), SETTINGS, tmp_path, options(validate=2), None)
     looks = {row["step"]: row["watch"] for row in read_log(tmp_path / "log.jsonl") if "watch" in row}
     assert list(looks) == [2, 4]
     best = min(looks, key=lambda step: looks[step][number])
@@ -77,8 +77,8 @@ def test_the_true_depth_and_motion_explain_frames_that_are_kept_back():
 @pytest.mark.slow
 def test_more_steps_than_at_first_are_said(tmp_path, short_parts):
     source = TinySource(8, 64, 64)
-    assert "extended" not in train(source, SETTINGS, options(tmp_path), None)
-    found = train(source, replace(SETTINGS, steps=5), options(tmp_path), None)
+    assert "extended" not in train(source, SETTINGS, tmp_path, options(), None)
+    found = train(source, replace(SETTINGS, steps=5), tmp_path, options(), None)
     assert found["extended"] == [4] and "trained 5 steps, after 4 more than were meant at first;" in found["text"]
 
 

@@ -38,7 +38,7 @@ def _backproject_cases() -> list[Case]:
 
 def _lifted(depth: torch.Tensor, matrix: torch.Tensor, shift: float = 0.0, swap: bool = False) -> torch.Tensor:
     """Back-project with a matrix in place of K^-1, shifted centers, or rows taken for columns."""
-    u, v = camera.pixel_grid(*depth.shape[-2:], depth)
+    u, v = camera.pixel_grid(depth.shape[-2], depth.shape[-1], depth)
     u, v = torch.broadcast_tensors(u + shift, v + shift)
     pixels = torch.stack((v, u, torch.ones_like(u)) if swap else (u, v, torch.ones_like(u)))
     return depth * torch.einsum("bij,jhw->bihw", matrix, pixels)

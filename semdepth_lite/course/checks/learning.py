@@ -181,10 +181,9 @@ def _loss_cases() -> list[Case]:
     return cases
 
 
-def _view_loss(depth, target, source, T, K, inside=True) -> torch.Tensor:
+def _view_loss(depth, target, source, T, K, reduce=lambda error, valid: error[valid].mean()) -> torch.Tensor:
     warped, valid = warp(source, depth, T, K)
-    error = losses.photometric_error(warped, target)
-    return error[valid].mean() if inside else error.mean()
+    return reduce(losses.photometric_error(warped, target), valid)
 
 
 LOSS = Exercise(
@@ -208,17 +207,16 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
     warped, valid = warp(source, depth, T_source_target, K)
     return photometric_error(warped, target)[valid].mean()''',
     teaches="losses.reprojection_error", reference=_view_loss, cases=_loss_cases, gradient=0, mistakes=(
-        Mistake("rim counts", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, inside=False),
+        Mistake("rim counts", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error.mean()),
                 "pixels that the source cannot show count with the color of its rim."),
-        Mistake("zero outside", lambda d, t, s, T, K: (lambda w, v: (losses.photometric_error(w, t) * v).mean())(
-            *warp(s, d, T, K)),
+        Mistake("zero outside", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda e, valid: (e * valid).mean()),
                 "pixels without a source count as perfect: you multiply by the mask and still divide by all pixels."),
         Mistake("inverse motion", lambda d, t, s, T, K: _view_loss(d, t, s, camera.invert_transform(T), K),
                 "the motion is used the wrong way round."),
         Mistake("target warped", lambda d, t, s, T, K: _view_loss(d, s, t, T, K),
                 "you move the target and compare it with the source; it is the target that is to be painted."),
-        Mistake("sum", lambda d, t, s, T, K: (lambda w, v: losses.photometric_error(w, t)[v].sum())(
-            *warp(s, d, T, K)), "your loss is a sum, so it grows with the image."),
+        Mistake("sum", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error[valid].sum()),
+                "your loss is a sum, so it grows with the image."),
         Mistake("unmoved", lambda d, t, s, T, K: losses.photometric_error(s, t).mean() + 0 * d.mean(),
                 "you compare the source as it is; depth does not enter.")))
 

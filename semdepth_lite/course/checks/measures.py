@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from ...evaluation.significance import paired_bootstrap
@@ -137,8 +138,8 @@ def _pair_cases() -> list[Case]:
 
 
 def _paired(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    scenes = range(a.shape[1])
-    return torch.tensor(paired_bootstrap(a.numpy(), b.numpy(), list(scenes), n=10).difference)
+    scenes = np.arange(a.shape[1])
+    return torch.tensor(paired_bootstrap(a.numpy(), b.numpy(), scenes, n=10).difference)
 
 
 PAIRED = Exercise(

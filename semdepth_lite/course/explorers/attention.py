@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
-from ...data.triplet import Triplet
+from ...data.triplet import StreetTriplet
 from ...figures import map_panel
 from ...model import Model
 from ...semantics.attention import ATTENTION_LEVELS
@@ -30,7 +30,7 @@ class AttentionExplorer(PixelExplorer):
            "weight that it gives to every place, bright where it looks most.")
     caption = "the asking pixel is ringed; bright cells are those whose features it borrows."
 
-    def __init__(self, model: Model, batch: Triplet, marked: Mapping[str, tuple[int, int]] | None = None) -> None:
+    def __init__(self, model: Model, batch: StreetTriplet, marked: Mapping[str, tuple[int, int]] | None = None) -> None:
         self.model, self.batch = model.eval(), batch
         levels = getattr(model.variant.fusion, "levels", ())
         fused = [level for level in ATTENTION_LEVELS if level in levels]

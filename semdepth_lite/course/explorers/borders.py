@@ -6,7 +6,7 @@ import torch
 from ...borders import snap_depth
 from ...classes import NAMES
 from ...common.contracts import InputError
-from ...data.triplet import Triplet
+from ...data.triplet import StreetTriplet
 from ...evaluation.prediction import depth_predictor, to_scale
 from ...figures import border_profile, image_grid, overlay
 from ...labels import colorize_labels, group_mask
@@ -24,7 +24,7 @@ RANGE = (5.0, 40.0)  # meters; how far the nearer side may be
 APART = 12  # pixels between two borders that are offered
 
 
-def telling_borders(batch: Triplet, count: int = 6) -> dict[str, tuple[int, int]]:
+def telling_borders(batch: StreetTriplet, count: int = 6) -> dict[str, tuple[int, int]]:
     """Pick upright borders of near objects: name to the pixel (u, v) left of the border.
 
     Raises:
@@ -65,7 +65,7 @@ class BorderExplorer(Explorer):
     caption = "near each label border depth is taken from farther inside, so wrong labels put the step where they err."
     moment = {"noise": 0.6}
 
-    def __init__(self, batch: Triplet, model: Model, marked: dict[str, tuple[int, int]] | None = None) -> None:
+    def __init__(self, batch: StreetTriplet, model: Model, marked: dict[str, tuple[int, int]] | None = None) -> None:
         self.batch, self.depth = batch, to_scale(depth_predictor(model)(batch), batch.depth)
         self.marked = marked or telling_borders(batch)
         self.labels = {noise: torch.from_numpy(corrupt_labels(batch.labels.numpy(), noise, 0)) for noise in STRENGTHS}

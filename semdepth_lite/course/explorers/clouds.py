@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from ...camera import backproject
 from ...classes import GROUPS
-from ...data.triplet import Triplet
+from ...data.triplet import StreetTriplet
 from ...evaluation.prediction import depth_predictor, to_scale
 from ...figures import birds_eye
 from ...labels import group_mask
@@ -28,7 +28,7 @@ class CloudExplorer(Explorer):
            "marker of its own, named in a legend.")
     caption = "each thing shows only the sides that face the camera; behind it lies a shadow without points."
 
-    def __init__(self, batch: Triplet, model: Model | None = None) -> None:
+    def __init__(self, batch: StreetTriplet, model: Model | None = None) -> None:
         self.batch = batch
         self.depths = {"true depth": batch.depth}
         if model is not None:

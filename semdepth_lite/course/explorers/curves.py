@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from ...common.contracts import InputError
-from ...data.triplet import Triplet
+from ...data.triplet import StreetTriplet
 from ...evaluation.prediction import depth_predictor, to_scale
 from ...figures import colorize_depth, image_grid, photometric_curve
 from ...losses import LossSettings, automask, combine_sources, identity_error
@@ -62,8 +62,8 @@ class CurveExplorer(PixelExplorer):
            "lines at the true depth and at the network's, where they are known.")
     caption = "the lowest point of the loss is where training pulls this pixel; compare it with the truth."
 
-    def __init__(self, batch: Triplet, model: Model | None = None, marked: Mapping[str, tuple[int, int]] | None = None,
-                 depths: torch.Tensor = DEPTHS) -> None:
+    def __init__(self, batch: StreetTriplet, model: Model | None = None,
+                 marked: Mapping[str, tuple[int, int]] | None = None, depths: torch.Tensor = DEPTHS) -> None:
         self.batch, self.depths = single(batch), depths
         shares = {True: LossSettings().ssim, False: 0.0}
         self.sweeps = {on: depth_sweep(batch, depths, share) for on, share in shares.items()}

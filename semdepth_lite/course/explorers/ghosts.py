@@ -32,9 +32,10 @@ class GhostExplorer(Explorer):
         """Paint and compare."""
         pair = self.pair
         flat = torch.full_like(pair.target[:, :1], depth)
-        painted, valid = warp(pair.sources[:, 0], flat, pair.T_source_target[:, 0], pair.K)
+        painted, valid = warp(pair.sources[:, 0], flat, pair.require("T_source_target")[:, 0], pair.K)
         error = photometric_error(painted, pair.target).masked_fill(~valid, 0)[0, 0]
-        there = (pair.depth > 0.95 * depth) & (pair.depth < 1.05 * depth)
+        measured = pair.require("depth")
+        there = (measured > 0.95 * depth) & (measured < 1.05 * depth)
         share = 100 * float(there.float().mean())
         ghost = 0.5 * pair.target[0] + 0.5 * painted[0]
         figure = image_grid([[(ghost, "both on top of each other"), ((2 * error).clamp(max=1), "error (black: none)")]])

@@ -8,7 +8,7 @@ import torch
 
 from ...classes import IGNORE, NAMES
 from ...common.contracts import InputError
-from ...data.triplet import Triplet
+from ...data.triplet import StreetTriplet
 from ...figures import overlay
 from ...labels import group_mask
 from ..demos import pick_pixel, ring_mask
@@ -25,7 +25,7 @@ CLICK = ("const r = this.getBoundingClientRect(), field = this.closest('.{}').qu
 BEYOND = 4.0  # meters; nearer things have often left a neighbor's frame
 
 
-def marked_pixels(batch: Triplet) -> dict[str, tuple[int, int]]:
+def marked_pixels(batch: StreetTriplet) -> dict[str, tuple[int, int]]:
     """Mark a few telling pixels (u, v) of a triplet: the nearest thin and movable thing, the road, something far."""
     depth, labels = batch.depth[0, 0], batch.labels[0]
     allowed = torch.zeros_like(labels, dtype=torch.bool)
@@ -63,7 +63,7 @@ class PixelExplorer(Explorer):
         InputError: if a marked pixel lies outside the image.
     """
 
-    def __init__(self, batch: Triplet, marked: Mapping[str, tuple[int, int]] | None,
+    def __init__(self, batch: StreetTriplet, marked: Mapping[str, tuple[int, int]] | None,
                  controls: dict[str, Any]) -> None:
         self.marked = dict(marked or marked_pixels(batch))
         height, width = batch.target.shape[-2:]

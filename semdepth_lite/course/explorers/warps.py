@@ -8,7 +8,7 @@ import torch
 
 from ...camera import backproject, check_intrinsics, rigid_transform
 from ...common.contracts import InputError
-from ...data.triplet import Triplet
+from ...data.triplet import StreetTriplet
 from ...figures import birds_eye, colorize_depth, image_grid, overlay
 from ...losses import photometric_error
 from ...metrics import masked_mean
@@ -20,7 +20,7 @@ from .controls import choice, factor_slider, slider, switch
 BRIGHTEST = 0.6  # the error that is drawn white
 
 
-def single(batch: Triplet) -> Triplet:
+def single(batch: StreetTriplet) -> StreetTriplet:
     """Check that a triplet holds one item with depth and motion, and return it.
 
     Raises:
@@ -46,7 +46,7 @@ class _OneWarp(Explorer):
         source: Number of the neighbor that is warped: 0 the previous frame, 1 the next.
     """
 
-    def __init__(self, batch: Triplet, controls: dict[str, Any], source: int) -> None:
+    def __init__(self, batch: StreetTriplet, controls: dict[str, Any], source: int) -> None:
         self.batch, self.name = single(batch), ("previous", "next")[source]
         self.target, self.view, self.K = batch.target, batch.sources[:, source], batch.K
         self.depth, self.motion = far_sky(batch.depth), batch.T_source_target[:, source]
@@ -74,7 +74,7 @@ class WarpExplorer(_OneWarp):
     caption = "turning moves near and far pixels alike, walking moves near ones most; only one setting makes all agree."
     moment = {"yaw": 1.0}
 
-    def __init__(self, batch: Triplet, source: int = 0) -> None:
+    def __init__(self, batch: StreetTriplet, source: int = 0) -> None:
         controls = {"start": choice("start from", ("the true motion", "no motion")),
                     "scale": factor_slider("factor on the true depth", 0.25, 4)}
         for name, label in (("x", "move along x, right (m)"), ("y", "move along y, down (m)"),
@@ -116,7 +116,7 @@ class ScaleExplorer(_OneWarp):
                "the same. Images cannot tell the scale.")
     moment = {"factor": 3.0}
 
-    def __init__(self, batch: Triplet, source: int = 0) -> None:
+    def __init__(self, batch: StreetTriplet, source: int = 0) -> None:
         super().__init__(batch, {"factor": factor_slider("factor on the depth", 0.1, 10),
                                  "together": switch("scale the translation too", True)}, source)
 
@@ -152,7 +152,7 @@ class IntrinsicsExplorer(_OneWarp):
                "straight ahead tells little of its focal length; look at the cloud too.")
     moment = {"focal": 1.5}
 
-    def __init__(self, batch: Triplet, source: int = 0) -> None:
+    def __init__(self, batch: StreetTriplet, source: int = 0) -> None:
         width = batch.target.shape[-1]
         reach = round(width / 8)
         super().__init__(batch, {

@@ -7,7 +7,7 @@ gradient (`refined_depth`); only the collapse trains a real network, for a few s
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -21,7 +21,7 @@ from ...borders import snap_depth
 from ...camera import backproject, disp_to_depth, project, resize_intrinsics, rigid_transform, transform_points
 from ...classes import TRAIN_ID
 from ...data.sources import triplet_of
-from ...data.triplet import Triplet
+from ...data.triplet import StreetTriplet, Triplet
 from ...evaluation.prediction import to_scale
 from ...labels import group_mask
 from ...losses import (
@@ -77,7 +77,7 @@ class World:
         return [self.frame(index) for index in FRAMES]
 
     @property
-    def batch(self) -> Triplet:
+    def batch(self) -> StreetTriplet:
         """The three frames as one triplet with all of its truth."""
         return triplet_of(self.frames)
 
@@ -87,7 +87,7 @@ class World:
         return matched_depth(self.batch)
 
     @lru_cache(maxsize=64)  # noqa: B019
-    def following_a_car(self, share: float) -> Triplet:
+    def following_a_car(self, share: float) -> StreetTriplet:
         """Render a triplet in which the car ahead drives at a share of the camera's speed."""
         return at_share_of_pace(pace_car_scene(PACE_SEED), share, self.height, self.width)
 
@@ -112,11 +112,12 @@ class Failure:
     words: str = ""
 
 
-def _three(image: torch.Tensor, maps: tuple[torch.Tensor, ...], measure: Callable[[torch.Tensor], float],
+def _three(image: torch.Tensor, maps: Sequence[torch.Tensor], measure: Callable[[torch.Tensor], torch.Tensor | float],
            words: str = "") -> Failure:
     """Join three results and measure each."""
-    names = "healthy", "broken", "mended"
-    return Failure(image, *maps, {name: float(measure(x)) for name, x in zip(names, maps)}, words)
+    healthy, broken, mended = maps
+    values = {"healthy": float(measure(healthy)), "broken": float(measure(broken)), "mended": float(measure(mended))}
+    return Failure(image, healthy, broken, mended, values, words)
 
 
 def averaged_sweep(batch: Triplet, window: int = WINDOW) -> torch.Tensor:
@@ -138,8 +139,8 @@ def experience(world: World, scenes: int = 6) -> torch.Tensor:
     return torch.stack([matched_depth(other.batch) for other in others]).median(0).values
 
 
-def refined_depth(batch: Triplet, depth: torch.Tensor, smoothness: float = 2e-3, steps: int = 40, rate: float = 0.05
-                  ) -> torch.Tensor:
+def refined_depth(batch: StreetTriplet, depth: torch.Tensor, smoothness: float = 2e-3, steps: int = 40,
+                  rate: float = 0.05) -> torch.Tensor:
     """Let the gradient of the loss change a depth map, every pixel for itself: what it would tell a network.
 
     Args:
@@ -171,7 +172,7 @@ def relative_error(depth: torch.Tensor, truth: torch.Tensor, where: torch.Tensor
     return 100 * float(masked_median((depth - truth).abs()[None] / truth.clamp(min=1e-3), mask[None]))
 
 
-def car_ahead(batch: Triplet) -> torch.Tensor:
+def car_ahead(batch: StreetTriplet) -> torch.Tensor:
     """Mark the moving car of a batch of one, other movers left out by their depth: (H, W) bool."""
     truth = batch.depth[0, 0]
     cars = batch.moving[0] & (batch.labels[0] == TRAIN_ID["car"])

@@ -5,6 +5,7 @@ Rectified cameras share orientation: x_camera = K^-1 P (R_rect_00 T_cam0_velo x_
 """
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def parse_numbers(words: list[str], count: int, where: str) -> np.ndarray:
     return numbers
 
 
-def parse_calibration(path: Path, expected: dict[str, int | None],
+def parse_calibration(path: Path, expected: Mapping[str, int | None],
                       optional: dict[str, int] | None = None) -> dict[str, np.ndarray]:
     """Read `key: numbers` lines.
 
@@ -170,13 +171,13 @@ def read_raw_calibration(folder: Path) -> Calibration:
     cameras = parse_calibration(folder / "calib_cam_to_cam.txt", CAM_TO_CAM)
     R_rect = rigid(cameras["R_rect_00"], np.zeros(3), f"{folder / 'calib_cam_to_cam.txt'} (R_rect_00)")
     T_cam0_velo = _read_rigid(folder / "calib_velo_to_cam.txt", VELO_TO_CAM)
-    sizes = {i: tuple(int(n) for n in cameras[f"S_rect_0{i}"][::-1]) for i in range(4)}
+    sizes = {i: (int(height), int(width)) for i in range(4) for width, height in (cameras[f"S_rect_0{i}"],)}
     return Calibration(P={i: cameras[f"P_rect_0{i}"].reshape(3, 4) for i in range(4)}, size=sizes,
                        T_cam0_velo=None if T_cam0_velo is None else R_rect @ T_cam0_velo,
                        T_velo_imu=_read_rigid(folder / "calib_imu_to_velo.txt", IMU_TO_VELO))
 
 
-def _read_rigid(path: Path, expected: dict[str, int | None]) -> np.ndarray | None:
+def _read_rigid(path: Path, expected: Mapping[str, int | None]) -> np.ndarray | None:
     """Read a calibration file of one rigid motion; None where there is no such file."""
     if not path.exists():
         return None

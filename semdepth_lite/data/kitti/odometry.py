@@ -46,7 +46,8 @@ class KittiOdometry(ClipSource):
             raise InputError(f"camera {camera} of sequences {list(sequences)} cannot be read; use camera 0 to 3 and "
                              f"name at least one sequence, such as 09.")
         self.items: list[tuple[str, int]] = []
-        self.poses: dict[str, np.ndarray] | None = {} if poses else None
+        trajectories: dict[str, np.ndarray] = {}
+        self.poses = trajectories if poses else None
         self.calibrations = {}
         files: list[Path] = []
         rows, K, native = [], [], []
@@ -57,7 +58,7 @@ class KittiOdometry(ClipSource):
             size = image_size(images[0])
             _check_center(self.calibrations[name].K(camera), size, folder / "calib.txt")
             if poses:
-                self.poses[name] = self.trajectory(name, len(images))
+                trajectories[name] = self.trajectory(name, len(images))
             for frame in range(len(images)):
                 if all(0 <= frame + offset < len(images) for offset in self.offsets):
                     self.items.append((name, frame))
