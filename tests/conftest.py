@@ -112,3 +112,9 @@ def real_data() -> Path:
     if not (folder / "kitti_raw").is_dir():
         pytest.skip("no real KITTI frames here; set SEMDEPTH_REAL_DATA to a folder that holds kitti_raw")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_noticed(monkeypatch):
+    """A notice is given once in a process; each test begins without any."""
+    monkeypatch.setattr("semdepth_lite.common.runtime._noticed", set())
