@@ -371,7 +371,8 @@ def check_range(images: torch.Tensor) -> None:
     Raises:
         InputError: if a value lies more than a quarter outside, or is no number.
     """
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    if tracing or torch.compiler.is_compiling():
         return
     try:
         low, high = (float(value) for value in images.detach().aminmax())

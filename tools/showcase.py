@@ -45,9 +45,11 @@ def draw_masks(path: Path) -> None:
     found: dict[str, list[tuple[float, float]]] = {title: [] for title in GAINS.values()}
     for group, name in MASKS:
         runs = [run for run in read_results(group) if run.name == name]
-        quality = np.mean([run.segmentation["miou"] if run.segmentation else 1.0 for run in runs])
+        quality = np.mean([(run.segmentation or {}).get("miou") or 1.0 for run in runs])  # exact labels have no mIoU
         for metric, title in GAINS.items():
-            found[title].append((float(quality), 100 * compare(runs, base, metric).relative))
+            difference = compare(runs, base, metric)
+            if difference is not None:
+                found[title].append((float(quality), 100 * difference.relative))
     curves = {title: tuple(np.array(points).T) for title, points in found.items()}
     save(learning_curve(curves, xlabel="mIoU of the masks on test scenes (1: exact)",
                         ylabel="difference to the baseline in percent"), path,

@@ -10,6 +10,7 @@ from ..common.contracts import InputError, check_divisible
 from ..common.runtime import notice
 from ..data.by_name import open_data
 from ..data.clip_plan import choose_step, names_of_runs, native_size, size_of_shape, standing_targets
+from ..data.stereo import StereoSource
 from ..evaluation.verdict import Part
 
 
@@ -32,7 +33,7 @@ def open_clip(data: str, height: int | None, width: int | None, step: int | None
     if step is None and data.startswith("frames:"):
         options = replace(options, step=choose_step(data, height, width, options))
     source = open_data(data, height, width, options)
-    if options.stereo is not None:
+    if isinstance(source, StereoSource):
         return source
     standing = standing_targets(source, progress)
     if standing.all():

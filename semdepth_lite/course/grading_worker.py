@@ -10,6 +10,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .checks import EXERCISES, judge
 
@@ -51,7 +52,7 @@ def main(seconds: float, gib: float, names: list[str]) -> None:
     world = define(Path("answers.py").read_text(encoding="utf-8"))
     with open("verdicts.jsonl", "w", encoding="utf-8") as report:
         for name in names:
-            answer = world.get(EXERCISES[name].answer)
+            answer: Any = world.get(EXERCISES[name].answer)
             try:
                 if alarm:
                     signal.setitimer(signal.ITIMER_REAL, seconds)

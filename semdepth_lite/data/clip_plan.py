@@ -100,8 +100,10 @@ def choose_step(data: str, height: int, width: int, options: DataOptions) -> int
             if not found:
                 raise
             break  # too few frames for such a step
+        if isinstance(source, StereoSource):
+            return step  # two cameras see depth at any step
         chosen = np.unique(np.linspace(0, len(source) - 1, LOOKED).round().astype(int))
-        moved = [motion_between(source, source.targets[i], source.neighbors[i, -1]) for i in chosen]
+        moved = [motion_between(source, int(source.targets[i]), int(source.neighbors[i, -1])) for i in chosen]
         followed = [length for length in moved if length < math.inf]
         if len(followed) < len(moved) / 2:
             break  # so far apart that points are lost

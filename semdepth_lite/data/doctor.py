@@ -150,7 +150,8 @@ def judge_intrinsics(looked: list[Pair], native: tuple[int, int] | None = None) 
     fx, fy, cx, cy = pair.K[0, 0], pair.K[1, 1], pair.K[0, 2], pair.K[1, 2]
     view = math.degrees(2 * math.atan(width / (2 * fx)))
     off = max(abs(cx - (width - 1) / 2) / width, abs(cy - (height - 1) / 2) / height)
-    squeezed = 1.0 if native is None else (width / native[1]) / (height / native[0])
+    rows, columns = native or (height, width)
+    squeezed = (width / columns) / (height / rows)
     own = fx / fy / squeezed  # of the files' own pixels
     stretch, resized = max(own, 1 / own) - 1, max(squeezed, 1 / squeezed) - 1
     troubles = []
@@ -165,7 +166,7 @@ def judge_intrinsics(looked: list[Pair], native: tuple[int, int] | None = None) 
                                          f"image size and camera")
     if resized > 0.1:
         verdict = LOOK if verdict == GOOD else verdict
-        advice = f"{width}x{height} stretches pictures of {native[1]}x{native[0]}: take a size of their shape"
+        advice = f"{width}x{height} stretches pictures of {columns}x{rows}: take a size of their shape"
         remedy = f"{remedy}; {advice}" if remedy else advice
     image = to_picture(pair.first)
     draw = ImageDraw.Draw(image)
@@ -194,8 +195,8 @@ def judge_static(looked: list[Pair], source=None) -> Finding:
     motion = [float(np.median(p.tracks.lengths)) if p.tracks.found.any() else 0.0 for p in looked]
     value = float(np.mean([m < STANDING for m in motion]))
     still = looked[int(np.argmin(motion))]
-    names = [source.target_file(p.index).name for p, m in zip(looked, motion) if m < STANDING] if hasattr(
-        source, "target_file") else []
+    named = getattr(source, "target_file", None)
+    names = [named(p.index).name for p, m in zip(looked, motion) if m < STANDING] if named else []
     where = f": {', '.join(names[:NAMED])}{' and others' if len(names) > NAMED else ''}" if names else ""
     return _finding("static", value, f"the camera stands in {value:.0%} of the pairs (median motion below "
                     f"{STANDING} px){where}",

@@ -135,7 +135,7 @@ def judge_video(model: Model | None, judged: Source) -> dict[str, np.ndarray]:
                                          batch.sources, LossSettings())
         log_depth = prediction.depth[:, 0].log()
         edges = depth_edges(log_depth, torch.ones_like(log_depth, dtype=torch.bool), EDGE)
-        agreement = edge_agreement(edges, thing_borders(batch.labels))
+        agreement = edge_agreement(edges, thing_borders(batch.require("labels")))
         row = {"warp_error": (error * seen).sum((1, 2)) / seen.sum((1, 2)),
                **{f"border_{name}": agreement[f"edge_{name}"] for name in ("f", "precision", "recall")}}
         for name, values in row.items():

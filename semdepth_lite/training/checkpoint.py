@@ -81,8 +81,8 @@ def check_rest(state: dict, optimizer: torch.optim.Optimizer, path: Path) -> Non
     for index, slots in state["optimizer"]["state"].items():
         known = isinstance(index, int) and index < len(parameters) and isinstance(slots, dict)
         for name, value in slots.items() if known else [("its parameter", None)]:
-            fits = isinstance(value, torch.Tensor) and value.shape in ((), parameters[index].shape)
-            if not (fits and value.is_floating_point() and bool(value.isfinite().all())):
+            if not (isinstance(value, torch.Tensor) and value.shape in ((), parameters[index].shape)
+                    and value.is_floating_point() and bool(value.isfinite().all())):
                 raise InputError(f"{path} keeps for the optimizer's parameter {index} a {name!r} that does not fit it; "
                                  "delete the file to start the run again.")
 

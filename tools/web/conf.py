@@ -62,7 +62,7 @@ class NameLinks(SphinxPostTransform):
 
     def run(self, **_) -> None:
         """Link the names of one page."""
-        domain = self.env.get_domain("py")
+        domain = self.env.domains.python_domain
         for code in [*self.document.findall(nodes.literal), *self.document.findall(nodes.title_reference)]:
             literal = code
             if isinstance(code, nodes.title_reference):

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 from functools import lru_cache
+from types import ModuleType
 
 import semdepth_lite
 
@@ -19,7 +20,7 @@ def home_of(thing: object) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def modules() -> dict[str, object]:
+def modules() -> dict[str, ModuleType]:
     """Import every module of the package: name to module."""
     found = {"semdepth_lite": semdepth_lite}
     for info in pkgutil.walk_packages(semdepth_lite.__path__, "semdepth_lite."):

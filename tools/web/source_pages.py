@@ -50,9 +50,9 @@ def lines_of(path: Path) -> dict[str, int]:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             found[node.name] = node.lineno
-        for inner in node.body if isinstance(node, ast.ClassDef) else ():
-            if isinstance(inner, ast.FunctionDef):
-                found[f"{node.name}.{inner.name}"] = inner.lineno
+        if isinstance(node, ast.ClassDef):
+            methods = [inner for inner in node.body if isinstance(inner, ast.FunctionDef)]
+            found.update((f"{node.name}.{inner.name}", inner.lineno) for inner in methods)
     return found
 
 
