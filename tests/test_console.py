@@ -33,6 +33,7 @@ def run(work: str = "pass", text: str = "done", environment: dict | None = None,
                           env={**os.environ, "PYTHON": sys.executable, "CODE": code, **(environment or {})})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell, status, sentence", [
     ("{} > /dev/full", 1, b"the work is done and kept, but its result cannot be printed (No space left"),
     ("{} 2>&-", 0, b""), ("{} 2> /dev/full", 0, b""), ("{} >&- 2>&-", 0, b""),
@@ -49,6 +50,7 @@ def test_letters_that_the_console_lacks(encoding):
     assert done.returncode == 0 and done.stdout.startswith(b"L") and done.stderr == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error, status, sentence", [
     ("KeyError('x')", 1, "something unexpected broke (KeyError: 'x')"), ("MemoryError()", 1, "memory is not enough"),
     ("RuntimeError(\"DefaultCPUAllocator: can't allocate memory: you tried\")", 1, "memory is not enough"),
@@ -68,6 +70,7 @@ def test_neither_home_nor_an_entry_of_the_user(tmp_path):
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, status", [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
 @pytest.mark.parametrize("stepwise", [False, True])
 def test_signals_end_the_work_between_steps(name, status, stepwise, tmp_path):

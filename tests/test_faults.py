@@ -127,6 +127,7 @@ def test_data_that_vanishes_ends_a_training_that_goes_on_when_it_is_back(clip, t
     assert again.step == 4
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_folder(tmp_path):
     first = Run(TinySource(3), TINY, tmp_path / "run", "cpu")
     with sole_use(tmp_path / "run"):

@@ -24,6 +24,7 @@ from semdepth_lite.losses import (
 SWITCHES = ("full_resolution", "gray", "minimum", "automask", "mask_outside")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ssim", [0.85, 0.0])
 @pytest.mark.parametrize("on", list(product([True, False], repeat=len(SWITCHES))),
                          ids=lambda on: "".join("01"[switch] for switch in on))

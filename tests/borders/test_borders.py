@@ -48,6 +48,7 @@ def street(height: int = 48, width: int = 192, batch: int = 1) -> torch.Tensor:
 
 # Edges and points
 
+@pytest.mark.slow
 def test_edge_strength_is_the_change_of_the_distribution_across_a_pixel():
     p = torch.rand(2, 5, 6, 7, dtype=torch.float64).softmax(1)
     found = edge_strength(p)

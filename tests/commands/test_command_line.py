@@ -116,6 +116,7 @@ def test_evaluate_writes_a_report(world, tmp_path, capsys):
     json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
 
 
+@pytest.mark.slow
 def test_export_reaches_the_exporter_with_a_model_of_every_source(world, tmp_path, capsys, monkeypatch):
     from semdepth_lite.evaluation import export
 

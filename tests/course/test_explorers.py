@@ -109,6 +109,7 @@ def test_the_twin_is_the_same_picture_with_words(made, name):
     explorer._reset()
 
 
+@pytest.mark.slow
 def test_show_displays_the_explorer_and_its_twin(made, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)

@@ -138,6 +138,7 @@ def ran(tmp_path_factory):
     return path, notebooks.run_notebook(path, folder / "out" / "copy.ipynb", {"seed": 3}, progress=False)
 
 
+@pytest.mark.slow
 def test_run_writes_results_beside_the_copy(ran):
     path, record = ran
     written = Path(record["output"]).parent / "small.json"
@@ -222,6 +223,7 @@ def test_save_results_knows_arrays_and_refuses_nan(tmp_path):
     assert json.loads(path.read_text())["a"] == 0.5 and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_a_failing_notebook_is_named(tmp_path):
     path = small(tmp_path / "small.ipynb", code=["x = 1", "raise KeyError('no such street')"])
     with pytest.raises(notebooks.NotebookFailure, match=r"small.ipynb failed in its cell 3: KeyError: 'no such str"):

@@ -43,6 +43,7 @@ def test_the_second_reading_decodes_nothing(files, tmp_path, expected, monkeypat
     assert np.array_equal(again.read([3, 0]), expected[[3, 0]])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10**6), st.integers(0, 7), st.booleans())
 def test_no_flipped_bit_and_no_cut_is_ever_used(files, tmp_path, expected, place, bit, cut):

@@ -65,6 +65,7 @@ def test_a_file_that_computes_something_else_is_deleted(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["few.pt2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["baseline", "seedepth"])
 def test_tracing_works(name, images):
     network = DepthNetwork(Model(NetworkSettings(), find_variant(name)))

@@ -257,6 +257,7 @@ HARMS = {f"{name} bit {at}": (name, at) for name in ("images", "depth", "labels"
 HARMS |= {f"manifest {text}": text for text in ("[]", "null", "3", '{"settings": []}', '{"checksums": null}')}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["truncate", "manifest", "missing", *HARMS])
 def test_a_damaged_cache_is_named_and_rendered_again(cached, harm, capsys):
     settings, root, folder = cached

@@ -119,6 +119,7 @@ def test_true_depth_and_pose_explain_the_next_frame(found):
     assert ratio < .30, table
 
 
+@pytest.mark.slow
 def test_every_large_class_is_explained(found):
     """Thin things, which move most across the picture, gain most; ground and blank walls, which look alike, least."""
     table = witness_table(found)

@@ -39,6 +39,7 @@ def test_solutions_are_fresh():
     assert sorted(cells.SOLUTIONS.glob("*")) == sorted(cells.solution_files())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(cells.solution_files()), ids=lambda path: path.stem)
 def test_solutions_notebooks_run_and_pass(path):
     notebook = cells.solutions_notebook(path.stem)

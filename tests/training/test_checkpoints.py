@@ -62,6 +62,7 @@ SCHEMA = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMA)
 def test_a_checkpoint_of_another_form_is_refused(name, spoiled):
     folder = spoiled(SCHEMA[name])

@@ -66,6 +66,7 @@ def test_a_segmenter_of_depth_s_own_size_sees_the_image_itself():
 
 # Larger targets
 
+@pytest.mark.slow
 def test_the_street_renders_the_same_targets_larger(street):
     small, large = (s.triplet(np.array([0, 7])) for s in (street, street.targets_at(2)))
     assert large.target.shape == (2, 3, 128, 192) and large.sources.shape == (2, 0, 3, 128, 192)

@@ -77,6 +77,7 @@ def test_the_readable_loss_is_called_and_the_fast_one_equals_it(source, tmp_path
 
 # What it trains, and what the folder remembers
 
+@pytest.mark.slow
 def test_a_module_put_into_the_model_is_trained_and_recorded(source, tmp_path):
     run = Run(source, TINY, tmp_path, "cpu")
     run.model.fusion = Shift(run.model.depth.channels)
@@ -144,6 +145,7 @@ def test_a_loss_of_ones_own_trains_and_is_asked_for_again(source, tmp_path):
     load_run(tmp_path / "given", "cpu")  # prediction needs no loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["semdepth", "ssfa_segmenter"])
 def test_an_own_loop_over_public_steps_is_prepared_like_training(source, tmp_path, name):
     settings = replace(TINY, variant=name)
@@ -156,6 +158,7 @@ def test_an_own_loop_over_public_steps_is_prepared_like_training(source, tmp_pat
 
 # Where a run starts and where it goes on
 
+@pytest.mark.slow
 def test_a_run_starts_from_other_weights_and_keeps_frozen_parts(source, tmp_path):
     first = Run(source, TINY, tmp_path / "first", "cpu").train(progress=False)
     settings = replace(TINY, variant="multitask", freeze=("encoder",))

@@ -558,6 +558,7 @@ def test_presets_are_found_and_changed():
         recipe("huge")
 
 
+@pytest.mark.slow
 def test_a_trial_leaves_results_and_is_done(tiny_preset, tmp_path):
     learned = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
     constant = Trial("constant", "constant of the training depth", None, tiny_preset)
