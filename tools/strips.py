@@ -23,6 +23,7 @@ from semdepth_lite.data.photo import photo
 from semdepth_lite.data.sources import triplet_of
 from semdepth_lite.experiments.results import ROOT
 from semdepth_lite.street import pace_car_scene, render_frame
+from tools import parser
 
 FOLDER = ROOT / "figures" / "explorers"
 WORDS = FOLDER / "strips.json"
@@ -88,6 +89,7 @@ def draw_strip(explorer: Explorer, name: str) -> tuple[Image.Image, dict]:
 
 def main() -> None:
     """Draw all strips."""
+    parser(__doc__).parse_args()
     words = {}
     for make in (on_the_street, on_the_photograph):
         for explorer, name in make():

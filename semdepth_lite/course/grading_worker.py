@@ -4,10 +4,10 @@ An answer that takes too long is ended by an alarm; one that catches even that i
 """
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,4 +67,8 @@ def main(seconds: float, gib: float, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3:])
+    command = argparse.ArgumentParser(description="Judge answers.py of this folder; `semdepth-lite grade` starts it.")
+    command.add_argument("seconds", type=float, help="of one answer at most")
+    command.add_argument("gib", type=float, help="of memory at most")
+    command.add_argument("names", nargs="*", help="names of exercises")
+    main(**vars(command.parse_args()))
