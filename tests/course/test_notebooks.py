@@ -66,7 +66,7 @@ def test_form(lesson):
         assert len(cell.source.splitlines()) <= 30, f"a long cell: {cell.source[:60]!r}"
         assert all(len(line) <= 120 for line in cell.source.splitlines()), f"a long line: {cell.source[:60]!r}"
         assert notebooks.INJECTED not in cell.metadata.get("tags", [])
-    assert lesson.stat().st_size <= 1_000_000
+    assert lesson.stat().st_size <= 1_100_000
     assert notebook.metadata.kernelspec.name == "python3"
 
 
