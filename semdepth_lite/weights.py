@@ -157,7 +157,7 @@ def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.
             raise InputError(f"{where} has {key!r} with shape {shape}, expected {tuple(tensor.shape)}; it belongs to "
                              f"another network.")
         plain = found.layout == torch.strided and not (found.is_quantized or found.is_meta)
-        if not plain or found.is_floating_point() != tensor.is_floating_point() or found.is_complex():
+        if not plain or found.is_floating_point() < tensor.is_floating_point() or found.is_complex():
             raise InputError(f"{where} has {key!r} as {found.dtype} in the layout {found.layout} on {found.device}, "
                              f"expected plain numbers like {tensor.dtype}; save model.state_dict() of a dense model.")
         if found.is_floating_point() and not bool(torch.isfinite(found).all()):
