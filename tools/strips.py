@@ -78,6 +78,8 @@ def draw_strip(explorer: Explorer, name: str) -> tuple[Image.Image, dict]:
     for value in values:
         sentences.append(explorer.set(**{name: value}))
         stills.append(Canvas(DPI).raster(explorer.draw(**explorer.values).figures))
+    tallest = max(still.shape[0] for still in stills)  # one look of the museum has more lines of text than another
+    stills = [np.pad(still, ((0, tallest - len(still)), (0, 0), (0, 0)), constant_values=255) for still in stills]
     first = explorer.moment.get(name, explorer.first[name])
     start = min(range(len(values)), key=lambda i: abs(values[i] - first) if isinstance(first, float) else
                 values[i] != first)

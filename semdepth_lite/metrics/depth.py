@@ -148,8 +148,8 @@ class ErrorMaps:
 
     Attributes:
         weight: 1 for the pixels that count, else 0.
-        difference: |d - d*|, m.
-        relative: |d - d*| / d*.
+        difference: `|d - d*|`, m.
+        relative: `|d - d*| / d*`.
         log_ratio: Difference ln d - ln d*.
         ratio: Ratio max(d / d*, d* / d), at least 1.
     """
