@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 
+from ..common.contracts import InputError
+
 
 @dataclass
 class Guidance:
@@ -24,8 +26,14 @@ class Guidance:
 
     @property
     def label_map(self) -> torch.Tensor:
-        """The probabilities, for a part that reads them; a `Variant` with such a part has a class map."""
-        assert self.probabilities is not None, "modulation reads a label map"
+        """The probabilities, for a part that reads them.
+
+        Raises:
+            InputError: If the variant gives no class map to a fusion that reads one.
+        """
+        if self.probabilities is None:
+            raise InputError("this fusion reads a class map, and the variant has none; set masks to labels, to "
+                             "segmenter, or to branch (with branch=yes).")
         return self.probabilities
 
     def reduced(self, level: int) -> torch.Tensor:

@@ -110,15 +110,22 @@ def check_parts(recorded: dict[str, dict], found: dict[str, dict], folder: Path)
         InputError: Naming the first part that differs.
     """
     for place, part in sorted({**recorded, **found}.items()):
-        if recorded.get(place) == found.get(place):
+        if _same_code(recorded.get(place), found.get(place)):
             continue
         what = f"the {place} {part['name']} of module {part['module']}"
         if place not in found:
-            raise InputError(f"{folder} was trained with {what}, which is not here; register it, or pass the model or "
-                             "loss that uses it.")
+            raise InputError(f"{folder} was trained with {what}, which is not here; register it (--code FILE), or pass "
+                             "the model or loss that uses it.")
         if place not in recorded:
             raise InputError(f"{folder} was trained without {what}; use another folder, or leave it out.")
         raise InputError(f"{what} is not the code that trained {folder}; bring that code back, or use another folder.")
+
+
+def _same_code(one: dict | None, other: dict | None) -> bool:
+    """Tell whether two parts have the same source; the module is called `__main__` where the file itself is run."""
+    if one is None or other is None or one["sha256"] is None:
+        return one == other
+    return (one["name"], one["sha256"]) == (other["name"], other["sha256"])
 
 
 def check_same(known: dict, about: dict, folder: Path) -> None:

@@ -17,7 +17,8 @@ from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.registry import register
 from semdepth_lite.common.runtime import Terminated
 from semdepth_lite.common.storage import read_json
-from semdepth_lite.training.checkpoint import load_checkpoint, load_run
+from semdepth_lite.semantics import Guidance
+from semdepth_lite.training.checkpoint import check_parts, load_checkpoint, load_run
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
 
@@ -131,6 +132,21 @@ def test_a_registered_fusion_is_named_in_the_settings_and_loaded(source, tmp_pat
     registry._PARTS.clear()
     with pytest.raises(InputError, match="trained with the fusion Shift of module .* which is not here; register it"):
         load_run(tmp_path, "cpu")
+
+
+def test_the_same_source_is_the_same_part_whatever_its_module_is_called(tmp_path):
+    recorded = {"fusion": {"name": "FiLM", "module": "__main__", "sha256": "ab"}}
+    check_parts(recorded, {"fusion": {**recorded["fusion"], "module": "film"}}, tmp_path)
+    unknown = {"fusion": {**recorded["fusion"], "sha256": None}}
+    check_parts(unknown, unknown, tmp_path)
+    for change in ({"sha256": "cd"}, {"name": "Other"}, {"sha256": None}):
+        with pytest.raises(InputError, match="is not the code that trained"):
+            check_parts(recorded, {"fusion": {**recorded["fusion"], **change}}, tmp_path)
+
+
+def test_a_fusion_without_a_class_map_is_one_sentence():
+    with pytest.raises(InputError, match="set masks to labels, to segmenter, or to branch"):
+        Guidance().reduced(1)
 
 
 def test_a_loss_of_ones_own_trains_and_is_asked_for_again(source, tmp_path):
