@@ -36,9 +36,12 @@ def test_the_ablation_waits_for_results_and_names_every_variant(tmp_path, monkey
     save(tmp_path, "baseline", "baseline-more", 3, 1.0)
     save(tmp_path, "SEEM: points", "refinement", 0, 1.1)
     save(tmp_path, "SemDepth: both", "methods", 0, 0.8)
+    assert not readme.draw_ablation(path)
+    save(tmp_path, "SemDepth, masks given", "given", 0, 0.7)
     assert readme.draw_ablation(path)
     words = Image.open(path).text["Description"]
-    assert words.endswith("AbsRel: multitask -10 percent; SEEM +10 percent; SemDepth -20 percent.")
+    assert words.endswith("AbsRel: multitask -10 percent; SEEM +10 percent; SemDepth -20 percent; "
+                          "SemDepth, masks given -30 percent.")
     assert "not a named" not in words
 
 
