@@ -214,6 +214,8 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
 
 def drags_and_clicks(page, screenshots) -> None:
     """Drag a slider, whose picture changes before it is let go; click on a picture, which chooses a pixel."""
+    from playwright.sync_api import expect
+
     boxes = {title: page.locator(".jp-OutputArea-output .widget-vbox", has=page.get_by_text(title, exact=True))
              for title in (explorers.ScaleExplorer.title, explorers.CurveExplorer.title)}
     box = boxes[explorers.ScaleExplorer.title]
@@ -233,7 +235,7 @@ def drags_and_clicks(page, screenshots) -> None:
     cover.scroll_into_view_if_needed()
     area, said = cover.bounding_box(), status.inner_text()
     cover.click(position={"x": 0.3 * area["width"], "y": 0.2 * area["height"]})
-    page.wait_for_function("([box, said]) => box.innerText !== said", arg=[status.element_handle(), said])
+    expect(status).not_to_have_text(said, timeout=PATIENCE * 1000)
     assert "Pixel (" in status.inner_text()
     box.screenshot(path=screenshots / "clicked.png")
 
