@@ -99,6 +99,13 @@ def test_every_link_leads_to_a_page_and_a_place_in_it(site, pages):
 
 
 @pytest.mark.slow
+def test_tables_are_tables(site, pages):
+    raw = [f"{path.relative_to(site)}: {words[:60]}" for path, page in pages.items() for words in page.words
+           if words.lstrip().startswith("| ")]
+    assert not raw, raw[:20]
+
+
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere_and_all_is_there(site, pages):
     for path, page in pages.items():
         for address, _ in page.loads:

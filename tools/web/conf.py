@@ -24,6 +24,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 
 exclude_patterns = ["notebooks/originals"]
 nb_execution_mode = "off"  # stored outputs are shown
+nb_render_markdown_format = "myst"  # the default knows no tables
 myst_enable_extensions = ["dollarmath", "amsmath", "attrs_inline", "deflist"]
 myst_heading_anchors = 4
 codeautolink_concat_default = True  # imports of earlier cells count in later ones
