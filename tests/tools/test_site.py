@@ -99,9 +99,9 @@ def test_every_link_leads_to_a_page_and_a_place_in_it(site, pages):
 
 
 @pytest.mark.slow
-def test_tables_are_tables(site, pages):
-    raw = [f"{path.relative_to(site)}: {words[:60]}" for path, page in pages.items() for words in page.words
-           if words.lstrip().startswith("| ")]
+def test_tables_are_tables(written):
+    raw = [f"{address}: {words[:60]}" for address, page in written.items() for words in page.words
+           if words.lstrip().startswith("| ") and words.count("|") > 3]
     assert not raw, raw[:20]
 
 
