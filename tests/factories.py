@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from semdepth_lite.camera import intrinsics, invert_transform, pixel_grid, rigid_transform
+from semdepth_lite.classes import IGNORE, TRAIN_ID
 from semdepth_lite.data.triplet import Triplet
 
 GOLDEN = Path(__file__).parent / "golden" / "monodepth2.npz"
@@ -118,3 +119,16 @@ class TinySource:
 
     def targets_at(self, scale: int) -> TinySource:
         return type(self)(len(self), scale * self.height, scale * self.width)
+
+
+class LabeledSource(TinySource):
+    """The pole scene with labels: the pole is `thing`, the wall a building, and one corner has no label."""
+
+    has_labels, thing = True, "pole"
+
+    def triplet(self, indices: np.ndarray) -> Triplet:
+        batch = super().triplet(indices)
+        near = batch.require("depth")[:, 0] < 4
+        batch.labels = torch.where(near, TRAIN_ID[self.thing], TRAIN_ID["building"]).to(torch.uint8)
+        batch.labels[:, :4, :4] = IGNORE
+        return batch

@@ -23,7 +23,7 @@ from semdepth_lite.training.batches import load_batch
 from semdepth_lite.training.preparation import prepare
 from semdepth_lite.training.run import Run
 from semdepth_lite.variants import VARIANTS
-from tools import parser
+from tools import chosen_names
 
 # what is timed: changes to a preset's settings
 TIMED: dict[str, dict] = {
@@ -141,11 +141,7 @@ def joined(found: dict, known: dict) -> dict:
 
 def main() -> None:
     """Time what is named, or everything, and keep the steps."""
-    command = parser(__doc__)
-    command.add_argument("names", nargs="*", help=f"some of {', '.join(TIMED)} (default: all)")
-    names = command.parse_args().names
-    for name in set(names) - set(TIMED):
-        command.error(f"{name!r} is not timed; use some of {', '.join(TIMED)}")
+    names = chosen_names(__doc__, TIMED)
     found = measure(list(dict.fromkeys((BASE, *(names or TIMED)))))
     write_json(EQUAL_TIME, joined(found, read_json(EQUAL_TIME)) if names else found)
     for name, row in found["variants"].items():

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "course"))
 from test_browser import SETUP, SHOWN  # noqa: E402
 
-from tools import parser  # noqa: E402
+from tools import chosen_names  # noqa: E402
 
 LIMIT = 0.3  # seconds; slower feels broken
 ANSWERS = 10
@@ -49,11 +49,7 @@ def measure(explorer) -> list[tuple[float, float]]:
 
 def main() -> None:
     """Print a row for each explorer."""
-    command = parser(__doc__)
-    command.add_argument("explorers", nargs="*", help=f"some of {', '.join(SHOWN)} (default: all)")
-    chosen = command.parse_args().explorers
-    for name in set(chosen) - set(SHOWN):
-        command.error(f"there is no explorer {name!r}; use some of {', '.join(SHOWN)}")
+    chosen = chosen_names(__doc__, SHOWN)
     names: dict = {}
     exec(SETUP, names)
     print(f"{'explorer':<12} {'wall median':>12} {'wall max':>9} {'cpu median':>11} {'cpu max':>8}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from factories import TinySource
+from factories import LabeledSource, TinySource
 from semantic_cases import LITE
 
 from semdepth_lite.classes import IGNORE, TRAIN_ID
@@ -20,19 +20,6 @@ from semdepth_lite.semantics import (
 )
 from semdepth_lite.training.preparation import count_classes
 from semdepth_lite.training.segmenter import pretrain_segmenter, segment_all
-
-
-class LabeledSource(TinySource):
-    """The pole scene with labels: the pole is a pole, the wall a building, and one corner has no label."""
-
-    has_labels = True
-
-    def triplet(self, indices: np.ndarray) -> Triplet:
-        batch = super().triplet(indices)
-        near = batch.depth[:, 0] < 4
-        batch.labels = torch.where(near, TRAIN_ID["pole"], TRAIN_ID["building"]).to(torch.uint8)
-        batch.labels[:, :4, :4] = IGNORE
-        return batch
 
 
 @pytest.fixture(scope="module")
