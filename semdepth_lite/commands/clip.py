@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.contracts import InputError, check_divisible
+from ..common.contracts import InputError
 from ..common.runtime import notice
 from ..data.by_name import open_data
-from ..data.clip_plan import choose_step, names_of_runs, native_size, size_of_shape, standing_targets
+from ..data.clip_plan import choose_step, fitting_size, names_of_runs, standing_targets
 from ..data.stereo import StereoSource
 from ..evaluation.verdict import Part
 
@@ -27,9 +27,7 @@ def open_clip(data: str, height: int | None, width: int | None, step: int | None
     Raises:
         InputError: If the camera stands in all frames.
     """
-    fitted = size_of_shape(*native_size(data, options))
-    height, width = height or fitted[0], width or fitted[1]
-    check_divisible(height, width)
+    height, width = fitting_size(data, options, height, width)
     if step is None and data.startswith("frames:"):
         options = replace(options, step=choose_step(data, height, width, options))
     source = open_data(data, height, width, options)

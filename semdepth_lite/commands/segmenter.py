@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..common.contracts import InputError, check_divisible
+from ..common.contracts import InputError
 from ..common.runtime import kept_randomness, pick_device, seed_everything
 from ..common.storage import sole_use, write_json
 from .options import data_options, open_street
@@ -67,17 +67,14 @@ def labeled_source(args: argparse.Namespace):
         InputError: If there are no labels.
     """
     from ..data.by_name import open_data
-    from ..data.clip_plan import native_size, size_of_shape
+    from ..data.clip_plan import fitting_size
     from ..presets import find_preset
 
     if args.data == "street":
         preset = find_preset(args.preset or "quick")
         return open_street(args, "train", args.height or preset.height, args.width or preset.width)
     options = data_options(args, neighbors=False)
-    fitted = size_of_shape(*native_size(args.data, options))
-    height, width = args.height or fitted[0], args.width or fitted[1]
-    check_divisible(height, width)
-    source = open_data(args.data, height, width, options)
+    source = open_data(args.data, *fitting_size(args.data, options, args.height, args.width), options)
     if not source.has_labels:
         raise InputError(f"{source.name} has no labels to learn from; name a folder of label PNGs with --labels.")
     return source

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.contracts import InputError
+from ..common.contracts import InputError, check_divisible
 from .by_name import DataOptions, open_data
 from .clips import ClipSource
 from .flow import track
@@ -43,6 +43,18 @@ def native_size(data: str, options: DataOptions) -> tuple[int, int]:
     """Return the height and width of real data's own files; nothing is decoded."""
     height, width = open_data(data, 64, 64, replace(options, cache=None)).native[0]
     return int(height), int(width)
+
+
+def fitting_size(data: str, options: DataOptions, height: int | None, width: int | None) -> tuple[int, int]:
+    """Return the height and width of a training: what was asked for, else what the shape of the pictures suggests.
+
+    Raises:
+        InputError: If one of them is no multiple of 32.
+    """
+    fitted = size_of_shape(*native_size(data, options))
+    height, width = height or fitted[0], width or fitted[1]
+    check_divisible(height, width)
+    return height, width
 
 
 def motion_between(source: ClipSource, first: int, second: int) -> float:
