@@ -2,6 +2,7 @@
 
 - KITTI in stereo: the frames of one drive, the right camera as the only source, labels of an outside network, judged by
   the annotated depth of the same frames, which training never sees. A fit of a clip, not generalization.
+- The same frames as video of one camera, with learned motion, and rows that ask what stereo has and video has not.
 - A street clip with true labels on every frame and without true depth: learned motion, judged on frames kept back at
   the clip's end by what warping explains, and by depth edges against the borders of things in the labels.
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,27 +44,38 @@ DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 SEEDS = 3
 EDGE = 0.1  # jump of ln depth over two pixels that is an edge in video, whose depth is too soft for the street's 0.25
 STEREO = {"preset": "kitti stereo", "split": "clip", "group": "real-kitti"}
-TRIVIAL_ROWS = {"real-kitti": "one constant depth", "real-street": "unmoved neighbors"}
+MONO = {"preset": "kitti video", "split": "clip", "group": "real-mono"}
+TRIVIAL_ROWS = {"real-kitti": "one constant depth", "real-mono": "one constant depth", "real-street": "unmoved neighbors"}
 VIDEO = {"preset": "street clip", "split": "kept back", "group": "real-street"}
 
 
-def kitti_trials() -> list[Trial]:
+def stereo_trials() -> list[Trial]:
     """List the runs on KITTI in stereo."""
-    rows = {"baseline, stereo": ("baseline", 320, {}),
-            "SSFA, labels of an outside network": ("ssfa", 220, {}),
-            "SemDepth: SSFA and ranking loss, the same labels": ("semdepth", 220, {}),
-            "baseline, stereo, as many steps as these": ("baseline", 220, {})}
+    rows = {"baseline, stereo": ("baseline", 720, {}),
+            "SSFA, labels of an outside network": ("ssfa", 500, {}),
+            "SemDepth: SSFA and ranking loss, the same labels": ("semdepth", 500, {}),
+            "baseline, stereo, as many steps as these": ("baseline", 500, {})}
     return _trials("real-kitti", rows, 200, STEREO, loss="lesson", pose="given", batch=4)
+
+
+def mono_trials() -> list[Trial]:
+    """List the runs on KITTI as video of one camera; a ranking loss that knows which side is in front is tried too."""
+    rows = {"baseline, video": ("baseline", 800, {}),
+            "SSFA, labels of an outside network": ("ssfa", 560, {}),
+            "SemDepth: SSFA and ranking loss, the same labels": ("semdepth", 560, {}),
+            "SemDepth, sides by class": ("semdepth", 560, {"ranking.signed": True, "ranking.start": 0.3}),
+            "baseline, video, as many steps as these": ("baseline", 560, {})}
+    return _trials("real-mono", rows, 220, MONO, loss="lesson", alignment=2, batch=4)
 
 
 def street_trials() -> list[Trial]:
     """List the runs on the street clip."""
     made = {"masks.origin": "made", "masks.scale": 1}
-    rows = {"baseline, video": ("baseline", 320, {}),
-            "SemDepth: SSFA and ranking loss, the clip's labels": ("semdepth", 220, {}),
-            "SSFA, a segmenter of the clip's own": ("ssfa_segmenter", 200, made)}
+    rows = {"baseline, video": ("baseline", 1000, {}),
+            "SemDepth: SSFA and ranking loss, the clip's labels": ("semdepth", 690, {}),
+            "SSFA, a segmenter of the clip's own": ("ssfa_segmenter", 625, made)}
     return _trials("real-street", rows, 210, VIDEO, loss="clip", margin_until=0.5, alignment=2, batch=4,
-                   segmenter_steps=100)
+                   segmenter_steps=300)
 
 
 def _trials(file: str, rows: dict, order: int, about: dict, **settings) -> list[Trial]:
@@ -94,13 +106,18 @@ class Clip:
     trials: list[Trial]
 
 
-def open_kitti(folder: Path, cache: Path | None = DEFAULT_CACHE) -> Clip:
-    """Open the stereo frames of one drive with annotated depth and labels of an outside network."""
-    options = DataOptions(drives=(DRIVE,), stereo="alone", depth="improved", cache=cache,
-                          improved_root=folder / "kitti_depth_annotated",
-                          labels=folder / "pseudo_labels" / "drive_0001_image_02")
-    source = open_data(f"kitti:{folder / 'kitti_raw'}", 64, 192, options)
-    return Clip(source, source, judge_depth, kitti_trials())
+def open_kitti(folder: Path, cache: Path | None = DEFAULT_CACHE, stereo: str | None = "alone") -> Clip:
+    """Open the frames of one drive with labels of an outside network; annotated depth only to judge by."""
+    blind = DataOptions(drives=(DRIVE,), stereo=stereo, cache=cache,
+                        labels=folder / "pseudo_labels" / "drive_0001_image_02")
+    seen = replace(blind, depth="improved", improved_root=folder / "kitti_depth_annotated")
+    trained, judged = (open_data(f"kitti:{folder / 'kitti_raw'}", 96, 320, options) for options in (blind, seen))
+    return Clip(trained, judged, judge_depth, stereo_trials() if stereo else mono_trials())
+
+
+def open_kitti_video(folder: Path, cache: Path | None = DEFAULT_CACHE) -> Clip:
+    """Open the same frames as video of the left camera alone."""
+    return open_kitti(folder, cache, stereo=None)
 
 
 def open_street_clip(folder: Path, cache: Path | None = DEFAULT_CACHE) -> Clip:
@@ -111,7 +128,9 @@ def open_street_clip(folder: Path, cache: Path | None = DEFAULT_CACHE) -> Clip:
     return Clip(trained, kept, judge_video, street_trials())
 
 
-CLIPS: dict[str, Callable[..., Clip]] = {"kitti_raw": open_kitti, "camvid_clip": open_street_clip}
+CLIPS: dict[str, tuple[str, Callable[..., Clip]]] = {  # name: its folder, and what opens it
+    "stereo": ("kitti_raw", open_kitti), "video": ("kitti_raw", open_kitti_video),
+    "street": ("camvid_clip", open_street_clip)}
 
 
 def judge_depth(model: Model | None, judged: Source) -> dict[str, np.ndarray]:
@@ -181,11 +200,11 @@ def run_real(folder: Path, work: Path = Path("runs"), results: Path = RESULTS, p
     Raises:
         InputError: If the folder holds neither clip.
     """
-    there = [name for name in CLIPS if (folder / name).is_dir()]
-    if not there:
-        raise InputError(f"{folder} holds neither {' nor '.join(CLIPS)}; docs/results.md tells how the experiment's "
+    clips = [open_clip(folder) for place, open_clip in CLIPS.values() if (folder / place).is_dir()]
+    if not clips:
+        places = sorted({place for place, _ in CLIPS.values()})
+        raise InputError(f"{folder} holds neither {' nor '.join(places)}; docs/results.md tells how the experiment's "
                          "folder is laid out.")
-    clips = [CLIPS[name](folder) for name in there]
     todo = [(trial, clip) for clip in clips for trial in clip.trials if not is_done(trial, results)]
     todo.sort(key=lambda pair: pair[0].settings.seed if pair[0].settings else -1)  # one seed of everything comes first
     for number, (trial, clip) in enumerate(todo, 1):
