@@ -45,7 +45,8 @@ SEEDS = 3
 EDGE = 0.1  # jump of ln depth over two pixels that is an edge in video, whose depth is too soft for the street's 0.25
 STEREO = {"preset": "kitti stereo", "split": "clip", "group": "real-kitti"}
 MONO = {"preset": "kitti video", "split": "clip", "group": "real-mono"}
-TRIVIAL_ROWS = {"real-kitti": "one constant depth", "real-mono": "one constant depth", "real-street": "unmoved neighbors"}
+TRIVIAL_ROWS = {"real-kitti": "one constant depth", "real-mono": "one constant depth",
+                "real-street": "unmoved neighbors"}
 VIDEO = {"preset": "street clip", "split": "kept back", "group": "real-street"}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ..common.contracts import InputError
 from ..common.storage import read_json
 from ..presets import recipe
+from ..variants import VARIANTS
 from .equal_time import EQUAL_TIME, baseline_steps, equal_time_steps
 from .results import RESULTS
 from .trial import TRIVIAL, Trial
@@ -72,7 +73,7 @@ def variants_experiment(preset: str = "lesson") -> list[Trial]:
         *repeat("refinement", 30, "variants-1-seem", "SEEM", preset, variant="seem"),
         *repeat("refinement", 31, "variants-2-ranking", "ranking loss", preset, variant="ranking"),
         *(trial for number, variant in enumerate(methods) for trial in
-          repeat("given" if METHODS[variant].endswith("masks given") else "methods", 32 + number,
+          repeat("given" if VARIANTS[variant].segmenter else "methods", 32 + number,
                  f"variants-{3 + number}-{variant}", METHODS[variant], preset, 5, variant=variant))]
 
 

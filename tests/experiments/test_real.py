@@ -37,7 +37,8 @@ def test_a_folder_without_either_clip_is_refused(tmp_path):
 
 
 @pytest.mark.skipif("SEMDEPTH_REAL_DATA" not in os.environ, reason="needs the folder of real data")
-@pytest.mark.parametrize("name, metric", [("stereo", "band_abs_rel"), ("video", "band_abs_rel"), ("street", "border_recall")])
+@pytest.mark.parametrize("name, metric", [("stereo", "band_abs_rel"), ("video", "band_abs_rel"),
+                                          ("street", "border_recall")])
 def test_a_short_run_leaves_numbers_alone(tmp_path, name, metric):
     clip = real.CLIPS[name][1](Path(os.environ["SEMDEPTH_REAL_DATA"]), tmp_path)
     trivial, trial = clip.trials[0], clip.trials[2]
