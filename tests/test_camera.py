@@ -138,6 +138,7 @@ def test_backprojection_equals_a_loop():
                 assert points[b, :, v, u].numpy() == pytest.approx(depth[b, 0, v, u].item() * ray, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**20))
 def test_project_undoes_backproject(batch, height, width, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -176,6 +177,7 @@ def test_skew_is_the_cross_product(a, b):
     assert got.numpy() == pytest.approx(np.cross(a, b), abs=1e-12)
 
 
+@pytest.mark.slow
 @given(vectors, st.sampled_from([1.0, 1e-2, 1e-3, 3e-4, 1e-5, 0.0]))
 def test_rotations_are_scipys(vector, size):
     vector = size * np.array(vector)
@@ -201,6 +203,7 @@ def test_gradient_of_rigid_transform(invert):
     assert gradcheck(lambda a, t: rigid_transform(a, t, invert), inputs)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**20))
 def test_inverse_undoes_motion(seed):
     T = poses(4, seed, size=2.0)

@@ -44,6 +44,7 @@ def test_streams_that_fail(shell, status, sentence):
     assert done.stderr.count(b"\n") <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
 def test_letters_that_the_console_lacks(encoding):
     done = run(text="L\u00f6we \u72ee\u5b50 \udcff", environment={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})

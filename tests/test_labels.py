@@ -140,6 +140,7 @@ label_maps = st.tuples(st.integers(1, 2), st.integers(1, 6), st.integers(1, 6), 
     lambda t: torch.from_numpy(np.random.RandomState(t[3]).choice([0, 1, 2, IGNORE], t[:3]).astype(np.uint8)))
 
 
+@pytest.mark.slow
 @given(label_maps)
 def test_borders_equal_a_loop_over_neighbor_pairs(labels):
     expected = torch.zeros_like(labels, dtype=torch.bool)

@@ -114,6 +114,7 @@ def test_ssim_equals_a_loop_over_windows():
         assert got[0, 0, i, j].item() == pytest.approx((1 - ssim.item()) / 2, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 3), st.integers(2, 6), st.integers(2, 6), st.integers(0, 2**20))
 def test_the_error_is_symmetric_bounded_and_zero_for_equals(channels, height, width, seed):
     generator = torch.Generator().manual_seed(seed)

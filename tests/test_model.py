@@ -297,6 +297,7 @@ def test_variants_train_resume_evaluate_and_predict(name, source, tmp_path):
     assert depth.shape == (2, 1, 64, 96) and bool((depth > 0).all())
 
 
+@pytest.mark.slow
 def test_depth_starts_from_the_segmenter_s_encoder(source, tmp_path):
     made = settings("ssfa_segmenter", changes={"masks.origin": "made"})
     shared = settings("ssfa_segmenter", changes={"masks.origin": "made", "masks.share_encoder": True})

@@ -65,6 +65,7 @@ def test_golden_keys_cover_both_depths():
     assert set(golden_shapes()) == {"encoder", "depth", "pose_encoder", "pose", "encoder_50", "depth_50"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder, counts", [
     ("resnet18", (11_689_512, 3_152_724, 11_698_920, 1_314_572)),
     ("resnet50", (25_557_032, 9_014_100, 25_566_440, 1_707_788))])

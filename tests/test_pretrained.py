@@ -147,6 +147,7 @@ def test_a_card_without_a_size_is_one_sentence(changed, match, tmp_path):
         pretrained_card("baseline", tmp_path)
 
 
+@pytest.mark.slow
 def test_weights_of_every_other_form_are_one_sentence(tmp_path):
     whole = TrainSettings(width=8).build().state_dict()
     key = "encoder.encoder.conv1.weight"

@@ -213,6 +213,7 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) <= 160
 
 
+@pytest.mark.slow
 def test_result_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     costs = "<!-- benchmarks -->\nold\n<!-- end of benchmarks -->"

@@ -36,6 +36,7 @@ def test_the_warp_is_monodepth2s():
     assert (warped - golden("warped_align_false")).abs().max() > 0.02  # the half-pixel trap is another picture
 
 
+@pytest.mark.slow
 @given(st.integers(2, 6), st.integers(2, 7), st.integers(0, 2**20))
 def test_sampling_equals_a_loop(height, width, seed):
     generator = torch.Generator().manual_seed(seed)

@@ -167,6 +167,7 @@ class Hostile:
         return os.system, ("echo hostile > hostile.txt",)
 
 
+@pytest.mark.slow
 def test_hostile_and_broken_files_are_not_executed(published, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.pth").write_bytes(pickle.dumps({"weight": Hostile()}))

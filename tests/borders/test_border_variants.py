@@ -72,6 +72,7 @@ def test_points_follow_from_the_seed_and_the_settings(batch):
     assert few.shape == (2, 60) and pixels_beside_borders(batch.labels, few) < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize("name", ["seem", "ranking"])
 def test_they_start_at_the_baseline_bit_for_bit(name, mode, batch):

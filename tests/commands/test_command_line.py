@@ -141,6 +141,7 @@ def test_evaluate_says_at_which_size_the_network_ran(world, tmp_path, capsys, mo
     assert status == 0 and "network at 96x64\n" in out
 
 
+@pytest.mark.slow
 def test_predict_writes_depth_picture_and_points_at_the_images_size(world, tmp_path, capsys):
     write_image(tmp_path / "in" / "odd.png", np.random.RandomState(0).randint(0, 256, (50, 70, 3), np.uint8))
     status, out, err = call(["predict", tmp_path / "in", "--run", world / "run", "--output", tmp_path / "out",

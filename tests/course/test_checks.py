@@ -64,6 +64,7 @@ def test_stubs_fail_politely(exercise):
         assert repr(verdict).startswith("NOT YET") and "hint" in verdict.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise, mistake", MISTAKES, ids=named)
 def test_known_wrong_answers_are_named(exercise, mistake):
     for seed in SEEDS:

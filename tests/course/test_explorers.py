@@ -361,6 +361,7 @@ def test_the_faster_the_car_the_farther_it_seems(made):
     explorer._reset()
 
 
+@pytest.mark.slow
 def test_attention_is_the_model_s(made, batch, attentive):
     explorer = made["attention"]
     explorer.set(u=60, v=40)

@@ -128,6 +128,7 @@ def test_scale_ratio_is_the_factor_between_two_units():
     torch.testing.assert_close(museum.scale_ratio(spoiled, depth, mask), torch.tensor([3.0, 3.0]))
 
 
+@pytest.mark.slow
 def test_refining_leaves_a_perfect_depth_nearly_alone():
     batch = WORLD.batch
     batch.sources[:] = batch.target[:, None]

@@ -108,6 +108,7 @@ def test_no_place_on_a_machine_is_named(lesson):
             assert not ABSOLUTE.search(text), ABSOLUTE.search(text)
 
 
+@pytest.mark.slow
 def test_stored_outputs_are_fresh(lesson):
     assert notebooks.is_fresh(lesson), "code or results changed after the outputs were stored; run it again"
 

@@ -161,6 +161,7 @@ def test_blank_walls_are_found():
     assert verdicts(pair(**FORWARD, image=image))["texture"] == "bad"
 
 
+@pytest.mark.slow
 def test_exposure_jumps_are_found():
     first, second = pair(**FORWARD)
     findings = {f.name: f for f in examine(Clip([(first, second), (first, second * 0.8)]))}

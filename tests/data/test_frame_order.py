@@ -25,6 +25,7 @@ def clips(names: list[str]) -> list[list[str]]:
     return [[file.stem for file, c in zip(order.files, order.clip) if c == clip] for clip in sorted(set(order.clip))]
 
 
+@pytest.mark.slow
 @given(words, endings, st.integers(0, 5000), st.integers(3, 30), st.integers(1, 12), st.sampled_from([0, 3, 6, 10]),
        st.randoms())
 def test_numbers_are_numbers_whatever_stands_around_them(before, after, start, count, step, padding, chance):
@@ -36,6 +37,7 @@ def test_numbers_are_numbers_whatever_stands_around_them(before, after, start, c
     assert order.clip.tolist() == [0] * count and not order.gaps and not order.left_out
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(3, 9), min_size=2, max_size=4), st.sampled_from(
     ["cam{c}_{i:04d}", "{c:06d}_{i:06d}_leftImg8bit", "clip{c}.{i:05d}", "2024010{c}_{i}_rgb8", "n{c}-{i:03d} 16bit"]),
     st.booleans())
@@ -47,6 +49,7 @@ def test_other_cameras_and_sequences_are_other_clips(counts, pattern, goes_on):
     assert clips([f"{name}.jpg" for clip in names for name in clip]) == names
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(0, 60), min_size=6, max_size=50))
 def test_neighbors_differ_by_the_usual_step_and_every_other_step_cuts(numbers):
     order = named([f"f_{n}.png" for n in numbers])
@@ -60,6 +63,7 @@ def test_neighbors_differ_by_the_usual_step_and_every_other_step_cuts(numbers):
     assert len(inside) == most
 
 
+@pytest.mark.slow
 @given(st.sampled_from([(10**9, 1_403_636_579_763_555_584, "{}"), (10**6, 1_403_636_579_763_555, "frame_{}"),
                         (10**3, 1_403_636_579_763, "{}_cam"), (10**6, 0, "{}us")]),
        st.integers(20, 200), st.lists(st.floats(-0.08, 0.08), min_size=6, max_size=20), st.integers(2, 4))
@@ -75,6 +79,7 @@ def test_time_stamps_are_neighbors_in_spite_of_jitter_and_pauses_cut(form, milli
     assert not order.gaps and order.step.endswith("ms")
 
 
+@pytest.mark.slow
 @given(st.integers(1, 400), st.integers(0, 86000), st.integers(6, 90), st.sampled_from(
     ["%Y-%m-%d %H.%M.%S", "IMG_%Y%m%d_%H%M%S", "%Y-%m-%dT%H-%M-%S", "PXL_%Y%m%d_%H%M%S000", "%Y%m%d%H%M%S"]))
 def test_dates_go_on_over_minutes_hours_and_days(day, second, count, pattern):
@@ -84,6 +89,7 @@ def test_dates_go_on_over_minutes_hours_and_days(day, second, count, pattern):
     assert clips([f"{name}.png" for name in names]) == [names]
 
 
+@pytest.mark.slow
 @given(st.integers(5, 40), st.integers(1, 3))
 def test_seconds_with_fractions(count, decimals):
     names = [f"{1305031102 + i / 30:.{decimals + 2}f}" for i in range(count)]

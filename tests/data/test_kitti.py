@@ -384,6 +384,7 @@ def test_real_scan_has_the_known_sum():
     assert abs(depth.sum(dtype=np.float64) - 343492.9) < 0.1
 
 
+@pytest.mark.slow
 @needs_real
 def test_real_stereo_is_explained_best_at_the_true_scale():
     root = Path(REAL)

@@ -74,6 +74,7 @@ def test_labels_and_moving_are_optional():
         same(got, {name: everything[name] for name in got}, 1e-12)
 
 
+@pytest.mark.slow
 @few
 @given(seeds, st.floats(0.01, 100))
 def test_median_scaling_forgets_the_unit(seed, factor):
@@ -83,6 +84,7 @@ def test_median_scaling_forgets_the_unit(seed, factor):
     same(plain, scaled, 1e-9)
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_a_mirror_image_is_judged_alike(seed):

@@ -96,6 +96,7 @@ def test_every_figure_has_room_for_its_words(name):
     assert all(word.get_fontsize() >= 10 for word in titles)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_figure_becomes_a_picture_with_words(name):
     shown = figures.picture(SAMPLES[name](), alt=ALT, caption=CAPTION)
@@ -103,6 +104,7 @@ def test_every_figure_becomes_a_picture_with_words(name):
     assert 600 <= width <= 1300 and height <= 1100
 
 
+@pytest.mark.slow
 def test_bundle_keeps_words_in_every_form():
     bundle = figures.picture(SAMPLES["depth_panel"](), alt=ALT, caption=CAPTION)._repr_mimebundle_()
     assert set(bundle) == {"text/html", "image/png", "text/plain"}
@@ -122,6 +124,7 @@ def test_a_large_picture_is_stored_small():
     assert len(plain.html()) < LOSSLESS_LIMIT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alt, caption, complaint", [
     ("", CAPTION, "alt text"), ("a figure", CAPTION, "alt text"), (ALT, "", "caption"), (ALT, " " * 40, "caption"),
     (ALT, ALT, "repeats its caption")])
@@ -146,6 +149,7 @@ def test_saved_file_carries_its_words(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(1, 100), min_size=2, max_size=20))
 def test_nearer_is_never_darker(depths):
     colors = figures.colorize_depth(np.sort(np.array(depths))[None]).astype(float)
@@ -259,6 +263,7 @@ def test_the_overview_names_every_part_of_both_methods():
         assert sum(word.startswith(part) for word in words) == times, part
 
 
+@pytest.mark.slow
 def test_a_saved_picture_is_shown_again_with_its_words(tmp_path):
     saved = figures.save(SAMPLES["depth_panel"](), tmp_path / "figure.png", alt=ALT, caption=CAPTION)
     assert figures.stored(tmp_path / "figure.png") == saved

@@ -48,6 +48,7 @@ def border_pixels(labels):
     return found
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_band_and_inner_are_distances_to_label_changes(seed):
@@ -63,6 +64,7 @@ def test_band_and_inner_are_distances_to_label_changes(seed):
                 assert inner[b, y, x] == (known and distance > 2.0)
 
 
+@pytest.mark.slow
 @few
 @given(seeds, st.sampled_from([3, 5]))
 def test_sides_and_fattening_are_a_loop_over_windows(seed, window):
@@ -137,6 +139,7 @@ def test_edge_agreement_is_a_loop_over_edge_pixels(seed, often, true_often, limi
             assert float(got[name][b]) == pytest.approx(value, rel=1e-5, nan_ok=True), name
 
 
+@pytest.mark.slow
 @few
 @given(seeds)
 def test_region_and_class_errors_are_the_whole_images_on_fewer_pixels(seed):

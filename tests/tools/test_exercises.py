@@ -18,6 +18,7 @@ def known_cells() -> dict[str, str]:
     return {cell.id: cell.source for exercise in checks.EXERCISES.values() for cell in cells.exercise_cells(exercise)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_exercises_of_a_lesson_are_its_own_and_fresh(lesson):
     notebook = notebooks.load(lesson)

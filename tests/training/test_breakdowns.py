@@ -55,6 +55,7 @@ def test_a_second_ctrl_c_does_not_wait(source, tmp_path):
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint_and_is_an_oserror(source, tmp_path):
     cut_off(source, tmp_path, 2)
     good = (tmp_path / "checkpoint.pt").read_bytes()

@@ -81,6 +81,7 @@ STATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATES)
 def test_a_state_that_the_next_step_would_stumble_over_is_refused(name, spoiled):
     change, match = STATES[name]

@@ -91,6 +91,7 @@ def clip(tmp_path_factory):
     return FrameFolder(images, 64, 96, labels=folder / "labels", depth=folder / "depth", cache=folder / "cache")
 
 
+@pytest.mark.slow
 def test_a_clip_reads_its_targets_larger_from_its_files(clip):
     larger = clip.targets_at(2)
     batch = larger.triplet(np.array([1, 0]))
@@ -144,6 +145,7 @@ def test_a_given_segmenter_knows_the_street_it_never_saw(street):
     assert float((maps[:, 0] == labels)[known].float().mean()) > 0.8
 
 
+@pytest.mark.slow
 def test_a_made_segmenter_learns_from_the_larger_images(street, tmp_path):
     seen = []
     run = Run(street, replace(TINY, changes={"masks.origin": "made"}), tmp_path, "cpu")

@@ -65,6 +65,7 @@ def squared(prediction, batch, settings) -> losses.LossTerms:
 
 # What training calls
 
+@pytest.mark.slow
 def test_the_readable_loss_is_called_and_the_fast_one_equals_it(source, tmp_path, monkeypatch):
     fast, readable = (Run(source, replace(TINY, fused=fused), tmp_path / str(fused), "cpu") for fused in (True, False))
     for run in (fast, readable):
@@ -149,6 +150,7 @@ def test_a_fusion_without_a_class_map_is_one_sentence():
         Guidance().reduced(1)
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_trains_and_is_asked_for_again(source, tmp_path):
     register("loss", "squared")(squared)
     named = Run(source, replace(TINY, loss="squared"), tmp_path / "named", "cpu")
@@ -191,6 +193,7 @@ def test_a_run_starts_from_other_weights_and_keeps_frozen_parts(source, tmp_path
         Run(source, TINY, tmp_path / "fifth", "cpu", init=tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_and_says_so(source, tmp_path):
     Run(source, TINY, tmp_path, "cpu").train(progress=False)
     longer = Run(source, replace(TINY, steps=6), tmp_path, "cpu")
@@ -232,6 +235,7 @@ def test_only_a_margin_that_ends_at_the_same_step_goes_on(source, tmp_path):
     assert Run(source, replace(TINY, steps=8, margin_until=0.5), tmp_path, "cpu").extended == [4]
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_and_the_history_are_kept(source, tmp_path):
     scores = iter([0.5, 0.3, 0.4, 0.6])
     run = Run(source, TINY, tmp_path, "cpu")
