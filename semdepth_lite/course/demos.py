@@ -153,9 +153,9 @@ def pick_pixel(score: torch.Tensor, where: torch.Tensor) -> tuple[int, int]:
 def ring_mask(pixel: tuple[int, int], height: int, width: int, radius: float = 6.0, thickness: float = 2.0
               ) -> torch.Tensor:
     """Mark a ring around a pixel (u, v), to be drawn over an image: (H, W) bool; `radius` and `thickness` in pixels."""
-    spot = torch.zeros(1, height, width, dtype=torch.bool)
-    spot[0, pixel[1], pixel[0]] = True
-    return (dilate(spot, radius) & ~dilate(spot, radius - thickness))[0]
+    across, down = torch.arange(width) - pixel[0], torch.arange(height) - pixel[1]
+    distance = torch.hypot(*torch.broadcast_tensors(across[None].double(), down[:, None].double()))
+    return (distance <= radius) & (distance > radius - thickness)
 
 
 def pixel_loss(batch: Triplet, depth: torch.Tensor, settings: LossSettings = LossSettings()) -> torch.Tensor:

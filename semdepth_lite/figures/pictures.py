@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DPI = 120
 LOSSLESS_LIMIT = 25_000  # bytes; pictures above it are stored lossy, so that a notebook stays under a megabyte
+HOPELESS = 4 * LOSSLESS_LIMIT  # bytes of the plain PNG from which nothing lossless comes under the limit
 SHORTEST_ALT = 20  # characters; less than this cannot say what a figure shows
 
 
@@ -125,8 +126,8 @@ def _for_screen(png: bytes) -> bytes:
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    exact = _encoded(image, "WEBP", lossless=True)
-    return exact if len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=60, method=6)
+    exact = _encoded(image, "WEBP", lossless=True) if len(png) <= HOPELESS else None
+    return exact if exact and len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=60)
 
 
 def _for_fallback(png: bytes) -> bytes:
@@ -134,9 +135,10 @@ def _for_fallback(png: bytes) -> bytes:
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    small = _encoded(image.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
-    for divisor in (2, 3):
-        if len(small) > LOSSLESS_LIMIT:
-            less = image.resize((image.width // divisor, image.height // divisor), Image.Resampling.LANCZOS)
-            small = _encoded(less.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+    small = b""
+    for divisor in (1, 2, 3) if len(png) <= HOPELESS else (2, 3):
+        less = image.resize((image.width // divisor, image.height // divisor), Image.Resampling.LANCZOS)
+        small = _encoded(less.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+        if len(small) <= LOSSLESS_LIMIT:
+            break
     return small
