@@ -196,20 +196,26 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
             continue
         depth = predict_image(model, image, height, width, flip) * (1.0 if scale is None else scale)
         steps = steps or fine_steps(float(depth.max()))
-        row = {"image": str(path), **{kind: str(output / _name(name, kind, end)) for kind, end in own_kinds.items()}}
-        write_depth_png(Path(row["depth"]), depth.numpy(), "depth", steps)
-        row["steps"] = f"{steps:.17g}"  # every digit: depth is read by it
-        near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
-            float(depth.min()), float(depth.max()))
-        color = colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01))
-        write_image(Path(row["color"]), color, "color")
-        if K is not None and "points" in own_kinds:
-            points = backproject(depth[None, None], K[None].to(depth))[0].flatten(1).T
-            write_ply(Path(row["points"]), points.numpy(), image.reshape(-1, 3))
-        written.append(row)
+        places = {kind: output / _name(name, kind, end) for kind, end in own_kinds.items()}
+        _write_prediction(depth, image, places, steps, K)
+        # every digit of the steps: depth is read by them
+        written.append({"image": str(path), **{kind: str(place) for kind, place in places.items()},
+                        "steps": f"{steps:.17g}"})
     if all("error" in row for row in written):
         raise InputError(f"none of the {len(images)} images could be predicted; the first: {written[0]['error']}")
     return written
+
+
+def _write_prediction(depth: torch.Tensor, image: np.ndarray, places: dict[str, Path], steps: float,
+                      K: torch.Tensor | None) -> None:
+    """Write one image's depth (H, W), its picture, and its point cloud where it has a place."""
+    write_depth_png(places["depth"], depth.numpy(), "depth", steps)
+    near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
+        float(depth.min()), float(depth.max()))
+    write_image(places["color"], colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01)), "color")
+    if K is not None and "points" in places:
+        points = backproject(depth[None, None], K[None].to(depth))[0].flatten(1).T
+        write_ply(places["points"], points.numpy(), image.reshape(-1, 3))
 
 
 def fine_steps(largest: float) -> float:

@@ -128,6 +128,34 @@ def loss_alone(model: Model, batch: Triplet, loss: Callable) -> Callable[[], Non
     return call
 
 
+def parts_of(model: Model, batch: Triplet, shape: Shape) -> dict[str, Callable[[], object]]:
+    """Return a training step and its parts, to be called and timed."""
+    cast = torch.autocast(batch.target.device.type, torch.bfloat16, enabled=shape.precision == "bf16")
+
+    def whole() -> torch.Tensor:
+        with cast:
+            return model(batch)[0].total
+
+    def networks() -> torch.Tensor:
+        with cast:
+            return trivial_loss(model, batch)
+
+    def readable() -> torch.Tensor:
+        disps, motion = plain_networks(model, batch)
+        if model.alignment:
+            motion = model.aligned(motion, batch, model.depth_of(disps))
+        return losses.self_supervised_loss(disps, batch.target, batch.sources, batch.K, motion, model.loss).total
+
+    generator, source = torch.Generator().manual_seed(0), made_up_source(batch)
+    return {"step": step_of(model, whole), "networks": step_of(model, networks),
+            "plain_networks": step_of(model, lambda: reduce(*plain_networks(model, batch))),
+            "readable_step": step_of(model, readable),
+            "loss": loss_alone(model, batch, fused.self_supervised_loss),
+            "reference_loss": loss_alone(model, batch, losses.self_supervised_loss),
+            "data": lambda: augment(source.triplet(np.arange(shape.batch)), draw_augmentation(shape.batch, generator)),
+            "augmentation": lambda: augment(batch, draw_augmentation(shape.batch, generator))}
+
+
 def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) -> dict:
     """Time a training step and its parts.
 
@@ -152,33 +180,9 @@ def benchmark(shape: Shape = Shape(), device: str = "auto", repeats: int = 5) ->
     model = settings.build().to(where).train()
     batch = made_up_batch(shape, where)
     before = peak_mib(where)
-    cast = torch.autocast(where.type, torch.bfloat16, enabled=shape.precision == "bf16")
-
-    def whole() -> torch.Tensor:
-        with cast:
-            return model(batch)[0].total
-
-    def networks() -> torch.Tensor:
-        with cast:
-            return trivial_loss(model, batch)
-
-    def readable() -> torch.Tensor:
-        disps, motion = plain_networks(model, batch)
-        if model.alignment:
-            motion = model.aligned(motion, batch, model.depth_of(disps))
-        return losses.self_supervised_loss(disps, batch.target, batch.sources, batch.K, motion, model.loss).total
-
-    step = step_of(model, whole)
-    step()
+    parts = parts_of(model, batch, shape)
+    parts["step"]()
     peak = peak_mib(where)
-    generator, source = torch.Generator().manual_seed(0), made_up_source(batch)
-    parts = {"step": step, "networks": step_of(model, networks),
-             "plain_networks": step_of(model, lambda: reduce(*plain_networks(model, batch))),
-             "readable_step": step_of(model, readable),
-             "loss": loss_alone(model, batch, fused.self_supervised_loss),
-             "reference_loss": loss_alone(model, batch, losses.self_supervised_loss),
-             "data": lambda: augment(source.triplet(np.arange(shape.batch)), draw_augmentation(shape.batch, generator)),
-             "augmentation": lambda: augment(batch, draw_augmentation(shape.batch, generator))}
     seconds = timed(parts, repeats, where)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     step_by = {name: statistics.median(np.divide(seconds["step"], seconds[name]).tolist())
