@@ -227,6 +227,7 @@ def reprojection_loss(target: torch.Tensor, sources: torch.Tensor, depth: torch.
 
 def edge_weights(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return exp(-|dI|) along x (B, 1, H, W-1) and along y (B, 1, H-1, W), the mean over colors taken first."""
+    image, = at_least_float32(image)
     dx = (image[..., 1:] - image[..., :-1]).abs().mean(1, keepdim=True)
     dy = (image[..., 1:, :] - image[..., :-1, :]).abs().mean(1, keepdim=True)
     return torch.exp(-dx), torch.exp(-dy)
@@ -256,12 +257,13 @@ def smoothness_loss(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
 
 def normalize_disp(disp: torch.Tensor) -> torch.Tensor:
     """Divide a disparity map (B, 1, H, W) by its mean, image by image."""
+    disp, = at_least_float32(disp)
     return disp / (disp.mean((2, 3), keepdim=True) + 1e-7)
 
 
 def pyramid(image: torch.Tensor, levels: int) -> list[torch.Tensor]:
     """Return the image (..., H, W) and its averages over blocks of 2, 4, ... pixels, `levels` images in all."""
-    images = [image]
+    images = list(at_least_float32(image))
     while len(images) < levels:
         images.append(halve(images[-1]))
     return images
@@ -269,6 +271,7 @@ def pyramid(image: torch.Tensor, levels: int) -> list[torch.Tensor]:
 
 def resized_disp(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """Bring a disparity map (B, 1, h, w) to the size of an image (B, C, H, W), bilinearly."""
+    disp, = at_least_float32(disp)
     if disp.shape[-2:] == image.shape[-2:]:
         return disp
     return F.interpolate(disp, image.shape[-2:], mode="bilinear", align_corners=False)

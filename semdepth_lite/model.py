@@ -12,6 +12,7 @@ from .alignment import align_motion
 from .borders import SEEM, edge_strength, point_certainty, point_count, ranking_loss, strongest_points, training_points
 from .camera import disp_to_depth, invert_transform, rigid_transform
 from .common.contracts import InputError, check_divisible, check_sizes
+from .common.part_checks import check_built, check_features, check_fused, check_range, check_terms
 from .common.registry import find_part, get_part
 from .data.triplet import Triplet
 from .labels import label_borders, pack_labels, unpack
@@ -101,6 +102,7 @@ class Model(nn.Module):
         self.fused, self.own_loss = fused, own_loss
         encoder = find_part("encoder", networks.encoder)
         self.encoder = encoder() if encoder else Encoder(networks)
+        check_built(self.encoder, "encoder", networks.encoder)
         self.depth = DepthDecoder(self.encoder.channels, networks)
         moving = pose == "learned" and supervision == "video"
         posing = NetworkSettings(width=networks.width) if encoder else networks
@@ -128,6 +130,7 @@ class Model(nn.Module):
                                          fusion.residual)
         if isinstance(fusion, OwnFusion):
             self.fusion = get_part("fusion", fusion.name)(depth, joined, classes)
+            check_built(self.fusion, "fusion", fusion.name)
         if variant.segmenter is not None:
             given, scale = variant.segmenter.origin == "given", variant.segmenter.scale
             self.segmenter = Segmenter(GIVEN if given else networks, scale=scale).freeze()
@@ -155,6 +158,7 @@ class Model(nn.Module):
             check_range(images)
         images = self._as_weights(images)
         features = self.encoder(images)
+        check_features(features, self.encoder, images)
         for_depth, for_classes = self._shared(features)
         guidance = self._guidance(for_classes, images, semantics)
         seem = self.variant.seem
@@ -215,7 +219,9 @@ class Model(nn.Module):
         for level in reversed(range(self.depth.LEVELS)):
             x = self.depth.level(level, x, features)
             if self.fusion is not None:
-                x = self.fusion(level, x, guidance)
+                joined = self.fusion(level, x, guidance)
+                check_fused(joined, x, self.fusion, level)
+                x = joined
             levels.insert(0, x)
             if level == 0 and self.seem is not None:
                 x = self.seem(levels[:3], features, guidance.levels or [guidance.label_map], points)
@@ -299,7 +305,14 @@ class Model(nn.Module):
             return torch.stack((rigid_transform(a0, t0, invert=True), rigid_transform(a1, t1)), 1)
 
     def forward(self, batch: Triplet, step: Step = Step()) -> tuple[LossTerms, Prediction]:
-        """Return the loss of a batch at a step of the training, and what was predicted on the way."""
+        """Return the loss of a batch at a step of the training, and what was predicted on the way.
+
+        Raises:
+            InputError: if the batch is no `Triplet`, or lacks what the variant needs.
+        """
+        if not isinstance(batch, Triplet):
+            raise InputError(f"a model is called with a Triplet, not with {type(batch).__name__}, and returns its "
+                             "loss; for images alone use model.predict(images).")
         prediction = self.predict(batch.target_aug, self.semantics_of(batch), batch.labels, step.seed)
         terms = self._depth_terms(batch, prediction, step.loss or self.loss)
         branch, ranking, logits = self.variant.branch, self.variant.ranking, prediction.semantic_logits
@@ -314,7 +327,9 @@ class Model(nn.Module):
         motion = self._motion_of(batch, prediction.depth) if self.supervision == "video" else None
         prediction.T_source_target = motion
         if self.own_loss is not None:
-            return self.own_loss(prediction, batch, settings)
+            terms = self.own_loss(prediction, batch, settings)
+            check_terms(terms, LossTerms, self.own_loss)
+            return terms
         if motion is None:
             return supervised_loss(prediction.disps, batch.require("depth"), settings)
         self_supervised_loss = (fused if self.fused else losses).self_supervised_loss
@@ -361,23 +376,3 @@ class Model(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         ranking = ranking_loss(prediction.depth, labels, generator, settings, certainty)
         return replace(terms, total=terms.total + settings.weight * ranking, ranking=ranking)
-
-
-def check_range(images: torch.Tensor) -> None:
-    """Refuse images that cannot be meant as values in [0, 1]; resizing may overshoot that a little.
-
-    Where no value can be read, as while a network is traced or exported or under `torch.func.vmap`, nothing is checked.
-
-    Raises:
-        InputError: if a value lies more than a quarter outside, or is no number.
-    """
-    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-    if tracing or torch.compiler.is_compiling():
-        return
-    try:
-        low, high = (float(value) for value in images.detach().aminmax())
-    except RuntimeError:
-        return
-    if not (low >= -0.25 and high <= 1.25):
-        raise InputError(f"images go from {low:g} to {high:g}, expected [0, 1]; divide bytes by 255, and leave out any "
-                         "other normalization, which the network does itself.")

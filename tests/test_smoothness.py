@@ -25,6 +25,7 @@ from semdepth_lite.losses import (
     normalize_disp,
     pyramid,
     reprojection_error,
+    resized_disp,
     smoothness_loss,
     supervised_loss,
 )
@@ -176,6 +177,17 @@ def test_supervision_takes_truth_of_every_number_type(dtype):
     truth = torch.randint(1, 60, (1, 1, 16, 16), generator=torch.Generator().manual_seed(0)).to(dtype)
     loss = supervised_loss([disp_of_depth(1.1 * truth.double())], truth)
     assert loss.total.item() == pytest.approx(torch.tensor(1.1).log().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.uint8], ids=str)
+def test_the_parts_of_the_loss_compute_in_single_precision_whatever_comes_in(dtype):
+    """float64 is the oracle, on the very same numbers."""
+    values = (9 * torch.rand(1, 1, 8, 16, generator=torch.Generator().manual_seed(0)) + 1).to(dtype)
+    for part in (normalize_disp, lambda x: edge_weights(x)[0], lambda x: edge_weights(x)[1], lambda x: pyramid(x, 3)[2],
+                 lambda x: resized_disp(x, torch.zeros(1, 3, 16, 32))):
+        found, exact = part(values), part(values.double())
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-6)
 
 
 def test_as_many_motions_as_sources_are_wanted():

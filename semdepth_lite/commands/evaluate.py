@@ -91,7 +91,8 @@ def open_truth(args: argparse.Namespace, model, height: int, width: int):
         return about, truth, [f"{index:06d}" for index in names], (split.height, split.width)
     source = open_data(args.data, height, width, data_options(args, neighbors=False))
     about = f"{source.name}: {len(source)} images, truth {args.depth or 'measured'}"
-    names = [source.target_file(index).stem for index in range(len(source))]
+    named = getattr(source, "target_file", None)  # a source of one's own may have no files
+    names = [named(index).stem if named else f"{index:06d}" for index in range(len(source))]
     return about, TruthInUnit(truth_batches(with_masks(source, model)), unit), names, (height, width)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..common.contracts import InputError, check_divisible
+from ..common.registry import find_part
 from ..common.runtime import pick_device
 from ..common.storage import read_json
 
@@ -21,6 +22,22 @@ def open_street(args: argparse.Namespace, split: str, height: int | None = None,
     preset = find_preset(args.preset or "quick")
     size = replace(preset, height=height or preset.height, width=width or preset.width)
     return street(split, size, progress=not args.quiet)
+
+
+def size_to_open(args: argparse.Namespace, data: str, options) -> tuple[int, int]:
+    """Return the height and width at which data is opened: what was asked for, else one of the pictures' own shape.
+
+    A source of one's own is opened at the size of the preset, as by `train`.
+    """
+    from ..data.clip_plan import native_size, size_of_shape
+    from ..presets import find_preset
+
+    if find_part("source", data.partition(":")[0]):
+        preset = find_preset(getattr(args, "preset", None) or "quick")
+        fitted = preset.height, preset.width
+    else:
+        fitted = size_of_shape(*native_size(data, options))
+    return args.height or fitted[0], args.width or fitted[1]
 
 
 def data_options(args: argparse.Namespace, **changes):
@@ -163,7 +180,8 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
     """Add what may be said about data."""
     if named:
         parser.add_argument("--data", default="street", help="street, photo (one stereo photograph with measured "
-                            "depth), kitti:ROOT, odometry:ROOT, or frames:FOLDER (or a video file)")
+                            "depth), kitti:ROOT, odometry:ROOT, frames:FOLDER (or a video file), or NAME:PLACE of a "
+                            "source of your own (--code)")
     parser.add_argument("--frames", type=Path, help="KITTI raw: list file, lines 'folder frame side'")
     parser.add_argument("--drives", nargs="*", metavar="DAY/DRIVE", help="KITTI raw: whole drives, where there is no "
                         "list (default: all under the root)")

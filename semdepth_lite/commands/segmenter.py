@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..common.contracts import InputError
+from ..common.contracts import InputError, check_divisible
 from ..common.runtime import kept_randomness, pick_device, seed_everything
 from ..common.storage import sole_use, write_json
-from .options import data_options, open_street
+from .options import data_options, open_street, size_to_open
 
 SHARE = 10       # one image of so many is kept back, as one unbroken part at the end
 KEEPING = 20     # fewer images than these are all trained on, and judged on
@@ -18,7 +18,7 @@ KEEPING = 20     # fewer images than these are all trained on, and judged on
 
 def run_segmenter(args: argparse.Namespace) -> dict:
     """Train a segmenter on images with labels, judge it on images kept back, and keep its weights in the run folder."""
-    from ..data.sources import batches
+    from ..data.sources import batches, larger_targets
     from ..evaluation.segmentation import evaluate_segmentation
     from ..evaluation.verdict import Part
     from ..presets import recipe
@@ -31,7 +31,7 @@ def run_segmenter(args: argparse.Namespace) -> dict:
     if args.run is None:
         raise InputError("the folder of the segmenter is missing; name one, such as runs/segmenter.")
     scale, device = FromSegmenter().scale, pick_device(args.device)
-    source = labeled_source(args).targets_at(scale)
+    source = larger_targets(labeled_source(args), scale)
     first = len(source) - len(source) // SHARE if len(source) >= KEEPING else 0
     trained = Part(source, np.arange(first or len(source)))
     settings = recipe("lesson", batch=args.batch, seed=args.seed)
@@ -67,14 +67,15 @@ def labeled_source(args: argparse.Namespace):
         InputError: If there are no labels.
     """
     from ..data.by_name import open_data
-    from ..data.clip_plan import fitting_size
     from ..presets import find_preset
 
     if args.data == "street":
         preset = find_preset(args.preset or "quick")
         return open_street(args, "train", args.height or preset.height, args.width or preset.width)
     options = data_options(args, neighbors=False)
-    source = open_data(args.data, *fitting_size(args.data, options, args.height, args.width), options)
+    height, width = size_to_open(args, args.data, options)
+    check_divisible(height, width)
+    source = open_data(args.data, height, width, options)
     if not source.has_labels:
         raise InputError(f"{source.name} has no labels to learn from; name a folder of label PNGs with --labels.")
     return source

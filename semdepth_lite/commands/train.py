@@ -107,8 +107,7 @@ def training_source(args: argparse.Namespace):
     from ..presets import find_preset
 
     preset = find_preset(preset_of(args))
-    kind, _, place = args.data.partition(":")
-    own = find_part("source", kind)
+    own = find_part("source", args.data.partition(":")[0])
     moving = args.pose == "given" and args.stereo != "alone" and not args.data.startswith(("frames:", "photo"))
     options = data_options(args, poses=moving or has_poses(args))
     if preset.fitted and not own and args.data != "street":
@@ -119,7 +118,7 @@ def training_source(args: argparse.Namespace):
     check_divisible(height, width)  # before frames are cached at this size
     if args.data == "street":
         return open_street(args, "train", height, width)
-    return own(place, height, width) if own else open_data(args.data, height, width, options)
+    return open_data(args.data, height, width, options)
 
 
 def has_poses(args: argparse.Namespace) -> bool:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .contracts import InputError
 
-KINDS = ("fusion", "encoder", "loss", "source")
+# what a part of each kind is called with
+KINDS = {"fusion": ("depth_channels", "semantic_channels", "classes"), "encoder": (),
+         "loss": ("prediction", "batch", "settings"), "source": ("place", "height", "width")}
 _PARTS: dict[tuple[str, str], Callable[..., Any]] = {}
 
 
@@ -29,16 +32,30 @@ def register(kind: str, name: str) -> Callable[[Callable[..., Any]], Callable[..
         name: Name to register under; registering again replaces, as running a notebook cell twice does.
 
     Raises:
-        InputError: If the kind is unknown.
+        InputError: If the kind is unknown, or the part cannot be called in this manner.
     """
     if kind not in KINDS:
         raise InputError(f"there is no kind of part {kind!r}; use one of {', '.join(KINDS)}.")
 
     def remember(part: Callable[..., Any]) -> Callable[..., Any]:
+        _check_call(part, kind, name)
         _PARTS[kind, name] = part
         return part
 
     return remember
+
+
+def _check_call(part: Callable[..., Any], kind: str, name: str) -> None:
+    """Refuse a part that cannot be called as those of its kind are; of some built-in ones Python does not know."""
+    try:
+        signature = inspect.signature(part)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*KINDS[kind])
+    except TypeError:
+        raise InputError(f"the {kind} {name!r} takes {signature}, and is called with ({', '.join(KINDS[kind])}); "
+                         "let it take these.") from None
 
 
 def find_part(kind: str, name: str) -> Callable[..., Any] | None:
@@ -61,13 +78,19 @@ def get_part(kind: str, name: str) -> Callable[..., Any]:
 def origin(part: Callable[..., Any]) -> dict[str, str | None]:
     """Return where a class or function comes from: its name, its module, and the SHA-256 of its source text.
 
-    The hash is None where Python does not know the source, as in an interactive session.
+    Of an object that is called, such as a module, it is the class that counts; of a `partial` its function and the
+    values. The hash is None where Python does not know the source, as in an interactive session.
     """
+    values = ""
+    if isinstance(part, partial):
+        part, values = part.func, f"{part.args} {sorted(part.keywords.items())}"
+    if not hasattr(part, "__qualname__"):
+        part = type(part)
     try:
         source = inspect.getsource(part)
     except (OSError, TypeError):
         source = _source_of_methods(part)
-    digest = hashlib.sha256(source.encode()).hexdigest() if source else None
+    digest = hashlib.sha256((source + values).encode()).hexdigest() if source else None
     return {"name": part.__qualname__, "module": part.__module__, "sha256": digest}
 
 

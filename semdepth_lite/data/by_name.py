@@ -3,21 +3,22 @@ street that is written like a clip of one's own.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..common.contracts import InputError
+from ..common.registry import find_part
 from ..labels import pack_labels
-from .clips import ClipSource
 from .frame_cache import DEFAULT_CACHE
 from .kitti import KittiOdometry, KittiRaw, frames_of_drives
 from .own_frames import FrameFolder
 from .photo import photo
-from .sources import SegmentedSource
+from .sources import SegmentedSource, batches
 from .stereo import STEREO, StereoSource
 from .triplet import Triplet
 
@@ -79,14 +80,14 @@ def check_options(kind: str, options: DataOptions) -> None:
     """Refuse options that a kind of data has no use for, so that nothing said is silently ignored.
 
     Args:
-        kind: A key of `UNDERSTOOD`.
+        kind: A key of `UNDERSTOOD`, or the name of a registered source, which understands none.
         options: Options as given.
 
     Raises:
         InputError: naming the first such option.
     """
     default = DataOptions()
-    for name in sorted({name for names in UNDERSTOOD.values() for name in names} - set(UNDERSTOOD[kind])):
+    for name in sorted({name for names in UNDERSTOOD.values() for name in names} - set(UNDERSTOOD.get(kind, ()))):
         if getattr(options, name) != getattr(default, name):
             raise InputError(f"data of kind {kind} has no use for {name}; leave it out, or name other data.")
     if options.label_ids != default.label_ids and options.labels is None:
@@ -97,11 +98,31 @@ def check_options(kind: str, options: DataOptions) -> None:
                          f"{options.depth!r}; ask for that depth, or leave it out.")
 
 
-def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> ClipSource | StereoSource:
-    """Open real data by name.
+def open_own(make: Callable[..., Any], data: str, height: int, width: int, options: DataOptions) -> Any:
+    """Open a registered source, see `open_data`.
+
+    Raises:
+        InputError: if what it makes is no source, or an option was named; it understands none but neighbors and poses,
+            which it gives as it does.
+    """
+    kind, _, place = data.partition(":")
+    default = DataOptions()
+    check_options(kind, replace(options, neighbors=default.neighbors, poses=default.poses))
+    source = make(place, height, width)
+    wanted = ("name", "height", "width", "has_labels", "has_depth", "triplet", "__len__")
+    missing = [name for name in wanted if not hasattr(source, name)]
+    if missing:
+        raise InputError(f"the source {kind!r} makes {type(source).__name__}, which lacks {', '.join(missing)} and so "
+                         "is no source of triplets; return a data.ArraySource, for instance.")
+    return source
+
+
+def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> Any:
+    """Open real data by name, or a source of one's own that is registered.
 
     Args:
-        data: `photo` (see `photo.py`), `kitti:ROOT`, `odometry:ROOT` or `frames:FOLDER` (or a video file).
+        data: `photo` (see `photo.py`), `kitti:ROOT`, `odometry:ROOT` or `frames:FOLDER` (or a video file), or
+            `NAME:PLACE` of a registered source.
         height, width: Size to yield, pixels.
         options: Further options.
 
@@ -112,9 +133,13 @@ def open_data(data: str, height: int, width: int, options: DataOptions = DataOpt
         check_options("photo", options)
         return photo(height, width)
     kind, colon, place = data.partition(":")
+    own = find_part("source", kind)
+    if own is not None:
+        return open_own(own, data, height, width, options)
     if kind not in KINDS or not colon or not place:
         known = ", ".join(f"{name}:PLACE ({what})" for name, what in KINDS.items())
-        raise InputError(f"data {data!r} is unknown; use {known}, or photo (a stereo photograph with measured depth).")
+        raise InputError(f"data {data!r} is unknown; use {known}, photo (a stereo photograph with measured depth), or "
+                         "NAME:PLACE of a source of your own after `register` (--code FILE).")
     check_options(kind, options)
     if kind == "frames":
         return FrameFolder(Path(place), height, width, options.intrinsics, options.step, options.labels,
@@ -164,8 +189,10 @@ def _open_raw(root: Path, height: int, width: int, options: DataOptions) -> Kitt
     return StereoSource(source, other, range(len(source)), np.stack(motions))
 
 
-def truth_batches(source: ClipSource | StereoSource | SegmentedSource) -> Iterator[Triplet]:
+def truth_batches(source: Any) -> Iterator[Triplet]:
     """Yield every target for evaluation: the image at the network's size, the truth at its file's own size.
+
+    A source of one's own has no files here: its truth is that of its triplets.
 
     LiDAR points are judged where they are; it is the prediction that is resized. One target at a time, because KITTI's
     days differ in size.
@@ -179,6 +206,9 @@ def truth_batches(source: ClipSource | StereoSource | SegmentedSource) -> Iterat
     """
     if not source.has_depth:
         raise InputError(f"{source.name} was opened without depth, so there is nothing to judge by; name its depth.")
+    if not hasattr(source, "ground_truth"):
+        yield from batches(source, 1)
+        return
     for index in range(len(source)):
         depth = torch.from_numpy(source.ground_truth(index))[None, None]
         labels = torch.from_numpy(source.full_labels(index))[None] if source.has_labels else None

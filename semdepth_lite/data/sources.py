@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from ..camera import invert_transform
+from ..camera import invert_transform, resize_intrinsics
 from ..common.contracts import InputError
 from ..common.runtime import seed_of
 from ..common.storage import fingerprint
@@ -45,7 +46,10 @@ class Source(Protocol):
         ...
 
     def targets_at(self, scale: int) -> Source:
-        """Return the targets alone, `scale` times as high and as wide, with their labels: what a segmenter sees."""
+        """Return the targets alone, `scale` times as high and as wide, with their labels: what a segmenter sees.
+
+        A source without larger pictures may lack this; see `larger_targets`.
+        """
         ...
 
 
@@ -162,7 +166,40 @@ class NoisyLabels(Wrapped):
 
     def targets_at(self, scale: int) -> NoisyLabels:
         """Return the targets alone, `scale` times as high and as wide, their labels corrupted in the same manner."""
-        return NoisyLabels(self.source.targets_at(scale), self.strength, self.seed)
+        return NoisyLabels(larger_targets(self.source, scale), self.strength, self.seed)
+
+
+class Enlarged(Wrapped):
+    """The targets of a source alone, enlarged: what their pixels do not show stays unseen.
+
+    Args:
+        source: Source without larger pictures.
+        scale: Factor of the height and width.
+    """
+
+    def __init__(self, source: Source, scale: int) -> None:
+        super().__init__(source)
+        self.scale = scale
+        self.height, self.width = scale * source.height, scale * source.width
+
+    def triplet(self, indices: Indices) -> Triplet:
+        """Load the targets at these positions as one batch."""
+        batch, scale = self.source.triplet(indices), self.scale
+        target = F.interpolate(batch.target, scale_factor=scale, mode="bilinear", align_corners=False)
+        labels = batch.labels
+        if labels is not None:
+            labels = labels.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        return Triplet(target, target[:, None][:, :0], resize_intrinsics(batch.K, scale, scale), labels=labels,
+                       index=batch.index)
+
+    def targets_at(self, scale: int) -> Enlarged:
+        """Return the same targets, `scale` times as high and as wide."""
+        return Enlarged(self, scale)
+
+
+def larger_targets(source: Source, scale: int) -> Source:
+    """Return the targets alone, `scale` times as high and as wide; of a source without larger pictures, enlarged."""
+    return source.targets_at(scale) if hasattr(source, "targets_at") else Enlarged(source, scale)
 
 
 class SegmentedSource(Wrapped):

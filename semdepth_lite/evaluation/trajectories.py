@@ -55,8 +55,11 @@ def find_paths(source: Source) -> list[list[int]]:
     """Split a source into paths: lists of targets, each the next neighbor of the one before.
 
     Raises:
-        InputError: if the source was opened without neighbors.
+        InputError: if the source was opened without neighbors, or does not tell the places of its targets.
     """
+    if not hasattr(source, "targets"):
+        raise InputError(f"{source.name} does not tell which frame of a clip each target is, so no path can be "
+                         "followed; give it `targets`, the positions of these frames.")
     targets = np.asarray(source.targets)  # pyright: ignore[reportAttributeAccessIssue]
     neighbors = np.asarray(getattr(source, "neighbors", np.stack((targets - 1, targets + 1), 1)))
     if neighbors.shape[1] != 2:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..common.contracts import InputError
-from ..data.sources import Source, Wrapped, batches
+from ..data.sources import Source, Wrapped, batches, larger_targets
 from ..data.triplet import Indices, Triplet
 from ..figures import colorize_depth, image_grid, save
 from ..losses import LossSettings, identity_error, reprojection_error
@@ -53,7 +53,7 @@ class Part(Wrapped):
 
     def targets_at(self, scale: int) -> Part:
         """Return the targets of the part alone, `scale` times as high and as wide."""
-        return Part(self.source.targets_at(scale), self.indices)
+        return Part(larger_targets(self.source, scale), self.indices)
 
     @property
     def targets(self) -> np.ndarray:

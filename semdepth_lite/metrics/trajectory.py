@@ -133,6 +133,7 @@ def rotation_angle(rotation: torch.Tensor) -> torch.Tensor:
 
     angle = atan2(|v|, trace - 1) with v the vector of R - R^T, because acos loses half the digits at small angles.
     """
+    rotation, = at_least_float32(rotation)
     difference = rotation - rotation.transpose(-1, -2)
     axis = torch.stack([difference[..., 2, 1], difference[..., 0, 2], difference[..., 1, 0]], -1)
     trace = rotation.diagonal(dim1=-2, dim2=-1).sum(-1)

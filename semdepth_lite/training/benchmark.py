@@ -26,7 +26,7 @@ from ..data.sources import StreetSource
 from ..data.triplet import Triplet
 from ..model import Model
 from ..street import StreetSet, StreetSettings
-from .run import make_optimizer, update
+from .optimizer import make_optimizer, update
 from .settings import TrainSettings
 
 

@@ -90,7 +90,7 @@ def check_rest(state: dict, optimizer: torch.optim.Optimizer, path: Path) -> Non
 def own_parts(model: Model) -> dict[str, dict]:
     """Return which parts of a model are a user's own: where in the model, and where their code comes from."""
     own = {name or "model": type(module) for name, module in model.named_modules()
-           if type(module).__module__.partition(".")[0] not in OURS}
+           if type(module).__module__.partition(".")[0] not in OURS and name.partition(".")[0] != "own_loss"}
     parts: dict = dict(zip(own.values(), own))  # one place for each class
     found = {place: origin(part) for part, place in parts.items()}
     if model.own_loss is not None:
@@ -163,6 +163,9 @@ def _free_to_differ(known: dict, now: dict) -> tuple[str, ...]:
 def load_run(folder: Path, device: str = "auto", model: Model | None = None, best: bool = False) -> Model:
     """Load the trained model of a run folder, in evaluation mode.
 
+    Parts of your own that the settings name must be registered, by the code that trained; a loss that was passed to
+    the run is not asked for, because prediction needs none.
+
     Args:
         folder: Run folder.
         device: Device to load to, `auto` for CUDA where there is one.
@@ -181,11 +184,14 @@ def load_run(folder: Path, device: str = "auto", model: Model | None = None, bes
     parts = state.get("parts") or {}
     if model is None:
         model = _build(state["settings"], parts, folder)
-    check_parts({place: part for place, part in parts.items() if place != "loss"},  # a loss is not needed any more
-                {place: part for place, part in own_parts(model).items() if place != "loss"}, folder)
+    found, weights = own_parts(model), state["model"]
+    if "loss" not in found:  # one that was passed to the run; prediction needs none
+        parts = {place: part for place, part in parts.items() if place != "loss"}
+        weights = {name: value for name, value in weights.items() if not name.startswith("own_loss.")}
+    check_parts(parts, found, folder)
     try:
-        check_state(state["model"], model.state_dict(), str(folder))
-        model.load_state_dict(state["model"])
+        check_state(weights, model.state_dict(), str(folder))
+        model.load_state_dict(weights)
     except (RuntimeError, InputError) as error:
         raise _of_another_version(folder, error) from error
     return model.to(where).eval()

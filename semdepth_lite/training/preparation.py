@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..classes import IGNORE
-from ..data.sources import NoisyLabels, SegmentedSource, Source
+from ..data.sources import NoisyLabels, SegmentedSource, Source, larger_targets
 from ..data.triplet import Triplet
 from ..model import Model
 from ..semantics import class_weights, output_count, prior_logits, targets
@@ -53,7 +53,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
         model.semantic.start_at(prior_logits(counts, weights))
     if masks is None or model.segmenter is None:
         return source
-    larger = source.targets_at(model.segmenter.scale)
+    larger = larger_targets(source, model.segmenter.scale)
     if fresh and masks.origin == "given":
         given = given_segmenter(segmenter)
         check_state(given, model.segmenter.state_dict(), segmenter or "the package")

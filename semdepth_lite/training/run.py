@@ -30,8 +30,10 @@ from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
 from .checkpoint import check_parts, check_rest, check_same, load_checkpoint, own_parts, save_checkpoint, start_from
 from .diagnosis import TrainingError, diagnose
+from .given import checked_model, give_loss
 from .history import read_history
 from .loop import SAVE_SECONDS, paced
+from .optimizer import make_optimizer, update
 from .preparation import clean_up, prepare, with_noise
 from .settings import TrainSettings, learning_rate
 
@@ -55,18 +57,6 @@ def join_processes(device: str = "auto") -> str:
     return device
 
 
-def make_optimizer(parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Adam:
-    """Return Adam in the form that goes through all weights in one call, where the device has it."""
-    return torch.optim.Adam(parameters, rate, fused=parameters[0].device.type in ("cpu", "cuda"))
-
-
-def update(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter], clip: float) -> None:
-    """Clip the gradients' norm, if it is limited, and take Adam's step. Nothing in here waits for a GPU."""
-    if clip:
-        torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
-    optimizer.step()
-
-
 class Run:
     """A training run in its folder.
 
@@ -78,7 +68,8 @@ class Run:
         device: Device to compute on, `auto` for CUDA where there is one.
         imagenet: File of torchvision's ImageNet weights to start the encoders from, or "download".
         model: Model of your own to train, in place of the one that the settings build; of the same variant.
-        loss: Loss of your own, in place of the photometric or supervised one, see `model.OwnLoss`.
+        loss: Loss of your own, in place of the photometric or supervised one, see `model.OwnLoss`; the photometric loss
+            that the settings name gives it its `LossSettings`.
         init: Run folder or file whose weights the model starts from, wherever name and shape fit.
 
     Attributes:
@@ -87,7 +78,7 @@ class Run:
 
     Raises:
         InputError: If the folder holds a run with other settings, other code of your own, or a checkpoint that cannot
-            be read, or the data cannot be trained on.
+            be read, the data cannot be trained on, or model, loss and settings contradict each other.
     """
 
     def __init__(self, source: Source, settings: TrainSettings, folder: Path, device: str = "auto",
@@ -104,7 +95,7 @@ class Run:
         self.device = pick_device(join_processes(device))
         self.model = settings.build() if model is None else checked_model(model, settings)
         if loss is not None:
-            self.model.own_loss = loss
+            give_loss(self.model, loss)
         if not (self.folder / "checkpoint.pt").exists():
             self._load_start()
         self.step, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
@@ -251,6 +242,9 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             terms, prediction = (forward or self.model)(batch, step)
+        if not terms.total.requires_grad:
+            raise InputError("the loss does not depend on any weight that is trained; compute it from the prediction "
+                             "with torch, without detach(), and freeze fewer parts.")
         terms.total.backward()
         update(self.optimizer, self.parameters, self.settings.clip)
         self.step += 1
@@ -383,14 +377,3 @@ class Run:
         """Return what the run has cost so far: wall and processor seconds of this process, and peak memory in MiB."""
         return {"seconds": round(self.seconds, 1), "cpu_seconds": round(self.cpu_seconds, 1),
                 "peak_mib": round(peak_mib(self.device)), "parameters": sum(p.numel() for p in self.parameters)}
-
-
-def checked_model(model: Model, settings: TrainSettings) -> Model:
-    """Return a model of a user's own, or refuse one that the settings do not describe."""
-    if not isinstance(model, Model):
-        raise InputError(f"model is {type(model).__name__}, expected a semdepth_lite Model; build one with "
-                         "settings.build() and change it, or subclass Model.")
-    if model.variant != settings.method:
-        raise InputError(f"the model is of another variant than the settings, {settings.variant}; build it with "
-                         "settings.build(), or change the settings.")
-    return model

@@ -14,7 +14,7 @@ import torch
 
 from ..common.contracts import InputError
 from ..common.storage import reserve, write_atomically
-from ..data.sources import SegmentedSource, Source
+from ..data.sources import SegmentedSource, Source, larger_targets
 from ..data.triplet import Triplet
 from ..model import Model
 from ..networks import bias_of
@@ -139,15 +139,14 @@ def with_masks(source: AnySource, model: Model | None, keep: bool = False) -> An
     """Add the maps of a model's segmenter to a source's triplets, made when they are asked for, from larger images.
 
     Args:
-        source: Any source; one that has maps already, or no larger images, stays as it is. The model then segments
-            enlarged images.
+        source: Any source; one that has maps already stays as it is.
         model: Model whose segmenter it is; for none, or one without a segmenter, the source stays as it is.
         keep: Whether maps stay in memory, three bytes a pixel, for a source that is gone through again and again.
     """
     segmenter = getattr(model, "segmenter", None)
-    if segmenter is None or isinstance(source, SegmentedSource) or not hasattr(source, "targets_at"):
+    if segmenter is None or isinstance(source, SegmentedSource):
         return source
-    larger, device = source.targets_at(segmenter.scale), next(segmenter.parameters()).device
+    larger, device = larger_targets(source, segmenter.scale), next(segmenter.parameters()).device
     kept: dict[tuple[int, ...], torch.Tensor] = {}
 
     def maps(indices: np.ndarray) -> torch.Tensor:

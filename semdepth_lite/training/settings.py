@@ -32,7 +32,7 @@ class TrainSettings:
         segmenter_steps: Optimizer steps of a segmenter that is made, see `FromSegmenter`.
         label_noise: Strength in [0, 1] of the errors put into the training labels.
         encoder, width: Encoder and width of the networks, see `NetworkSettings`.
-        loss: Name of the photometric loss, a key of `LOSSES`.
+        loss: Name of the photometric loss, a key of `LOSSES`, or of a registered loss of one's own.
         pose: Source of the motion: learned, or given by the data.
         supervision: Either video, or depth (the truth, as an upper bound).
         margin_until: Share of the steps in which the automask has its margin. Without it far depth falls back at once;
@@ -89,8 +89,9 @@ class TrainSettings:
                              "no use; take a variant whose masks are, such as semdepth_segmenter.")
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise {self.label_noise} is outside [0, 1]; use 0 for the labels as they are.")
-        if not find_part("loss", self.loss):
-            check_choices(self, {"loss": tuple(LOSSES)})
+        if self.loss not in LOSSES and not find_part("loss", self.loss):
+            raise InputError(f"loss {self.loss!r} is unknown; use one of {', '.join(LOSSES)}, or one of your own after "
+                             "`register`.")
         check_choices(self, {
             "pose": ("learned", "given"), "supervision": ("video", "depth"),
             "schedule": ("cosine", "step"), "precision": ("fp32", "bf16")})

@@ -14,7 +14,8 @@ from training_cases import TINY
 
 from semdepth_lite.common.runtime import keep_freed_memory
 from semdepth_lite.training.batches import batch_indices, load_batch
-from semdepth_lite.training.run import Run, make_optimizer, update
+from semdepth_lite.training.optimizer import make_optimizer, update
+from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings, learning_rate
 
 # Order and schedule
