@@ -33,7 +33,8 @@ def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
             or less than 2 px from its left rim.
     """
     if K.shape[-2:] != (3, 3):
-        raise InputError(f"K has shape {tuple(K.shape)}, expected (3, 3) or (B, 3, 3).")
+        cut = "; of a 4x4 matrix take K[..., :3, :3]" if K.shape[-2:] == (4, 4) else ""
+        raise InputError(f"K has shape {tuple(K.shape)}, expected (3, 3) or (B, 3, 3){cut}.")
     for numbers in K.reshape(-1, 9).tolist():
         fx, slant, cx, under, fy, cy, *last = numbers
         if not (fx > 0 and fy > 0 and all(map(math.isfinite, numbers))):

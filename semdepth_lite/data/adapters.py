@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ..camera import check_intrinsics
 from ..classes import IGNORE, NUM_CLASSES
 from ..common.contracts import InputError
-from .triplet import Indices, Triplet
+from .triplet import MISSING, Indices, Triplet
 
 FIELDS = tuple(each.name for each in fields(Triplet))
 
@@ -21,13 +22,14 @@ class ArraySource:
 
     Args:
         images: (N, H, W, 3) uint8 frames of one clip, in temporal order.
-        K: (3, 3) intrinsics, pixels.
+        K: (3, 3) intrinsics, pixels, the same for all frames.
         labels: (N, H, W) trainIds, 255 = none.
         depth: (N, H, W) z, meters, 0 = none.
         name: Name for messages and run folders.
 
     Raises:
-        InputError: If there are fewer than three frames, or a shape or type does not fit.
+        InputError: If there are fewer than three frames, a shape or type does not fit, or K cannot belong to the
+            frames.
     """
 
     def __init__(self, images: np.ndarray, K: np.ndarray, labels: np.ndarray | None = None,
@@ -40,8 +42,12 @@ class ArraySource:
             if array is not None and np.shape(array) != images.shape[:3]:
                 raise InputError(f"{what} have shape {np.shape(array)}, expected {images.shape[:3]} as the images.")
         self.images, self.labels, self.depth, self.name = images, labels, depth, name
-        self.K = torch.as_tensor(np.asarray(K, np.float32))
         self.height, self.width = images.shape[1:3]
+        self.K = torch.as_tensor(np.asarray(K, np.float32))
+        check_intrinsics(self.K, self.height, self.width)
+        if self.K.dim() != 2:
+            raise InputError(f"K has shape {tuple(self.K.shape)}, expected (3, 3), one camera for all frames; a "
+                             "DatasetSource takes one for each.")
         self.has_labels, self.has_depth = labels is not None, depth is not None
 
     def __len__(self) -> int:
@@ -63,7 +69,8 @@ class DatasetSource:
     Args:
         dataset: Data set whose items are dictionaries of the fields of `Triplet` without the batch dimension: target
             (3, H, W), sources (S, 3, H, W), K (3, 3), and any of depth (1, H, W), labels (H, W), T_source_target
-            (S, 4, 4). A `DataLoader` stands for the data set that it reads.
+            (S, 4, 4), as tensors or arrays; K, depth and motion of any number type. A `DataLoader` stands for the data
+            set that it reads.
         name: Name for messages and run folders.
 
     Raises:
@@ -89,7 +96,13 @@ class DatasetSource:
     def triplet(self, indices: Indices) -> Triplet:
         """Load the triplets at these positions as one batch."""
         items = [self.dataset[int(index)] for index in indices]
-        stacked = {name: torch.stack([torch.as_tensor(item[name]) for item in items]) for name in items[0]}
+        try:
+            stacked = {name: torch.stack([torch.as_tensor(item[name]) for item in items]) for name in items[0]}
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(f"the items {list(map(int, indices))} of {self.name} do not make a batch "
+                             f"({str(error).splitlines()[0]}); each needs the same fields, as arrays of the same "
+                             "shapes.") from error
+        stacked |= {name: stacked[name].float() for name in ("K", "depth", "T_source_target") if name in stacked}
         return Triplet(**{"index": torch.as_tensor(np.asarray(indices)), **stacked})
 
 
@@ -108,11 +121,11 @@ def check_triplet(triplet: Triplet, name: str, height: int, width: int) -> None:
         raise InputError(f"{name} yields {type(triplet).__name__}, expected a Triplet; wrap a torch Dataset in "
                          "data.adapters.DatasetSource, and arrays in ArraySource.")
     size, count, others = (height, width), np.shape(triplet.target)[:1], np.shape(triplet.sources)[1:2]
-    shapes = {"target": (*count, 3, *size), "sources": (*count, *others, 3, *size), "labels": (*count, *size),
-              "T_source_target": (*count, *others, 4, 4)}
+    shapes = {"target": (*count, 3, *size), "sources": (*count, *others, 3, *size), "K": (*count, 3, 3),
+              "depth": (*count, 1, *size), "labels": (*count, *size), "T_source_target": (*count, *others, 4, 4)}
     for field, shape in shapes.items():
         value = getattr(triplet, field)
-        if value is None and field in ("labels", "T_source_target"):
+        if value is None and field in MISSING:
             continue
         if not isinstance(value, torch.Tensor):
             raise InputError(f"{name} gives {field} as {type(value).__name__}, expected a tensor; use "
@@ -123,8 +136,11 @@ def check_triplet(triplet: Triplet, name: str, height: int, width: int) -> None:
         if field != "labels" and value.dtype != torch.float32:
             raise InputError(f"{name} gives {field} as {str(value.dtype).removeprefix('torch.')}, expected float32; "
                              f"{'divide bytes by 255' if value.dtype == torch.uint8 else 'convert it with .float()'}.")
-        if field in ("target", "sources") and not bool(value.isfinite().all()):
-            raise InputError(f"{name} gives {field} with values that are not finite; look for broken frames.")
+        if field in ("target", "sources", "depth") and not bool(value.isfinite().all()):
+            raise InputError(f"{name} gives {field} with values that are not finite; "
+                             f"{'write 0 where there is none' if field == 'depth' else 'look for broken frames'}.")
+        if field == "depth" and bool((value < 0).any()):
+            raise InputError(f"{name} gives depth below 0, {float(value.min()):g}; write 0 where there is none.")
     for field in ("target", "sources"):
         low, high = (float(x) for x in getattr(triplet, field).aminmax())
         if not (low >= 0 and high <= 1):

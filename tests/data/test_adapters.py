@@ -9,9 +9,13 @@ import torch
 from factories import TinySource
 from torch.utils.data import DataLoader
 
+from semdepth_lite.camera import resize_intrinsics
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data import ArraySource, DatasetSource
 from semdepth_lite.data.adapters import check_triplet
+from semdepth_lite.data.sources import larger_targets
+from semdepth_lite.networks import NetworkSettings
+from semdepth_lite.semantics import Segmenter
 from semdepth_lite.training.batches import check_source
 from semdepth_lite.training.settings import TrainSettings
 
@@ -39,6 +43,47 @@ def test_other_arrays_are_refused(images):
         ArraySource(images, K)
 
 
+def test_intrinsics_of_arrays_are_one_camera_in_pixels():
+    images = np.zeros((3, 64, 96, 3), np.uint8)
+    wide = np.eye(4)
+    wide[:3, :3] = K
+    for wrong, message in ((wide, r"K has shape .4, 4.*of a 4x4 matrix take K"), (np.stack([K] * 3), r"one camera"),
+                           (K / [[96], [64], [1]], "look normalized"), (K[0], "K has shape .3,.")):
+        with pytest.raises(InputError, match=message):
+            ArraySource(images, wrong)
+    triplet = ArraySource(images, K).triplet([0])
+    with pytest.raises(InputError, match=r"K of shape .1, 4, 4., expected .1, 3, 3."):
+        check_triplet(replace(triplet, K=torch.from_numpy(wide).float()[None]), "mine", 64, 96)
+
+
+def test_items_of_a_data_set_may_have_double_intrinsics_and_whole_numbers_of_meters():
+    tiny = TinySource(2)
+    items = [{"target": tiny.arrays["target"][i], "sources": tiny.arrays["sources"][i],
+              "K": tiny.arrays["K"][i].double().numpy(), "depth": tiny.arrays["depth"][i].int()} for i in range(2)]
+    batch = DatasetSource(items).triplet([1])
+    assert batch.K.dtype == batch.depth.dtype == torch.float32
+    check_source(DatasetSource(items), TrainSettings(supervision="depth"))
+    items[1].pop("K")
+    with pytest.raises(InputError, match="items .0, 1. of dataset do not make a batch .*same fields"):
+        DatasetSource(items).triplet([0, 1])
+    items[1]["K"] = torch.eye(4)
+    with pytest.raises(InputError, match="do not make a batch"):
+        DatasetSource(items).triplet([0, 1])
+
+
+def test_a_source_without_larger_pictures_is_enlarged_for_a_segmenter():
+    """What the segmenter then sees is what the model would make of the picture itself."""
+    images = np.random.default_rng(0).integers(0, 256, (4, 64, 96, 3), dtype=np.uint8)
+    source = ArraySource(images, K, labels=np.arange(4)[:, None, None].repeat(64, 1).repeat(96, 2))
+    larger = larger_targets(source, 2)
+    batch, plain = larger.triplet([0, 1]), source.triplet([0, 1])
+    assert (larger.height, larger.width, len(larger)) == (128, 192, 2) and batch.labels.shape == (2, 128, 192)
+    segmenter = Segmenter(NetworkSettings(width=8), width=8, scale=2).eval()
+    assert torch.equal(segmenter.packed(batch.target), segmenter.packed_enlarged(plain.target))
+    assert torch.allclose(batch.K, resize_intrinsics(plain.K, 2, 2))
+    assert larger.has_labels and larger_targets(larger, 2).height == 256
+
+
 def test_a_data_set_and_its_loader_are_sources():
     tiny = TinySource(3)
     items = [{name: tiny.arrays[name][i] for name in ("target", "sources", "K", "depth")} for i in range(3)]
@@ -62,6 +107,9 @@ def test_a_data_set_and_its_loader_are_sources():
     (lambda b: {"labels": torch.full((2, 64, 96), 19)}, "the label 19, expected trainIds 0 to 18, or 255"),
     (lambda b: {"labels": torch.zeros(2, 64, 96)}, "labels as float32, expected uint8 trainIds"),
     (lambda b: {"T_source_target": torch.eye(4)}, "T_source_target of shape .4, 4."),
+    (lambda b: {"depth": b.depth[:, 0]}, "depth of shape .2, 64, 96., expected .2, 1, 64, 96."),
+    (lambda b: {"depth": b.depth / 0}, "depth with values that are not finite; write 0 where there is none"),
+    (lambda b: {"depth": b.depth - 99}, "depth below 0, -.*; write 0 where there is none"),
 ])
 def test_a_batch_that_is_not_what_it_promises_is_refused(change, message):
     batch = TinySource(2).triplet(np.arange(2))

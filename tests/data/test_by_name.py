@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from factories import TinySource
 from PIL import Image
 
+from semdepth_lite.common import registry
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.storage import read_log
 from semdepth_lite.course.demos import write_clip
@@ -78,6 +80,26 @@ def test_every_option_is_understood_by_some_kind():
     assert set(UNDERSTOOD) == {*KINDS, "photo", "street"} and not UNDERSTOOD["street"]
     named = {name for names in UNDERSTOOD.values() for name in names}
     assert named | {"cache"} == set(DataOptions.__dataclass_fields__)
+
+
+def test_a_registered_source_is_opened_by_name_and_judged_by_its_own_truth(monkeypatch):
+    asked = []
+
+    def mine(place, height, width):
+        asked.append((place, height, width))
+        return TinySource(3)
+
+    monkeypatch.setitem(registry._PARTS, ("source", "mine"), mine)
+    source = open_data("mine:some:where", 64, 96, DataOptions(neighbors=False, poses=True))
+    assert asked == [("some:where", 64, 96)] and len(source) == 3
+    judged = list(truth_batches(source))
+    assert [len(batch) for batch in judged] == [1, 1, 1]
+    assert torch.equal(judged[2].depth, source.triplet([2]).depth)
+    with pytest.raises(InputError, match="data of kind mine has no use for labels"):
+        open_data("mine:x", 64, 96, DataOptions(labels=Path("labels")))
+    monkeypatch.setitem(registry._PARTS, ("source", "mine"), lambda *size: [1, 2])
+    with pytest.raises(InputError, match="the source 'mine' makes list, which lacks name, height, .*triplet"):
+        open_data("mine:x", 64, 96)
 
 
 def test_truth_stays_at_its_own_size(clip):

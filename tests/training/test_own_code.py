@@ -163,6 +163,68 @@ def test_a_loss_of_ones_own_trains_and_is_asked_for_again(source, tmp_path):
     load_run(tmp_path / "given", "cpu")  # prediction needs no loss
 
 
+def test_a_registered_loss_is_checked_like_other_parts(source, tmp_path):
+    register("loss", "squared")(squared)
+    Run(source, replace(TINY, loss="squared", steps=1), tmp_path, "cpu").train(progress=False)
+    load_run(tmp_path, "cpu")
+
+    @register("loss", "squared")
+    def other(prediction, batch, settings):
+        return squared(prediction, batch, settings)
+
+    with pytest.raises(InputError, match="the loss .*other of module .* is not the code that trained"):
+        load_run(tmp_path, "cpu")
+    registry._PARTS.clear()
+    with pytest.raises(InputError, match="was trained with the loss squared of module .*, which is not here; register"):
+        load_run(tmp_path, "cpu")
+    with pytest.raises(InputError, match="loss 'squared' is unknown; use one of .* one of your own after `register`"):
+        replace(TINY, loss="squared")
+
+
+class Learned(nn.Module):
+    """A loss with a weight of its own, which is learned with the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.balance = nn.Parameter(torch.zeros(()))
+
+    def forward(self, prediction, batch, settings):
+        terms = squared(prediction, batch, settings)
+        return replace(terms, total=terms.total * (-self.balance).exp() + self.balance)
+
+
+def test_a_loss_may_be_a_module_that_learns(source, tmp_path):
+    loss = Learned()
+    Run(source, TINY, tmp_path, "cpu", loss=loss).train(progress=False)
+    assert float(loss.balance.detach()) != 0
+    assert read_json(tmp_path / "settings.json")["parts"].keys() == {"loss"}
+    load_run(tmp_path, "cpu")  # prediction needs no loss
+    assert Run(source, TINY, tmp_path, "cpu", loss=Learned()).model.own_loss.balance == loss.balance
+
+
+def test_two_losses_or_a_model_of_other_settings_are_refused(source, tmp_path):
+    register("loss", "squared")(squared)
+    named = replace(TINY, loss="squared")
+    Run(source, named, tmp_path / "same", "cpu", loss=squared)
+    with pytest.raises(InputError, match="a loss was passed beside another one that the settings or the model name"):
+        Run(source, named, tmp_path / "two", "cpu", loss=lambda *given: squared(*given))
+    for changes, name in (({"alignment": 2}, "alignment 2"), ({"pose": "given"}, "pose given"),
+                          ({"fused": False}, "fused False"),
+                          ({"supervision": "depth"}, "supervision depth"), ({"loss": "clip"}, "loss clip"),
+                          ({"loss": "squared"}, "loss squared")):
+        with pytest.raises(InputError, match=f"the model was not built for {name}"):
+            Run(source, replace(TINY, **changes), tmp_path / "two", "cpu", model=TINY.build())
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_loss_without_a_gradient_is_refused(source, tmp_path):
+    def blind(prediction, batch, settings):
+        return losses.LossTerms(*3 * (prediction.depth.detach().mean(),))
+
+    with pytest.raises(InputError, match="the loss does not depend on any weight that is trained"):
+        Run(source, TINY, tmp_path, "cpu", loss=blind).train(progress=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["semdepth", "ssfa_segmenter"])
 def test_an_own_loop_over_public_steps_is_prepared_like_training(source, tmp_path, name):
