@@ -242,7 +242,8 @@ def tensorboard_writer(folder: Path) -> Callable[[dict], None]:
     writers = []
 
     def write(row: dict) -> None:
-        writer = writers[0] if writers else SummaryWriter(str(folder / "tensorboard"))
+        # a run that was cut off takes the steps after its checkpoint again
+        writer = writers[0] if writers else SummaryWriter(str(folder / "tensorboard"), purge_step=row["step"])
         writers[:] = [writer]
         for name, value in {**row, **row.get("watch", {})}.items():
             if isinstance(value, int | float) and name != "step":

@@ -1,7 +1,10 @@
 """What a run has logged: as arrays, and as a picture of its curves."""
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +28,12 @@ def read_history(folder: Path, watched: bool = False) -> dict[str, np.ndarray]:
     names = dict.fromkeys(name for row in rows for name in row)
     values = {name: [np.nan if row.get(name) is None else row[name] for row in rows] for name in names}
     return {name: np.array(column, dtype=int if name == "step" else float) for name, column in values.items()}
+
+
+def plain_numbers(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return numbers of any type, such as tensors of one, as JSON knows them: what is not finite becomes None."""
+    numbers = {name: math.nan if value is None else float(value) for name, value in found.items()}
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
 def _is_number(value: object) -> bool:

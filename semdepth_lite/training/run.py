@@ -31,7 +31,7 @@ from .batches import as_trained, batch_indices, check_source, load_batch
 from .checkpoint import check_parts, check_rest, check_same, load_checkpoint, own_parts, save_checkpoint, start_from
 from .diagnosis import TrainingError, diagnose
 from .given import checked_model, give_loss
-from .history import read_history
+from .history import plain_numbers, read_history
 from .loop import SAVE_SECONDS, paced
 from .optimizer import make_optimizer, update
 from .preparation import clean_up, prepare, with_noise
@@ -331,15 +331,15 @@ class Run:
     def _look(self, watch: Watch, keep_best: str, report: Callable[[dict], None] | None) -> None:
         """Judge the model as it is, log what was found, and keep the model if it is the best so far."""
         self._count_time()
-        found = watch(self.model.eval())
+        found = plain_numbers(watch(self.model.eval()))
         self._train_mode()
         self._write({"step": self.step, "cpu_seconds": round(self.cpu_seconds, 1), "watch": found}, report)
         if keep_best:
-            value = found.get(keep_best)
-            if value is None:
+            if keep_best not in found:
                 raise InputError(f"the best checkpoint is to be kept by {keep_best!r}, which the watch does not "
                                  f"return; use one of {', '.join(found)}.")
-            if value < self.best:
+            value = found[keep_best]
+            if value is not None and value < self.best:
                 self.best = value
                 self.save("best.pt")
         self.watch_clock.lap()

@@ -88,8 +88,8 @@ def test_tensorboard_gets_every_number_of_the_log(tmp_path, monkeypatch):
     class SummaryWriter:
         """What TensorBoard's writer is called with."""
 
-        def __init__(self, folder: str) -> None:
-            written.append(folder)
+        def __init__(self, folder: str, purge_step: int) -> None:
+            written.append((folder, purge_step))
 
         def add_scalar(self, name: str, value: float, step: int) -> None:
             written.append((name, value, step))
@@ -101,9 +101,9 @@ def test_tensorboard_gets_every_number_of_the_log(tmp_path, monkeypatch):
     write = tensorboard_writer(tmp_path)
     assert not written  # a folder appears with the first row
     write({"step": 10, "loss": 0.5, "ranking": 0.25})
-    write({"step": 20, "cpu_seconds": 3.0, "watch": {"abs_rel": 0.125}})
-    folder, *rows = written
-    assert folder == str(tmp_path / "tensorboard")
+    write({"step": 20, "cpu_seconds": 3.0, "watch": {"abs_rel": 0.125, "bus_abs_rel": None}})
+    opened, *rows = written
+    assert opened == (str(tmp_path / "tensorboard"), 10)
     assert rows == [("loss", 0.5, 10), ("ranking", 0.25, 10), ("validation/cpu_seconds", 3.0, 20),
                     ("validation/abs_rel", 0.125, 20)]
 
@@ -117,6 +117,9 @@ def test_tensorboard_that_is_not_installed_is_asked_for(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_tensorboard_itself_reads_what_was_written(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    tensorboard_writer(tmp_path)({"step": 10, "loss": 0.5})
+    write = tensorboard_writer(tmp_path)
+    write({"step": 10, "loss": 0.5})
+    write({"step": 20, "loss": 0.25})
+    tensorboard_writer(tmp_path)({"step": 20, "loss": 0.125})  # the run was cut off after step 10, and goes on
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(10, 0.5)]
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(10, 0.5), (20, 0.125)]

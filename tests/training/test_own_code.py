@@ -308,6 +308,16 @@ def test_the_best_checkpoint_and_the_history_are_kept(source, tmp_path):
     assert run.history()["step"].tolist() == [2, 4] and run.history()["loss"].shape == (2,)
 
 
+def test_the_log_is_json_whatever_a_watch_returns(source, tmp_path):
+    scores = iter([{"a": torch.tensor(0.5), "b": float("nan")}, {"a": np.float32(np.inf), "b": None}])
+    run = Run(source, replace(TINY, steps=2), tmp_path, "cpu")
+    run.train(progress=False, watch=lambda _: next(scores), watch_every=1, keep_best="a")
+    assert "NaN" not in (tmp_path / "log.jsonl").read_text() and "Inf" not in (tmp_path / "log.jsonl").read_text()
+    found = run.history(watched=True)
+    assert found["a"][0] == 0.5 and np.isnan([found["a"][1], *found["b"]]).all()
+    assert load_checkpoint(tmp_path / "best.pt")["step"] == 1
+
+
 def test_sigterm_ends_between_two_steps_with_a_checkpoint(source, tmp_path):
     run = Run(source, TINY, tmp_path, "cpu")
     step = run.train_step
