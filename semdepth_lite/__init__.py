@@ -2,6 +2,12 @@
 
 The names below are the short public surface; they are loaded when first used, so that `import semdepth_lite` costs
 nothing. So are the files and folders of the package, such as `semdepth_lite.warp` or `semdepth_lite.losses`.
+
+To train: `recipe` gives `TrainSettings` of a preset, and `Run(source, settings, folder).train()` a `Model`.
+To predict: `load_pretrained(name)` or `load_run(folder)`, then `model.predict(images).depth`, or `predict_image`.
+To judge: `evaluate_model(model, source)`, or `evaluate(function, batches)` for anybody's predictions, by a `Protocol`.
+To extend: `register` a fusion, an encoder, a loss or data of your own; docs/extend.md has an example of each.
+To read: `warp`, `losses`, `networks`, `model`, top to bottom; `help(semdepth_lite.warp)` shows one file.
 """
 from __future__ import annotations
 

@@ -49,8 +49,10 @@ def find_frames(folder: Path, allow_gaps: bool = False, neighbors: bool = True) 
         single = order.files + order.left_out
         return replace(order, files=single, clip=np.arange(len(single)), left_out=[], gaps=[])
     if not order.files:
+        kitti = any(folder.glob("*/*_drive_*"))
+        remedy = f"write kitti:{folder}, because it has KITTI's folders" if kitti else "number the frames"
         raise InputError(f"{folder} holds no image with a number in its name, so which frame follows which is unknown; "
-                         "number the frames.")
+                         f"{remedy}.")
     if order.gaps and not allow_gaps:
         raise InputError(f"{folder} {order.gaps[0]} ({len(order.gaps)} gaps); restore the frames, or allow gaps to cut "
                          "the clip there.")

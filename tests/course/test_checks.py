@@ -194,6 +194,12 @@ def test_an_exercise_of_one_s_own_is_checked_as_the_module_s_words_promise():
     assert checks.check(names["double"], lambda x: x + x).passed
 
 
+def test_help_of_a_check_is_its_statement():
+    for name in checks.names():
+        check = getattr(checks, name)
+        assert check.__doc__ == checks.EXERCISES[name].statement and check.__name__ == name
+
+
 def test_an_answer_that_fails_on_a_special_input_is_told_which():
     def fragile(pred, gt, mask):
         found = checks.EXERCISES["abs_rel"].reference(pred, gt, mask)

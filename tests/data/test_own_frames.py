@@ -141,9 +141,12 @@ def test_folders_that_are_none_are_named(tmp_path, clip):
 
 def test_pictures_without_numbers_have_no_neighbors(tmp_path):
     folder = make_folder(tmp_path / "clip", ["one.png", "three.png", "two.png"])
-    with pytest.raises(InputError, match="no image with a number in its name"):
+    with pytest.raises(InputError, match="no image with a number in its name.*; number the frames"):
         opened(folder)
     assert len(opened(folder, neighbors=False)) == 3
+    (folder / "2021_02_13" / "2021_02_13_drive_0000_sync").mkdir(parents=True)
+    with pytest.raises(InputError, match="write kitti:.*clip, because it has KITTI's folders"):
+        opened(folder)
 
 
 def test_hidden_files_and_a_cover_are_left_out(clip, caplog):

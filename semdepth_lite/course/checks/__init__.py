@@ -51,6 +51,9 @@ def __getattr__(name: str):
     def check_answer(answer, seed: int | None = None) -> Verdict:
         verdict = check(exercise, answer, seed)
         return replace(verdict, progress=progress(names(exercise.lesson)))
+
+    check_answer.__name__ = check_answer.__qualname__ = name
+    check_answer.__doc__ = exercise.statement  # what help() shows
     return check_answer
 
 
