@@ -29,6 +29,7 @@ LIMITS = {
 }
 STANDING = 0.5  # px: in a pair whose median motion is smaller, the camera stands
 JUMP = 0.1  # relative change of brightness between neighbors that is a jump
+FAINT = 0.1  # px of parallax below which its size is an accident
 OFF_LINE = 1.5  # px off the line of a static point
 NAMED = 4  # frames in which the camera stands are named up to so many
 DRAWN_WIDTH = 640  # px, about, of a picture with ways of points
@@ -212,9 +213,12 @@ def judge_parallax(looked: list[Pair]) -> Finding:
     value = float(np.median(sizes))
     best = looked[int(np.argmax(sizes))]
     ends = best.tracks.points[best.tracks.found] + best.motion.parallax if best.motion else np.zeros((0, 2))
+    # what a frame step multiplies is the way, and parallax with it
+    times = math.ceil(-LIMITS["parallax"][0] / value) if value >= FAINT else 0
+    step = f"a frame step {times} times as large" if times else "a much larger frame step"
     return _finding("parallax", value, f"half of the points move by more than {value:.2f} px beside what the camera's "
                     f"rotation explains",
-                    "the camera turns or stands but hardly travels: take a larger frame step, or film while moving",
+                    f"the camera turns or stands but hardly travels: take {step}, or film while moving",
                     draw_motion(best, ends),
                     "The pair with most parallax; lines are what the rotation does not explain.")
 

@@ -1,6 +1,7 @@
 """The doctor: each trouble made on purpose is found, and a healthy clip has none."""
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,6 +150,12 @@ def test_a_standing_camera_is_found():
     still = pair()
     found = verdicts(still, still)
     assert found["static"] == "bad" and found["parallax"] == "bad"
+
+
+def test_a_camera_that_hardly_travels_is_told_by_how_much_more_it_should():
+    short = {**FORWARD, "translation": tuple(0.08 * t for t in FORWARD["translation"])}
+    finding = next(each for each in examine(Clip([pair(**short)])) if each.name == "parallax")
+    assert finding.verdict != "good" and f"a frame step {math.ceil(1 / finding.value)} times as large" in finding.remedy
 
 
 def test_a_turning_camera_is_found():
