@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -56,6 +58,8 @@ class Exercise:
         gradient: Index of the argument that the answer must pass a gradient to; None = no gradient is asked for.
         trial: Function that turns an answer that is no function of tensors (a step, a puzzle) into one that can be
             compared; None = the answer is compared as it is.
+        parts: Names of the several things that are compared; empty if it is one.
+        tells: Function that says in a sentence what the numbers of a trial mean; None = they are compared as they are.
     """
 
     name: str
@@ -73,6 +77,8 @@ class Exercise:
     mistakes: tuple[Mistake, ...]
     gradient: int | None = None
     trial: Callable[[Callable], Callable] | None = None
+    parts: tuple[str, ...] = ()
+    tells: Callable[[torch.Tensor], str] | None = None
 
     @property
     def answer(self) -> str:

@@ -14,8 +14,10 @@ from operator import attrgetter
 
 import torch
 
+from .compare import describe, same, tensors
 from .exercise import Case, Exercise
-from .unknown import describe, first_line, same, sentence, tensors
+from .raised import first_line, meaning
+from .unknown import sentence
 
 MARKS = {"right": "OK", "open": "NOT YET", "wrong": "LOOK AGAIN"}
 COLORS = {"right": "#00694a", "open": "#6b6b6b", "wrong": "#a84300"}  # behind white words: 5 to 1 and more
@@ -92,8 +94,9 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
             except NotImplementedError:
                 given.append(None)
             except Exception as error:
+                usual = meaning(error)
                 return say("wrong", f"your function raised {type(error).__name__}: {first_line(error)} "
-                                    f"(inputs: {describe(case.args)}).", "raised")
+                                    f"(inputs: {describe(case.args)}).{f' Usually: {usual}.' if usual else ''}", "raised")
             if not all(same(a, b) for a, b in zip(args, case.args)):
                 return say("wrong", "your function changes its input in place, and whoever called it loses it; work "
                                     "on a copy (.clone()) or write the result to a new tensor.", "in place")
@@ -108,7 +111,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         for mistake in exercise.mistakes:
             if _makes(tried(mistake.wrong), cases, given):
                 return say("wrong", mistake.says, mistake.name)
-        return say("wrong", sentence(cases, given, expected, seed))
+        return say("wrong", sentence(exercise, cases, given, expected, seed))
 
 
 def _is_the_package_s(answer: Callable, exercise: Exercise) -> bool:

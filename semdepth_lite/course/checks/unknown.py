@@ -1,17 +1,24 @@
-"""What can be said of a wrong answer that is no known mistake, and how two answers are compared."""
+"""What can be said of a wrong answer that is no known mistake of its exercise."""
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import torch
 
-from .exercise import Case
+from .compare import describe, flat, parts, same, shape_words, tensors
+from .exercise import Case, Exercise
+from .inputs import changed_input
+from .relations import Pair, relation, wrong_part
+
+HAND = " Try a tiny input by hand."
 
 
-def sentence(cases: Sequence[Case], given: Sequence, expected: Sequence, seed: int) -> str:
+def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expected: Sequence, seed: int) -> str:
     """Say what can be said about an answer that is wrong in an unknown way.
 
     Args:
+        exercise: Exercise that was set.
         cases: Inputs.
         given: What the reader's function returned for each.
         expected: What is right for each.
@@ -22,99 +29,94 @@ def sentence(cases: Sequence[Case], given: Sequence, expected: Sequence, seed: i
     case, result, right = cases[bad[0]], given[bad[0]], expected[bad[0]]
     if result is None:
         return f"your function returns nothing for {case.note or 'some inputs'}; is there a path without a return?"
+    if wrong_form := form(result, right):
+        return wrong_form
+    if exercise.tells is not None:
+        return exercise.tells(tensors(result)[0]) + again
     if len(bad) < len(cases) and case.note:
         return f"right on {len(cases) - len(bad)} of {len(cases)} inputs, but not for {case.note}." + again
-    if wrong_form := _form(result, right):
-        return wrong_form
-    a, b = _flat(result), _flat(right)
-    if bool((a.isnan() & ~b.isnan()).any()):
+    if found := _related(exercise, cases, given, expected):
+        return f"{found}." + again
+    if bool((flat(result).isnan() & ~flat(right).isnan()).any()):
         return "your result holds nan: look for a division by zero, a logarithm of zero or an empty mean." + again
-    if all(part.dtype == torch.bool for part in _parts(right)):
-        return (f"your mask marks {int((a.bool() & ~b.bool()).sum())} places too many and leaves out "
-                f"{int((~a.bool() & b.bool()).sum())} of {int(b.sum())}. Try a tiny input by hand." + again)
-    if factor := _factor(given, expected):
-        return f"every value is {factor:.3g} times what it should be; a factor or a sign is off." + again
+    a, b = flat(result), flat(right)
+    if all(part.dtype == torch.bool for part in parts(right)):
+        return _mask_words(a, b) + HAND + again
     worst = float((a - b).nan_to_num().abs().max())
     share = 100 * float(((a - b).abs() > 1e-3 * (1 + b.abs())).float().mean())
-    return (f"this is no mistake that the check knows: {share:.0f} % of the values differ, by up to {worst:.3g}. Try a "
-            "tiny input by hand." + again)
+    return (f"this is no mistake that the check knows: {share:.0f} % of the values differ, by up to {worst:.3g}." + HAND
+            + again)
 
 
-def _form(result, right) -> str:
+def form(result, right) -> str:
     """Say what is wrong with the type or the shape of a result; empty if nothing is."""
     if isinstance(result, (tuple, list)) and not isinstance(right, (tuple, list)):
+        if hasattr(result, "indices"):
+            return "along an axis torch returns the values and their places; take .values, or use amin and amax."
         return (f"your function returns a {type(result).__name__} of {len(result)} values; return one tensor "
                 f"({describe(right)}): torch.stack makes one of several.")
     try:
         shapes = [[tuple(part.shape) for part in tensors(some)] for some in (result, right)]
     except (TypeError, ValueError, RuntimeError):
         return f"your function returns {type(result).__name__}, expected {describe(right)}."
-    if shapes[0] != shapes[1]:
-        return f"your result has shape {_shapes(shapes[0])}, expected {_shapes(shapes[1])}."
+    if shapes[0] == shapes[1]:
+        return ""
+    return f"your result has shape {shape_words(shapes[0])}, expected {shape_words(shapes[1])}{_shape_hint(*shapes)}."
+
+
+def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
+    """Say what makes one shape of the other."""
+    if len(given) != len(right):
+        return f": {len(right)} things are asked for"
+    if len(given) > 1 and sorted(given) == sorted(right):
+        return ": the things asked for stand in another order"
+    a, b = next((a, b) for a, b in zip(given, right) if a != b)
+    if not a:
+        return ": you averaged or added up over everything"
+    if sorted(a) == sorted(b):
+        return ": two axes have changed places"
+    if [n for n in a if n != 1] == [n for n in b if n != 1]:
+        return (": an axis of size 1 is missing, and keepdim=True or [:, None] keeps it" if len(a) < len(b) else
+                ": an axis of size 1 is too many")
+    if a == b[1:]:
+        return ": the axis of the images is missing"
     return ""
 
 
-def _factor(given: Sequence, expected: Sequence) -> float | None:
-    """Return the one factor between all that is given and all that is expected; None if there is none, or it is 1."""
-    if len(given) < 2 or any(_form(result, right) for result, right in zip(given, expected)):
-        return None
-    a, b = (torch.cat([_flat(each) for each in some]) for some in (given, expected))
-    known = a.isfinite() & b.isfinite() & (b.abs() > 1e-6)
-    ratio = a[known] / b[known]
-    if len(ratio) < 2:
-        return None
-    factor = float(ratio.mean())
-    steady = float(ratio.std(correction=0)) < 1e-3 * abs(factor)
-    return factor if steady and abs(factor - 1) > 0.01 else None
+def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expected: Sequence) -> str:
+    """Say how the whole answer, or the only part of it that is wrong, is related to the right one."""
+    if any(form(result, right) for result, right in zip(given, expected)):
+        return ""
+    names = _names(exercise)
+    if found := changed_input(exercise, cases, given, names):
+        return found
+    split = [list(zip(tensors(result), tensors(right))) for result, right in zip(given, expected)]
+    wrong = [k for k in range(len(split[0])) if not all(same(*each[k]) for each in split)]
+    pairs: list[Pair] = [(each[wrong[0]][0].detach(), each[wrong[0]][1].detach()) for each in split]
+    if len(wrong) == 1 and exercise.parts:
+        right = ", ".join(name for k, name in enumerate(exercise.parts) if k != wrong[0])
+        inside = _of_mask(pairs) if parts(expected[0])[wrong[0]].dtype == torch.bool else relation(pairs)
+        return f"{right}: right; {exercise.parts[wrong[0]]}: wrong" + (f", {inside}" if inside else "")
+    if len(wrong) > 1:
+        return ""
+    return relation(pairs) or wrong_part(pairs, [case.args for case in cases], names)
 
 
-def tensors(value) -> list[torch.Tensor]:
-    """Bring a tensor, a number, or a tuple or list of them to a list of float64 tensors."""
-    return [part.to(torch.float64) for part in _parts(value)]
+def _names(exercise: Exercise) -> list[str]:
+    """Return the names of the arguments, as the stub has them."""
+    found = re.search(rf"def {exercise.answer}\((.*?)\)", exercise.stub)
+    return [] if found is None else [word.split("=")[0].strip() for word in found[1].split(",")]
 
 
-def _parts(value) -> list[torch.Tensor]:
-    if isinstance(value, (tuple, list)):
-        return [x for item in value for x in _parts(item)]
-    return [torch.as_tensor(value)]
+def _of_mask(pairs: Sequence[Pair]) -> str:
+    return _mask_words(*(torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))).rstrip(".")
 
 
-def _flat(value) -> torch.Tensor:
-    return torch.cat([part.detach().flatten() for part in tensors(value)])
-
-
-def same(given, expected) -> bool:
-    """Compare within what float32 allows; shapes must agree, nan equals nan."""
-    if given is None or expected is None:
-        return given is expected
-    try:
-        given, expected = tensors(given), tensors(expected)
-    except (TypeError, ValueError, RuntimeError):
-        return False
-    if [x.shape for x in given] != [x.shape for x in expected]:
-        return False
-    for a, b in zip(given, expected):
-        a, b = a.detach(), b.detach()
-        finite = b[b.isfinite()].abs()
-        size = float(finite.max()) if len(finite) else 1.0
-        if not torch.allclose(a, b, rtol=1e-4, atol=1e-5 * size + 1e-7, equal_nan=True):
-            return False
-    return True
-
-
-def describe(value) -> str:
-    """Name the type and the shape of a value, or of several."""
-    if isinstance(value, (tuple, list)):
-        return ", ".join(describe(item) for item in value)
-    if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} {_shapes([tuple(value.shape)])}"
-    return repr(value)
-
-
-def _shapes(shapes: list[tuple]) -> str:
-    return ", ".join("x".join(map(str, shape)) or "()" for shape in shapes)
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's words, without its full stop."""
-    return (str(error).splitlines() or [""])[0].rstrip(".")
+def _mask_words(given: torch.Tensor, right: torch.Tensor) -> str:
+    """Compare two masks by what was marked and what was left out."""
+    if not bool(((given == 0) | (given == 1)).all()):
+        return "a mask is asked for, and your result holds other values than True and False."
+    many, few = int((given.bool() & ~right.bool()).sum()), int((~given.bool() & right.bool()).sum())
+    why = (": a condition is missing, or a limit is too wide" if not few else
+           ": a condition is too strict, or one too many" if not many else "")
+    return f"your mask marks {many} places too many and leaves out {few} of {int(right.sum())}{why}."

@@ -1,0 +1,35 @@
+"""What an error that a reader's function raised usually means, in a sentence beside torch's own words."""
+from __future__ import annotations
+
+USUALLY = (
+    ("Boolean value of Tensor with more than one value", "`and`, `or`, `if` and a < x < b ask for one truth: join masks "
+     "with & and |, and let torch.where choose"),
+    ("only one element tensors", "functions of math and float() take one number; torch has the same for tensors"),
+    ("does not require grad", "the gradient was cut off before: look for no_grad, .detach(), .item() and numpy"),
+    ("requires grad", "numpy cannot follow a gradient; use torch's own functions"),
+    ("has no attribute 'backward'", "a number has no gradient: call .item() last"),
+    ("'tuple' object has no attribute", "a function that you call returns several values: take them apart first"),
+    ("is out of bounds", "a number that is no index, such as 255 for no label, was used as one"),
+    ("object is not callable", "something that is no function was called, or a function was to be returned"),
+    ("'NoneType'", "a function that you use returned nothing"),
+    ("dtype", "two types of numbers met: bring one to the other with .to() or .float()"),
+    ("Dimension out of range", "this tensor has fewer axes than you think: print its shape"),
+)
+CLASHES = ("must match the size of tensor", "first two dimensions of batch2", "does not broadcast", "cannot be multiplied",
+           "is invalid for input of size", "expected grid to have size", "shape mismatch", "must be batches of square",
+           "could not be broadcast", "mismatch, operand", "doesn't match the broadcast shape")
+CLASH = ("two shapes do not fit: print both; [..., None] or keepdim=True adds an axis, and einsum says by name which axes "
+         "meet")
+
+
+def meaning(error: Exception) -> str:
+    """Return what an error usually means; empty if that is not known."""
+    words = str(error)
+    if any(part in words for part in CLASHES):
+        return CLASH
+    return next((says for part, says in USUALLY if part in words), "")
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's words, without its full stop."""
+    return (str(error).splitlines() or [""])[0].rstrip(".")

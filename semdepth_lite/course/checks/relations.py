@@ -1,0 +1,174 @@
+"""How a wrong answer is related to the right one: a sign, a shift, an exchanged axis, or one part that alone is wrong.
+
+Notable: nothing here knows an exercise. A relation is a function of the right answer that gives the wrong one on every
+input; a part is a channel, an entry, an image, a rim, or the side of a mask outside of which everything is right.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from .compare import same, tolerance
+
+Pair = tuple[torch.Tensor, torch.Tensor]  # what was given and what is right, float64, of one shape
+
+FACTORS = {-1.0: "a sign is wrong everywhere", 180 / math.pi: "degrees stand where radians are meant",
+           math.pi / 180: "radians were taken for degrees", math.log(10): "which logarithm is meant?",
+           1 / math.log(10): "which logarithm is meant?", 1 / math.log(2): "which logarithm is meant?",
+           255.0: "colors run from 0 to 1 here, not to 255", 1 / 255: "colors run from 0 to 1 already",
+           100.0: "a share is asked for, not a percentage", 3.0: "is something added up that should be averaged?",
+           1 / 3: "is something averaged that should be added up?"}
+
+FUNCTIONS: tuple[tuple[str, Callable], ...] = (
+    ("you return 1 divided by what is asked for", torch.reciprocal),
+    ("you return the square of what is asked for: a root is missing, or a square too many", torch.square),
+    ("you return the root of what is asked for", torch.sqrt),
+    ("you return the logarithm of what is asked for", torch.log),
+    ("you return the exponential of what is asked for", torch.exp),
+    ("you return the absolute value: a sign got lost", torch.abs),
+    ("you return 1 minus what is asked for", lambda right: 1 - right),
+    ("your values are rounded to whole numbers, and no gradient passes that", torch.round),
+    ("your values are cut to whole numbers: look for integers, // or .long()", torch.trunc),
+    ("your values are cut to whole numbers: look for integers, // or .long()", torch.floor))
+
+
+def relation(pairs: Sequence[Pair]) -> str:
+    """Say how what was given follows from what is right, the same way in every input; empty if nothing is known."""
+    return _number(pairs) or _function(pairs) or _order(pairs)
+
+
+def _number(pairs: Sequence[Pair]) -> str:
+    """Find one factor, or one number that was added."""
+    a, b = (torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))
+    known = a.isfinite() & b.isfinite()
+    if int(known.sum()) < 2 or bool((a.isfinite() != b.isfinite()).any()):
+        return ""
+    difference = (a - b)[known]
+    if float(difference.std(correction=0)) < 10 * tolerance(b) < 1e-2 * abs(float(difference.mean())):
+        off = float(difference.mean())
+        return f"every value is off by the same {off:.3g}" + (", half a pixel" if abs(abs(off) - 0.5) < 1e-3 else "")
+    known &= b.abs() > 1e-6
+    ratio = a[known] / b[known]
+    if len(ratio) < 2:
+        return ""
+    factor = float(ratio.mean())
+    if float(ratio.std(correction=0)) >= 1e-3 * abs(factor) or abs(factor - 1) <= 0.01:
+        return ""
+    why = next((words for value, words in FACTORS.items() if abs(factor / value - 1) < 2e-3),
+               "a factor or a sign is off")
+    return f"every value is {factor:.3g} times what it should be; {why}"
+
+
+def _function(pairs: Sequence[Pair]) -> str:
+    return next((words for words, function in FUNCTIONS if _gives(pairs, function)), "")
+
+
+def _gives(pairs: Sequence[Pair], function: Callable[[torch.Tensor], torch.Tensor]) -> bool:
+    """Tell whether a function of what is right gives what was given, and is not the same thing as right."""
+    return (all(same(given, function(right)) for given, right in pairs)
+            and any(not same(function(right), right) for _, right in pairs))
+
+
+def _order(pairs: Sequence[Pair]) -> str:
+    """Find an exchanged, reversed or shifted axis, a copied image, or numbers that stand at the wrong places."""
+    least = min(right.dim() for _, right in pairs)
+    if least >= 2 and all(right.shape[-1] == right.shape[-2] for _, right in pairs) and _gives(
+            pairs, lambda right: right.mT):
+        return "your result is transposed"
+    for axis in range(1, least):
+        if _gives(pairs, lambda right, axis=axis: right.flip(axis)):
+            return f"the right numbers stand in reverse order along axis {axis}: what comes first there?"
+    for axis in range(max(1, least - 2), least):
+        for step in (1, -1):
+            if all(right.shape[axis] > 4 and _shifted(given, right, axis, step) for given, right in pairs):
+                return f"your result is shifted by one place along axis {axis}"
+    if least and _gives(pairs, lambda right: right[:1].expand_as(right)):
+        return "every image of the batch got the answer of the first"
+    if least >= 2 and _gives_sorted(pairs):
+        return ("these are the right numbers at the wrong places: a reshape or a view does not move an axis, permute "
+                "does")
+    return ""
+
+
+def _shifted(given: torch.Tensor, right: torch.Tensor, axis: int, step: int) -> bool:
+    count = right.shape[axis] - 1
+    here, there = (given.narrow(axis, 1, count), right.narrow(axis, 0, count)) if step > 0 else (
+        given.narrow(axis, 0, count), right.narrow(axis, 1, count))
+    return same(here, there) and not same(given, right)
+
+
+def _gives_sorted(pairs: Sequence[Pair]) -> bool:
+    return (all(same(given.flatten(1).sort().values, right.flatten(1).sort().values) for given, right in pairs)
+            and all(len(right.unique()) > 3 for _, right in pairs))
+
+
+def wrong_part(pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[str]) -> str:
+    """Say which part alone is wrong: an entry, a channel, an image, a rim, or one side of a mask; empty if none is.
+
+    Args:
+        pairs: What was given and what is right, for each input.
+        cases: Arguments of the reader's function, for each input.
+        names: Names of these arguments.
+    """
+    wrong = [((given - right).abs() > tolerance(right) + 1e-4 * right.abs())
+             | (given.isnan() != right.isnan()) | (given.isinf() != right.isinf()) for given, right in pairs]
+    return (_masked(wrong, cases, names) or _entries(wrong, pairs) or _channels(wrong, pairs) or _images(wrong)
+            or _rim(wrong))
+
+
+def _masked(wrong: Sequence[torch.Tensor], cases: Sequence[tuple], names: Sequence[str]) -> str:
+    for place, name in enumerate(names):
+        masks = [args[place] if place < len(args) else None for args in cases]
+        if all(isinstance(mask, torch.Tensor) and mask.dtype == torch.bool and mask.shape == bad.shape
+               for mask, bad in zip(masks, wrong)):
+            for side, where in ((True, masks), (False, [~mask for mask in masks])):
+                if not any(bool((bad & ~at).any()) for bad, at in zip(wrong, where)):
+                    return f"all is right where {name} is {not side}, and wrong where it is {side}"
+    return ""
+
+
+def _entries(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair]) -> str:
+    """Name the entries of small matrices that are wrong."""
+    if any(bad.dim() < 2 or max(bad.shape[-2:]) > 4 for bad in wrong):
+        return ""
+    bad = torch.stack([each.reshape(-1, *each.shape[-2:]).any(0) for each in wrong]).any(0)
+    if bool(bad.all()):
+        return ""
+    places = [f"[{row}, {column}]" for row, column in bad.nonzero().tolist()]
+    inside = relation([(given[..., bad], right[..., bad]) for given, right in pairs])
+    return (f"of the matrix only {' and '.join([', '.join(places[:-1]), places[-1]] if places[1:] else places)} "
+            f"{'are' if places[1:] else 'is'} wrong" + (f": {inside}" if inside else ""))
+
+
+def _channels(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair]) -> str:
+    """Name the one channel that is wrong, or the one that is right."""
+    if any(bad.dim() != 4 or bad.shape[1] != wrong[0].shape[1] for bad in wrong) or wrong[0].shape[1] not in (2, 3):
+        return ""
+    bad = torch.stack([each.movedim(1, 0).flatten(1).any(1) for each in wrong]).any(0)
+    if bool(bad.all()):
+        return ""
+    found = " and ".join(str(k) for k in bad.nonzero()[:, 0].tolist())
+    inside = relation([(given[:, bad], right[:, bad]) for given, right in pairs])
+    many = int(bad.sum()) > 1
+    return (f"of the channels 0 to {len(bad) - 1} only {found} {'are' if many else 'is'} wrong"
+            + (f", and there {inside}" if inside else ""))
+
+
+def _images(wrong: Sequence[torch.Tensor]) -> str:
+    """Tell whether one image is right and a batch of several is not."""
+    if any(bad.dim() < 1 or bad.shape[0] > 4 for bad in wrong) or max(bad.shape[0] for bad in wrong) < 2:
+        return ""
+    later = [bool(bad[1:].any()) for bad in wrong if bad.shape[0] > 1]
+    if not any(bool(bad[:1].any()) for bad in wrong) and all(later):
+        return "the first image of a batch is right and the others are not: is something of the first used for all?"
+    if all(bool(bad.any()) == (bad.shape[0] > 1) for bad in wrong) and any(bad.shape[0] == 1 for bad in wrong):
+        return "a batch of one image is right, one of several is not: do the images get mixed?"
+    return ""
+
+
+def _rim(wrong: Sequence[torch.Tensor]) -> str:
+    if all(bad.dim() >= 3 and min(bad.shape[-2:]) > 3 and not bool(bad[..., 1:-1, 1:-1].any()) for bad in wrong):
+        return "all is right but at the rim of the image"
+    return ""
