@@ -40,7 +40,7 @@ def statement(exercise: Exercise, folded: bool = True) -> str:
 
 def code(exercise: Exercise, body: str) -> str:
     """Return the code of an exercise's cell: the stub or the solution, and the check right under it."""
-    return f"from semdepth_lite.course import checks\n{body}\n\nchecks.{exercise.name}({exercise.answer})"
+    return f"from semdepth_lite.course import checks\n\n{body}\n\nchecks.{exercise.name}({exercise.answer})"
 
 
 def exercise_cells(exercise: Exercise) -> list:

@@ -28,9 +28,13 @@ def copy_lessons(folder: str | Path, audience: str = "yourself") -> list[Path]:
         Paths of the lessons' notebooks in the folder.
 
     Raises:
-        InputError: If the audience is unknown, or the folder exists, because a reader's answers are never overwritten.
+        InputError: If the audience is unknown, the folder exists, because a reader's answers are never overwritten, or
+            the lessons did not come with the package.
     """
     folder = Path(folder)
+    if not any(LESSONS.glob("*.ipynb")):
+        raise InputError("the lessons are not where this package lies; a wheel holds them, and so does the repository: "
+                         "install one of the two instead of a copied folder.")
     if audience not in CARRIED:
         raise InputError(f"audience {audience!r} is unknown; use one of {', '.join(CARRIED)}.")
     if folder.exists():

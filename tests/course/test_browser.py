@@ -200,6 +200,10 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
         box.screenshot(path=screenshots / f"{name}_1.png")
         for label in box.locator(".widget-label").all():
             assert label.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), f"cut off: {label.inner_text()}"
+        for row in box.locator(".widget-slider").all():  # what is heard is what stands beside the handle
+            handle = row.locator(".noUi-handle")
+            expect(handle).to_have_attribute("aria-label", row.locator(".widget-label").inner_text())
+            expect(handle).to_have_attribute("aria-valuetext", row.locator(".widget-readout").inner_text())
         for menu in box.locator("select").all():
             assert menu.evaluate(ENTRIES), f"{name}: an entry of the menu is cut off"
         wide = box.locator(".widget-slider").first.bounding_box()["width"]

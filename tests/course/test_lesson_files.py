@@ -44,6 +44,13 @@ def test_teachers_get_every_mistake_that_is_known(tmp_path):
         copy_lessons(tmp_path / "other", "pupils")
 
 
+def test_a_package_without_lessons_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("semdepth_lite.course.lesson_files.LESSONS", tmp_path / "nowhere")
+    with pytest.raises(InputError, match="the lessons are not where this package lies"):
+        copy_lessons(tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_answers_are_never_overwritten(tmp_path):
     copy = copy_lessons(tmp_path / "mine")[0]
     copy.write_text("my answer")

@@ -87,6 +87,8 @@ def test_an_exhibit_has_all_its_words(exhibit):
         assert 20 < len(thread.says) <= 130 and thread.says.endswith(".")
         assert f"https://github.com/{thread.repository}/issues/{thread.number}" in exhibit.card()
     assert f"${exhibit.cause}$" in exhibit.card()
+    assert exhibit.said({"healthy": 1.25, "broken": 3}, 1) == "healthy 1.2 %, broken 3.0 %"
+    assert f"{exhibit.measured} ({exhibit.unit})" == exhibit.measure
 
 
 def test_threads_are_cited_once():
@@ -100,7 +102,8 @@ def test_the_overview_holds_the_numbers(shelf):
     assert text.count("\n") == len(EXHIBITS) + 2
     for name, row in shelf.items():
         line = next(line for line in text.splitlines() if line.startswith(f"| {EXHIBITS[name].title} |"))
-        assert [float(cell) for cell in line.split("|")[3:6]] == [round(value) for value in row[1.0].values.values()]
+        assert [float(cell.removesuffix("% ")) for cell in line.split("|")[3:6]] == [
+            round(value) for value in row[1.0].values.values()]
 
 
 # The mathematics

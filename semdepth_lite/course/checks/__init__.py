@@ -18,13 +18,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import borders, geometry, learning, measures, museum, photometry, puzzles, semantic, synthesis, warping
+from . import (
+    borders,
+    geometry,
+    learning,
+    measures,
+    museum,
+    photometry,
+    puzzles,
+    semantic,
+    similarity,
+    synthesis,
+    warping,
+)
 from .class_list import collect
 from .exercise import Case, Exercise, Mistake
 from .judge import Verdict, judge
 from .record import check, progress, read_report, report
 
-FILES = (geometry, synthesis, warping, photometry, learning, semantic, borders, measures, museum, puzzles)
+FILES = (geometry, synthesis, warping, photometry, similarity, learning, semantic, borders, measures, museum, puzzles)
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in sorted(
     (exercise for file in FILES for exercise in file.EXERCISES), key=lambda exercise: exercise.lesson)}
 

@@ -46,6 +46,10 @@ def _along(labels: torch.Tensor, dim: int) -> torch.Tensor:
     return border
 
 
+def _second_only(labels: torch.Tensor) -> torch.Tensor:
+    return _one_side(labels.flip(1, 2)).flip(1, 2)
+
+
 def _around(labels: torch.Tensor) -> torch.Tensor:
     """Compare with neighbors that wrap around the image."""
     return torch.stack([_differs(labels, labels.roll(by, dim)) for by in (1, -1) for dim in (1, 2)]).any(0)
@@ -113,7 +117,16 @@ pairs, and the right ones. The same for rows.""",
         Mistake("eight neighbors", _eight,
                 "pixels that meet at a corner only are no neighbors here."),
         Mistake("mask upside down", lambda labels: ~label_borders(labels),
-                "you marked the inside of the classes.")))
+                "you marked the inside of the classes."),
+        Mistake("the other pixel of each pair", _second_only,
+                "you marked the right and the lower pixel of each pair; the border has a left and an upper side too."),
+        Mistake("one side, around the rim, blind to 255", lambda labels: (labels != labels.roll(1, 1)) | (
+            labels != labels.roll(1, 2)),
+                "three things: torch.roll goes around, one pixel of each pair is missing, and 255 is no class."),
+        Mistake("255 left out afterward", lambda labels: _with_ignored(labels) & (labels != IGNORE),
+                "you take the pixels without a label out afterward; their neighbors are still marked."),
+        Mistake("both directions", lambda labels: _along(labels, 1) & _along(labels, 2),
+                "you want a border in both directions at once; one is enough.")))
 
 
 def _pair_cases() -> list[Case]:
@@ -173,7 +186,19 @@ sides? `torch.where` chooses between them.""",
         Mistake("only across borders", lambda a, b, s: _cases(a, b, s, together=torch.zeros_like),
                 "pairs with one label cost nothing: then nothing keeps an object in one piece."),
         Mistake("mean over the pairs", lambda a, b, s: ranking_case(a, b, s).mean(),
-                "this is the mean; the loss of each pair is asked for, because the two pools are averaged apart.")))
+                "this is the mean; the loss of each pair is asked for, because the two pools are averaged apart."),
+        Mistake("both cases added", lambda a, b, s: (a - b) ** 2 + F.softplus(-(a - b).abs()),
+                "every pair pays both; `same` decides which of the two."),
+        Mistake("in logarithms", lambda a, b, s: ranking_case(a.log(), b.log(), s),
+                "a good idea that the lesson comes to later; here the depths are compared as they are."),
+        Mistake("first point nearer", lambda a, b, s: _cases(a, b, s, apart=F.softplus),
+                "your loss wants the first point to be the nearer one; a label does not say which is nearer."),
+        Mistake("exponential alone", lambda a, b, s: _cases(a, b, s, apart=lambda g: torch.exp(-g.abs())),
+                "across a border the logarithm and the 1 are missing."),
+        Mistake("1 forgotten", lambda a, b, s: _cases(a, b, s, apart=lambda g: -g.abs()),
+                "across a border the 1 in the logarithm is missing, so log and exp cancel."),
+        Mistake("margin", lambda a, b, s: _cases(a, b, s, apart=lambda g: (1 - g.abs()).clamp(min=0)),
+                "across a border you use a hinge; the formula of the figure is another.")))
 
 
 def _fat_cases() -> list[Case]:
@@ -197,6 +222,10 @@ def _fattening(log_pred: torch.Tensor, log_gt: torch.Tensor, nearest: torch.Tens
 
 def _taken(log_pred: torch.Tensor, log_gt: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:
     return (log_pred - nearest).abs() < (log_pred - log_gt).abs()
+
+
+def _share(taken: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
+    return (taken & far).sum((1, 2)) / far.sum((1, 2))
 
 
 def _meters(log_pred: torch.Tensor, log_gt: torch.Tensor, nearest: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
@@ -233,6 +262,17 @@ once this is what we want.""",
         Mistake("meters instead of logarithms", _meters,
                 "you compare in meters; what is closer was meant as a ratio."),
         Mistake("one share for the batch", lambda p, g, n, f: ((_taken(p, g, n) & f).sum() / f.sum()).expand(len(p)),
-                "all images got one share; averages over images need one for each.")))
+                "all images got one share; averages over images need one for each."),
+        Mistake("nearer than the object", lambda p, g, n, f: _share(p < n, f),
+                "you count pixels that are even nearer than the object; closer to it than to the truth is enough."),
+        Mistake("nearer than the truth", lambda p, g, n, f: _share(p < g, f),
+                "you count every pixel that is too near, by however little."),
+        Mistake("number instead of share", lambda p, g, n, f: (_taken(p, g, n) & f).sum((1, 2)),
+                "you return a number of pixels; their share is asked for."),
+        Mistake("divided by what is taken", lambda p, g, n, f: (_taken(p, g, n) & f).sum((1, 2)) / _taken(p, g, n).sum(
+            (1, 2)),
+                "you divide by all taken pixels, also those that lie at no jump."),
+        Mistake("signs kept", lambda p, g, n, f: _share((p - n) < (p - g), f),
+                "you compare differences with their signs; a distance has none.")))
 
 EXERCISES = (BORDERS, RANKING, FATTENING)

@@ -89,7 +89,11 @@ image to it. Depth is $z$, not the length of the ray, so nothing has to be norma
         Mistake("principal point ignored", _without_center,
                 "your camera looks along the ray of the pixel (0, 0); where is the middle of the image?"),
         Mistake("focal lengths swapped", _focal_swapped,
-                "x is scaled with the focal length of y, and y with that of x.")))
+                "x is scaled with the focal length of y, and y with that of x."),
+        Mistake("half a pixel the other way", lambda depth, K: _lifted(depth, torch.linalg.inv(K), -0.5),
+                "all rays are off by half a pixel: u and v count from the center of the first pixel already."),
+        Mistake("counted from one", lambda depth, K: _lifted(depth, torch.linalg.inv(K), 1.0),
+                "your first pixel has the number 1; count from 0.")))
 
 
 def _resize_cases() -> list[Case]:

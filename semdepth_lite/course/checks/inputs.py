@@ -77,8 +77,8 @@ CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
      lambda arg: arg.mean(1, keepdim=True).expand_as(arg)),
     (lambda arg: _numbers(arg) and arg.dim() == 4 and arg.shape[1] == 2, "the two channels of {} are exchanged",
      lambda arg: arg.flip(1)),
-    (lambda arg: isinstance(arg, torch.Tensor) and arg.dim() > 1 and len(arg) > 1, "{} of the first image is used for "
-     "all", lambda arg: arg[:1].expand_as(arg)),
+    (lambda arg: isinstance(arg, torch.Tensor) and arg.dim() > 1, "{} of the first image is used for all",
+     lambda arg: arg[:1].expand_as(arg)),
     (lambda arg: isinstance(arg, float), "{} is not used, as if it were 0", lambda arg: 0.0),
     (lambda arg: isinstance(arg, float), "{} is not used, as if it were 1", lambda arg: 1.0),
     (lambda arg: isinstance(arg, float), "{} has the wrong sign", lambda arg: -arg))

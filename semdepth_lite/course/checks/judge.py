@@ -17,7 +17,7 @@ import torch
 from .compare import describe, same, tensors
 from .exercise import Case, Exercise
 from .raised import first_line, meaning
-from .unknown import sentence
+from .unknown import form, sentence
 
 MARKS = {"right": "OK", "open": "NOT YET", "wrong": "LOOK AGAIN"}
 COLORS = {"right": "#00694a", "open": "#6b6b6b", "wrong": "#a84300"}  # behind white words: 5 to 1 and more
@@ -95,8 +95,9 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                 given.append(None)
             except Exception as error:
                 usual = meaning(error)
-                return say("wrong", f"your function raised {type(error).__name__}: {first_line(error)} "
-                                    f"(inputs: {describe(case.args)}).{f' Usually: {usual}.' if usual else ''}", "raised")
+                words = (f"your function raised {type(error).__name__}: {first_line(error)} (inputs: "
+                         f"{describe(case.args)}).")
+                return say("wrong", words + (f" Usually: {usual}." if usual else ""), "raised")
             if not all(same(a, b) for a, b in zip(args, case.args)):
                 return say("wrong", "your function changes its input in place, and whoever called it loses it; work "
                                     "on a copy (.clone()) or write the result to a new tensor.", "in place")
@@ -111,6 +112,8 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         for mistake in exercise.mistakes:
             if _makes(tried(mistake.wrong), cases, given):
                 return say("wrong", mistake.says, mistake.name)
+        if recognized := _makes_where_finite(exercise, cases, given, expected, tried):
+            return say("wrong", *recognized)
         return say("wrong", sentence(exercise, cases, given, expected, seed))
 
 
@@ -160,6 +163,28 @@ def _makes(wrong: Callable, cases: list[Case], given: list) -> bool:
         except Exception:  # this wrong answer cannot even be computed here
             return False
     return True
+
+
+def _makes_where_finite(exercise: Exercise, cases: list[Case], given: list, expected: list,
+                        tried: Callable) -> tuple[str, str] | None:
+    """Recognize a known wrong answer that also errs where nan or infinity is asked for; None if there is none."""
+    if exercise.trial is not None or any(form(result, right) for result, right in zip(given, expected)):
+        return None
+    where = [[part.isfinite() for part in tensors(right)] for right in expected]
+    if all(bool(part.all()) for each in where for part in each):
+        return None
+
+    def finite(value, known) -> list[torch.Tensor]:
+        return [part.masked_fill(~at, 0.0) for part, at in zip(tensors(value), known)]
+
+    if all(same(finite(result, known), finite(right, known)) for result, right, known in zip(given, expected, where)):
+        return None  # wrong at those places alone
+    for mistake in exercise.mistakes:
+        with suppress(Exception):  # this wrong answer cannot even be computed here
+            if all(same(finite(result, known), finite(tried(mistake.wrong)(*_copies(case.args)), known))
+                   for case, result, known in zip(cases, given, where)):
+                return f"{mistake.says} Besides, where there is no answer, nan or infinity is asked for.", mistake.name
+    return None
 
 
 def _copies(args) -> list:

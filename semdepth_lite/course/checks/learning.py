@@ -1,4 +1,4 @@
-"""Exercises that build a training, lessons 03 and 04: SSIM, the error, the loss, a step, and an alignment."""
+"""Exercises of lesson 04: from disparity to depth, the loss of a guess, a step of training, and an alignment."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,130 +9,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from ... import camera, losses
-from ...fused import SSIM_C1, SSIM_C2
 from ...warp import warp
 from ..photo_training import Level, our_step
 from .exercise import Case, Exercise, Mistake
 from .geometry import random_size
 from .warping import warp_cases
 
-SUPERVISION = "03_photometric_self_supervision"
-NETWORK = "04_a_network_that_learns"
-
-
-# SSIM and the photometric error
-
-def _image_cases() -> list[Case]:
-    cases = []
-    for count, note in ((1, ""), (2, ""), (1, "images of one color, where every variance is zero")):
-        shape = (count, 3, *random_size())
-        x, y = torch.rand(shape), torch.rand(shape)
-        if note:
-            x, y = torch.full(shape, 0.3), torch.full(shape, 0.6)
-        cases.append(Case((x, (0.5 * x + 0.5 * y).clone()), note))
-    return cases
-
-
-def _mean(image: torch.Tensor, mode: str = "reflect") -> torch.Tensor:
-    return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode=mode), 3, 1)
-
-
-def _ssim(x, y, mean=_mean, constants=(SSIM_C1, SSIM_C2), center=True, distance=lambda s: ((1 - s) / 2).clamp(0, 1)):
-    a, b = mean(x), mean(y)
-    xx, yy, xy = mean(x * x), mean(y * y), mean(x * y)
-    if center:
-        xx, yy, xy = xx - a**2, yy - b**2, xy - a * b
-    one, two = constants
-    return distance((2 * a * b + one) * (2 * xy + two) / ((a**2 + b**2 + one) * (xx + yy + two)))
-
-
-SSIM = Exercise(
-    name="ssim", lesson=SUPERVISION, title="Compare structure instead of color", difficulty=2, minutes=15,
-    statement="""\
-Return $(1 - \\mathrm{SSIM})/2$ of two images `x` and `y` `(B, C, H, W)` for every pixel and channel, cut to $[0, 1]$:
-
-$$\\mathrm{SSIM} = \\frac{(2\\mu_x\\mu_y + C_1)(2\\sigma_{xy} + C_2)}
-{(\\mu_x^2 + \\mu_y^2 + C_1)(\\sigma_x^2 + \\sigma_y^2 + C_2)} .$$
-
-$\\mu$ is the mean over a window of $3 \\times 3$ pixels, $\\sigma_x^2 = \\mu(x^2) - \\mu_x^2$ and
-$\\sigma_{xy} = \\mu(xy) - \\mu_x\\mu_y$; $C_1 = 0.01^2$, $C_2 = 0.03^2$. At the rim the image is extended by
-reflection, so the result has the size of the images.""",
-    stub='''import torch.nn.functional as F
-
-def my_ssim(x, y):
-    ...  # your lines''',
-    hint="""\
-Write a small function `mean(image)` first: `F.pad(image, (1, 1, 1, 1), mode="reflect")`, then an average pooling. The
-rest are five calls of it and the formula.""",
-    solution='''import torch.nn.functional as F
-
-def my_ssim(x, y):
-    def mean(image):
-        return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, 1)
-
-    mu_x, mu_y = mean(x), mean(y)
-    var_x, var_y, cov = mean(x * x) - mu_x**2, mean(y * y) - mu_y**2, mean(x * y) - mu_x * mu_y
-    c1, c2 = 0.01**2, 0.03**2
-    top = (2 * mu_x * mu_y + c1) * (2 * cov + c2)
-    bottom = (mu_x**2 + mu_y**2 + c1) * (var_x + var_y + c2)
-    return ((1 - top / bottom) / 2).clamp(0, 1)''',
-    teaches="losses.ssim_distance", reference=losses.ssim_distance, cases=_image_cases, gradient=0, mistakes=(
-        Mistake("similarity", lambda x, y: _ssim(x, y, distance=lambda s: s),
-                "you return the similarity; a loss needs the distance, small where the images agree."),
-        Mistake("not halved", lambda x, y: _ssim(x, y, distance=lambda s: (1 - s).clamp(0, 1)),
-                "SSIM runs from -1 to 1, so the distance has to be halved to run from 0 to 1."),
-        Mistake("zeros at the rim", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "constant")),
-                "all is right but the rim: there your windows reach into black; extend the image by reflection."),
-        Mistake("rim repeated", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "replicate")),
-                "at the rim you repeat the last pixel; a reflection takes the one before it."),
-        Mistake("means not subtracted", lambda x, y: _ssim(x, y, center=False),
-                "your variances are means of squares; the square of the mean has to be taken off."),
-        Mistake("constants exchanged", lambda x, y: _ssim(x, y, constants=(SSIM_C2, SSIM_C1)),
-                "the two constants are exchanged; the small one belongs to the means."),
-        Mistake("constants not squared", lambda x, y: _ssim(x, y, constants=(0.01, 0.03)),
-                "the constants are squares, of 0.01 and 0.03, so yours are far too large."),
-        Mistake("windows not centered", lambda x, y: _ssim(x, y, mean=lambda i: F.avg_pool2d(
-            F.pad(i, (2, 0, 2, 0), mode="reflect"), 3, 1)),
-                "your windows are not centered on their pixel; extend the image by one on every side.")))
-
-
-def _error(x, y, alpha=0.85, color=lambda d: d.abs().mean(1, keepdim=True),
-           structure=lambda d: d.mean(1, keepdim=True)) -> torch.Tensor:
-    return alpha * structure(losses.ssim_distance(x, y)) + (1 - alpha) * color(x - y)
-
-
-PHOTOMETRIC = Exercise(
-    name="photometric", lesson=SUPERVISION, title="Mix structure and color", difficulty=1, minutes=6,
-    statement="""\
-Return the photometric error of a painted image `prediction` against `target`, both `(B, 3, H, W)`: 0.85 times
-$(1 - \\mathrm{SSIM})/2$ plus 0.15 times the absolute difference of the colors, each averaged over the three colors, as
-`(B, 1, H, W)`. `losses.ssim_distance(prediction, target)` is the first part, and your own `my_ssim` does as well.""",
-    stub='''from semdepth_lite import losses
-
-def my_photometric(prediction, target):
-    ...  # your lines''',
-    hint="`mean(1, keepdim=True)` averages the colors and keeps the dimension. The two weights add up to 1.",
-    solution='''from semdepth_lite import losses
-
-def my_photometric(prediction, target):
-    structure = losses.ssim_distance(prediction, target).mean(1, keepdim=True)
-    color = (prediction - target).abs().mean(1, keepdim=True)
-    return 0.85 * structure + 0.15 * color''',
-    teaches="losses.photometric_error", reference=losses.photometric_error, cases=_image_cases, gradient=0, mistakes=(
-        Mistake("weights exchanged", lambda x, y: _error(x, y, 0.15),
-                "the weights are exchanged; structure should count most."),
-        Mistake("color alone", lambda x, y: _error(x, y, 0.0), "you compare colors only; structure is missing."),
-        Mistake("structure alone", lambda x, y: _error(x, y, 1.0), "you compare structure only; color is missing."),
-        Mistake("squared difference", lambda x, y: _error(x, y, color=lambda d: d.square().mean(1, keepdim=True)),
-                "you square the difference of the colors; its absolute value is wanted."),
-        Mistake("sum over the colors", lambda x, y: 3 * _error(x, y),
-                "you add the three colors up where they should be averaged."),
-        Mistake("absolute value forgotten", lambda x, y: _error(x, y, color=lambda d: d.mean(1, keepdim=True)),
-                "too bright and too dark cancel in your difference of colors."),
-        Mistake("mean over the image", lambda x, y: _error(x, y).mean(),
-                "you average over the image; the loss still has to leave pixels out, so return a map."),
-        Mistake("colors not averaged", lambda x, y: 0.85 * losses.ssim_distance(x, y) + 0.15 * (x - y).abs(),
-                "your map has three channels; average over the colors.")))
+LESSON = "04_a_network_that_learns"
 
 
 # Disparity to depth, and the loss of a view
@@ -143,7 +26,7 @@ def _disp_cases() -> list[Case]:
 
 
 DISP = Exercise(
-    name="disp_to_depth", lesson=NETWORK, title="Read depth off a sigmoid", difficulty=1, minutes=8,
+    name="disp_to_depth", lesson=LESSON, title="Read depth off a sigmoid", difficulty=1, minutes=8,
     statement="""\
 The network's last layer is a sigmoid: `disp` `(B, 1, H, W)` lies between 0 and 1. Turn it into meters so that 0 means
 `max_depth`, 1 means `min_depth`, and *equal steps of `disp` are equal steps of inverse depth*. Return
@@ -168,7 +51,17 @@ step is left.""",
         Mistake("range cut instead of mapped", lambda d, a, b: (1 / d).clamp(a, b),
                 "you cut depth to the range; then many disparities mean the same depth, and no gradient comes back."),
         Mistake("in equal ratios", lambda d, a, b: b * (a / b) ** d,
-                "you walk between the ends in equal ratios of depth, which is another map.")))
+                "you walk between the ends in equal ratios of depth, which is another map."),
+        Mistake("linear, and upward", lambda d, near, far: near + (far - near) * d,
+                "two things: 0 has to be far, and equal steps are meant in inverse depth."),
+        Mistake("depths for inverse depths", lambda d, near, far: 1 / (near + (far - near) * d),
+                "you invert at the end, but walk between the two depths instead of their inverses."),
+        Mistake("nothing taken off", lambda d, near, far: 1 / (1 / far + d / near),
+                "one end is right; at the other you arrive a little too near: how long is the way between them?"),
+        Mistake("no far end", lambda d, near, far: 1 / ((1 / near - 1 / far) * d),
+                "the length of the way is right, but it starts at infinity."),
+        Mistake("nearest over disparity", lambda d, near, far: near / d,
+                "one end is right, but nothing keeps the other from infinity.")))
 
 
 def _loss_cases() -> list[Case]:
@@ -187,7 +80,7 @@ def _view_loss(depth, target, source, T, K, reduce=lambda error, valid: error[va
 
 
 LOSS = Exercise(
-    name="photometric_loss", lesson=NETWORK, title="Make one number of a guess", difficulty=2, minutes=10,
+    name="photometric_loss", lesson=LESSON, title="Make one number of a guess", difficulty=2, minutes=10,
     statement="""\
 A depth map `depth` `(B, 1, H, W)` is a guess; say how good it is. Paint the target with the source, compare with the
 photometric error, and return its mean over the pixels that the source can show: a scalar with a gradient by depth.
@@ -218,7 +111,31 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
         Mistake("sum", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error[valid].sum()),
                 "your loss is a sum, so it grows with the image."),
         Mistake("unmoved", lambda d, t, s, T, K: losses.photometric_error(s, t).mean() + 0 * d.mean(),
-                "you compare the source as it is; depth does not enter.")))
+                "you compare the source as it is; depth does not enter."),
+        Mistake("compared with the source", lambda d, t, s, T, K: losses.photometric_error(warp(s, d, T, K)[0], s)[
+            warp(s, d, T, K)[1]].mean(),
+                "you compare the painting with the source; it should look like the target."),
+        Mistake("compared with the source, rim counts", lambda d, t, s, T, K: losses.photometric_error(
+            warp(s, d, T, K)[0], s).mean(),
+                "two things: the painting should look like the target, and the rim counts."),
+        Mistake("color alone", lambda d, t, s, T, K: (warp(s, d, T, K)[0] - t).abs().mean(1, keepdim=True)[
+            warp(s, d, T, K)[1]].mean(),
+                "you compare colors only; the photometric error looks at structure too."),
+        Mistake("squared color", lambda d, t, s, T, K: (warp(s, d, T, K)[0] - t).square().mean(1, keepdim=True)[
+            warp(s, d, T, K)[1]].mean(),
+                "you compare squares of color differences; the photometric error is another."),
+        Mistake("structure alone", lambda d, t, s, T, K: losses.ssim_distance(
+            warp(s, d, T, K)[0], t).mean(1, keepdim=True)[warp(s, d, T, K)[1]].mean(),
+                "you compare structure only; the photometric error looks at color too."),
+        Mistake("masked before", lambda d, t, s, T, K: losses.photometric_error(
+            warp(s, d, T, K)[0] * warp(s, d, T, K)[1], t * warp(s, d, T, K)[1]).mean(),
+                "you black out both images before they are compared: black agrees with black, and windows reach it."),
+        Mistake("mask upside down", lambda d, t, s, T, K: _view_loss(
+            d, t, s, T, K, lambda error, valid: error[~valid].mean()),
+                "just the pixels count that the source cannot show."),
+        Mistake("mean of the images' means", lambda d, t, s, T, K: _view_loss(
+            d, t, s, T, K, lambda error, valid: ((error * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3))).mean()),
+                "you average image by image: a pixel of an image that shows little counts more than others.")))
 
 
 # A step of training
@@ -269,12 +186,29 @@ def _step(view="target", zero=True, back=1.0, move=True, levels=2, join=2, late=
     return wrong
 
 
+def _step_twice(network, optimizer, pyramid, loss_of) -> float:
+    loss: Any = sum(loss_of(*each) for each in zip(network(pyramid[0].target), pyramid)) / len(pyramid)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    optimizer.step()
+    return loss.item()
+
+
+def _step_coarsest(network, optimizer, pyramid, loss_of) -> float:
+    loss = loss_of(network(pyramid[0].target)[-1], pyramid[-1])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 def _step_cases() -> list[Case]:
     return [Case((torch.randn(2), torch.rand(1, 3, 6, 8), torch.rand(1, 3, 6, 8))) for _ in range(3)]
 
 
 STEP = Exercise(
-    name="training_step", lesson=NETWORK, title="Teach the network for one step", difficulty=3, minutes=20,
+    name="training_step", lesson=LESSON, title="Teach the network for one step", difficulty=3, minutes=20,
     statement="""\
 The heart of it. `network(image)` gives a list of disparity maps, finest first. `levels` is the pair of views at full
 size, at half of it, and so on: `levels[i].target`, `.source` and `.K`. `loss_of(disp, level)` is the loss of one map
@@ -293,7 +227,8 @@ old ones. What goes wrong in the second step without it?""",
     loss.backward()
     optimizer.step()
     return loss.item()''',
-    teaches="course.photo_training.our_step", reference=our_step, cases=_step_cases, trial=two_steps, mistakes=(
+    teaches="course.photo_training.our_step", reference=our_step, cases=_step_cases, trial=two_steps,
+    parts=("the losses that you return", "the weights that your steps leave"), mistakes=(
         Mistake("gradients pile up", _step(zero=False),
                 "the first step is right and the second is not: the old gradient is still there."),
         Mistake("weights stay", _step(move=False),
@@ -308,7 +243,9 @@ old ones. What goes wrong in the second step without it?""",
         Mistake("nothing returned", _step(returns=False),
                 "the weights are right, but your step returns nothing."),
         Mistake("coarse level divided by all", _step(levels=1),
-                "you divide by the number of levels, but only the finest of them is in your sum.")))
+                "you divide by the number of levels, but only the finest of them is in your sum."),
+        Mistake("two steps", _step_twice, "you take two steps down one gradient."),
+        Mistake("coarsest level alone", _step_coarsest, "you look at the coarsest level only.")))
 
 
 # Direct alignment
@@ -324,7 +261,7 @@ def _solved(J, r, w, sign=-1.0) -> torch.Tensor:
 
 
 EQUATIONS = Exercise(
-    name="normal_equations", lesson=NETWORK, title="Find six numbers by least squares", difficulty=2, minutes=12,
+    name="normal_equations", lesson=LESSON, title="Find six numbers by least squares", difficulty=2, minutes=12,
     statement="""\
 A small change $\\xi$ of the motion, six numbers, changes the residual of pixel $p$ from $r_p$ to about
 $r_p + J_p\\,\\xi$. Return the $\\xi$ that makes $\\sum_p w_p\\,(r_p + J_p\\,\\xi)^2$ smallest, for each image. `J` is
@@ -354,6 +291,14 @@ Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) 
         Mistake("gradient", lambda J, r, w: -((J * w[..., None]).mT @ r[..., None])[..., 0],
                 "this is the direction of steepest descent, and not yet the minimum."),
         Mistake("right side alone inverted", lambda J, r, w: -torch.linalg.pinv(J * w[..., None]).matmul(
-            r[..., None])[..., 0], "the residuals need the same weights as the rows that stand before them.")))
+            r[..., None])[..., 0], "the residuals need the same weights as the rows that stand before them."),
+        Mistake("one number at a time", lambda J, r, w: -(J * (w * r)[..., None]).sum(1) / (J * J * w[..., None]).sum(
+            1),
+                "you find each of the six numbers as if the others were zero; they have to be found together."),
+        Mistake("downhill, twice as far", lambda J, r, w: -2 * (J * (w * r)[..., None]).sum(1),
+                "this is the gradient, downhill; nothing says yet how far."),
+        Mistake("damped", lambda J, r, w: -torch.linalg.solve(
+            (J * w[..., None]).mT @ J + torch.eye(6), (J * w[..., None]).mT @ r[..., None])[..., 0],
+                "you add something to the diagonal; that is safer and no longer the smallest sum.")))
 
-EXERCISES = (SSIM, PHOTOMETRIC, DISP, LOSS, STEP, EQUATIONS)
+EXERCISES = (DISP, LOSS, STEP, EQUATIONS)

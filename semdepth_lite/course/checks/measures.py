@@ -85,7 +85,22 @@ is infinity times zero; `masked_fill` replaces whatever stands there.""",
         Mistake("empty set is zero", lambda p, g, m: _abs_rel(p, g, m).nan_to_num(0.0),
                 "an image without truth gets 0, a perfect score for nothing."),
         Mistake("squared", lambda p, g, m: masked_mean((p - g) ** 2 / g, m),
-                "this is sq_rel.")))
+                "this is sq_rel."),
+        Mistake("not relative", lambda p, g, m: masked_mean((p - g).abs(), m),
+                "this is the error in meters; relative to the truth is asked for."),
+        Mistake("median", lambda p, g, m: torch.stack([((a - b).abs() / b)[k].median() for a, b, k in zip(p, g, m)]),
+                "you take the median, which does not see the worst pixels; the mean is asked for."),
+        Mistake("sum", lambda p, g, m: ((p - g).abs() / g).masked_fill(~m, 0).sum((1, 2)),
+                "you add up; divide by the number of pixels."),
+        Mistake("logarithm", lambda p, g, m: masked_mean((p / g).log().abs(), m),
+                "you average logarithms of ratios; near 1 they are alike, but this is another metric."),
+        Mistake("larger ratio", lambda p, g, m: masked_mean(torch.maximum(p / g, g / p), m),
+                "this is the ratio that δ < 1.25 asks about."),
+        Mistake("scaled first", lambda p, g, m: masked_mean(
+            (p * (masked_mean(g, m) / masked_mean(p, m))[:, None, None] - g).abs() / g, m),
+                "you scale the prediction first; that is a step of its own, with the median."),
+        Mistake("mask upside down", lambda p, g, m: masked_mean((p - g).abs() / g, ~m),
+                "you judged exactly the pixels that do not count.")))
 
 
 RMSE_LOG = Exercise(
@@ -122,7 +137,21 @@ root.""",
         Mistake("logarithm forgotten", lambda p, g, m: masked_mean((p - g) ** 2, m).sqrt(),
                 "this is rmse, in meters."),
         Mistake("mask upside down", lambda p, g, m: _rmse_log(p, g, ~m),
-                "you judged exactly the pixels that do not count.")))
+                "you judged exactly the pixels that do not count."),
+        Mistake("one number for the batch", lambda p, g, m: ((p / g).log() ** 2)[m].mean().sqrt().expand(len(p)),
+                "all images got one number; the field averages image by image."),
+        Mistake("one added", lambda p, g, m: masked_mean(((1 + p).log() - (1 + g).log()) ** 2, m).sqrt(),
+                "you add 1 before the logarithm; then ratios of near depths count less."),
+        Mistake("root of the sum", lambda p, g, m: ((p / g).log() ** 2).masked_fill(~m, 0).sum((1, 2)).sqrt(),
+                "your error grows with the number of pixels: a mean belongs under the root."),
+        Mistake("divided by all pixels", lambda p, g, m: ((p / g).log() ** 2).masked_fill(~m, 0).mean((1, 2)).sqrt(),
+                "the sum is right, but you divide by the number of all pixels."),
+        Mistake("scale taken out", lambda p, g, m: (masked_mean((p / g).log() ** 2, m)
+                                                    - masked_mean((p / g).log(), m) ** 2).clamp(min=0).sqrt(),
+                "you take the mean out first, as the scale-invariant error does; this one keeps it."),
+        Mistake("one pixel less", lambda p, g, m: (((p / g).log() ** 2).masked_fill(~m, 0).sum((1, 2))
+                                                   / (m.sum((1, 2)) - 1)).sqrt(),
+                "you divide by one pixel less, as for a standard deviation; here the mean is asked for.")))
 
 
 def _pair_cases() -> list[Case]:
@@ -168,6 +197,14 @@ What is a number minus nan? Some functions of torch leave nan out.""",
         Mistake("absolute value", lambda a, b: (a - b).abs().nanmean(),
                 "you lost who is better."),
         Mistake("relative", lambda a, b: ((a - b) / b).nanmean(),
-                "your number is a share of b; the difference itself is asked for.")))
+                "your number is a share of b; the difference itself is asked for."),
+        Mistake("median", lambda a, b: (a - b).nanmedian(), "you take the median; the mean is asked for."),
+        Mistake("relative to the mean", lambda a, b: (a - b).nanmean() / b.nanmean(),
+                "you divide by the mean of b; the difference itself is asked for."),
+        Mistake("sum", lambda a, b: (a - b).nansum(), "you add the differences up; divide by their number."),
+        Mistake("squared", lambda a, b: ((a - b) ** 2).nanmean(),
+                "you square the differences, and lost who is better."),
+        Mistake("in standard deviations", lambda a, b: (a - b).nanmean() / (a - b)[(a - b).isfinite()].std(),
+                "you divide by the spread; that is an effect size, and the difference itself is asked for.")))
 
 EXERCISES = (ABS_REL, RMSE_LOG, PAIRED)

@@ -59,7 +59,17 @@ thing at the depth you look for; set them equal and solve.""",
         Mistake("sign dropped", lambda d, c, o: d / (1 - o / c).abs(),
                 "a car that is faster than the camera gets a depth, although it moves in the image the wrong way."),
         Mistake("zero for no depth", lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), 0.0),
-                "zero stands for no depth; here the loss has a wish, and it is the far end.")))
+                "zero stands for no depth; here the loss has a wish, and it is the far end."),
+        Mistake("times the share of the car", lambda d, c, o: d * o / c,
+                "you multiply by the share that the car moves along; divide by the share that is left."),
+        Mistake("to first order", lambda d, c, o: torch.where(o < c, d * (1 + o / c), torch.inf),
+                "right for slow cars: you stopped after the first term of a fraction."),
+        Mistake("fraction upside down", lambda d, c, o: torch.where(o < c, d / (1 - c / o), torch.inf),
+                "the fraction of the speeds stands upside down: what happens to a car that stands?"),
+        Mistake("squared", lambda d, c, o: torch.where(o < c, d / (1 - o / c) ** 2, torch.inf),
+                "you square the share that is left; parallax goes with it as it is."),
+        Mistake("depth as it is", lambda d, c, o: torch.where(o < c, d, torch.inf),
+                "your car stays where it is, however fast; only the infinite one is right.")))
 
 
 def _scale_cases() -> list[Case]:
@@ -111,6 +121,24 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
         Mistake("lower middle", lambda a, b, m: torch.stack([(x / y)[k].median() for x, y, k in zip(a, b, m)]),
                 "nearly: of an even number of pixels you take one of the two in the middle."),
         Mistake("mask upside down", lambda a, b, m: _per_image(a / b, ~m),
-                "you asked exactly the pixels that do not count.")))
+                "you asked exactly the pixels that do not count."),
+        Mistake("ratio of the means", lambda a, b, m: torch.stack([x[k].mean() / y[k].mean() for x, y, k in zip(
+            a, b, m)]),
+                "you divide two means; divide pixel by pixel, and take the median."),
+        Mistake("ratio of lower medians", lambda a, b, m: torch.stack([
+            x[k].median() / y[k].median() for x, y, k in zip(a, b, m)]),
+                "you divide two medians, and each is the lower of two in the middle; divide pixel by pixel first."),
+        Mistake("masked pixels are zero", lambda a, b, m: (a * m / b).nan_to_num(0.0).flatten(1).quantile(0.5, 1),
+                "you multiply by the mask, and its zeros take part in the median."),
+        Mistake("mean of the logarithms", lambda a, b, m: torch.stack([
+            (x[k] / y[k]).log().mean().exp() for x, y, k in zip(a, b, m)]),
+                "you average logarithms: hidden pixels, whose ratio is far off, still pull."),
+        Mistake("difference", lambda a, b, m: torch.stack([(x[k] - y[k]).quantile(0.5) for x, y, k in zip(a, b, m)]),
+                "you subtract; a change of unit is a factor."),
+        Mistake("least squares", lambda a, b, m: torch.stack([
+            (x[k] * y[k]).sum() / (y[k] ** 2).sum() for x, y, k in zip(a, b, m)]),
+                "you fit by least squares: far pixels and hidden ones then decide."),
+        Mistake("logarithm left over", lambda a, b, m: _per_image((a / b).log(), m),
+                "this is the logarithm of the ratio; go back at the end.")))
 
 EXERCISES = (MOVER, SCALE)

@@ -57,7 +57,21 @@ no source sees: what did they become?""",
         Mistake("infinity left over", lambda e, v: e.masked_fill(~v, torch.inf).amin(1),
                 "nearly: where no source sees the pixel, infinity is left, and the mean of the loss with it."),
         Mistake("minimum over the images", lambda e, v: e.masked_fill(~v, torch.inf).amin(0).nan_to_num(posinf=0),
-                "your minimum runs over the images of the batch; which dimension are the sources?")))
+                "your minimum runs over the images of the batch; which dimension are the sources?"),
+        Mistake("mean of all, blind ones as zero", lambda e, v: (e * v).mean(1),
+                "you average, and blind sources count as perfect."),
+        Mistake("sum", lambda e, v: (e * v).sum(1), "you add the sources up; the best one alone should count."),
+        Mistake("place of the minimum", lambda e, v: e.argmin(1),
+                "you return which source is best; its error is asked for."),
+        Mistake("first source", lambda e, v: e[:, 0] * v[:, 0], "you look at the first source only."),
+        Mistake("valid only where none sees", lambda e, v: e.amin(1) * v.any(1),
+                "zero where no source sees is right, but elsewhere a blind source can still win."),
+        Mistake("one left over", lambda e, v: e.masked_fill(~v, 1.0).amin(1),
+                "you give blind sources an error of 1: it can win, and where no source sees it is left over."),
+        Mistake("a large number left over", lambda e, v: e.masked_fill(~v, 1e3).amin(1),
+                "nearly: where no source sees the pixel, your large number is left, and the mean of the loss with it."),
+        Mistake("one where none sees", lambda e, v: torch.where(v.any(1), _minimum(e, v), 1.0),
+                "where no source sees the pixel, 0 is asked for, so that nothing is learned there.")))
 
 
 def _automask_cases() -> list[Case]:
@@ -100,7 +114,17 @@ makes that easier.""",
         Mistake("the error instead of a mask", lambda r, i, m: r * losses.automask(r, i, m),
                 "you return the masked error; the mask alone is asked for."),
         Mistake("margin as a factor", lambda r, i, m: r < i * (1 + m),
-                "your margin is relative to the error; ours is an absolute difference.")))
+                "your margin is relative to the error; ours is an absolute difference."),
+        Mistake("any difference", lambda r, i, m: (r - i).abs() > m,
+                "you keep pixels where the two errors differ; which of the two is smaller does not matter to you."),
+        Mistake("no difference", lambda r, i, m: (r - i).abs() < m,
+                "you keep pixels where the two errors are alike; which of the two is smaller does not matter to you."),
+        Mistake("margin times the error", lambda r, i, m: r < i * m,
+                "your margin multiplies the error, so a margin of 0 keeps nothing."),
+        Mistake("turned around, no margin", lambda r, i, m: i < r,
+                "two things: your mask is true where the unmoved sources win, and the margin is not used."),
+        Mistake("margin of the lesson", lambda r, i, m: r < i + 0.02,
+                "the margin comes in as an argument; you use a fixed one.")))
 
 
 def _smoothness_cases() -> list[Case]:
@@ -164,6 +188,28 @@ exponential. Return a scalar.""",
         Mistake("squared step", lambda d, i: _smooth(d, i, step=torch.square),
                 "you square the steps; that makes one large step dearer than many small ones, and blurs borders."),
         Mistake("one direction", lambda d, i: (_steps(d)[0].abs() * losses.edge_weights(i)[0]).mean(),
-                "you look along one direction only.")))
+                "you look along one direction only."),
+        Mistake("colors added up", lambda d, i: _smooth(d, i, weight=lambda x: torch.exp(-x.abs().sum(
+            1, keepdim=True))),
+                "you add the three colors up where they should be averaged."),
+        Mistake("strongest color", lambda d, i: _smooth(d, i, weight=lambda x: torch.exp(-x.abs().amax(
+            1, keepdim=True))),
+                "you take the color that changes most; the average of the three is asked for."),
+        Mistake("squared difference of the image", lambda d, i: _smooth(
+            d, i, weight=lambda x: torch.exp(-x.square().mean(1, keepdim=True))),
+                "you square the differences of the image; their absolute values are wanted."),
+        Mistake("straight weight", lambda d, i: _smooth(d, i, weight=lambda x: 1 - x.abs().mean(1, keepdim=True)),
+                "your weight falls along a straight line; an exponential is wanted, which never gets below 0."),
+        Mistake("no exponential", lambda d, i: _smooth(d, i, weight=lambda x: x.abs().mean(1, keepdim=True)),
+                "you multiply by the change of the image itself, so plain surfaces cost nothing."),
+        Mistake("rows alone", lambda d, i: (_steps(d)[1].abs() * losses.edge_weights(i)[1]).mean(),
+                "you look from row to row only."),
+        Mistake("directions multiplied", lambda d, i: (_steps(d)[0].abs() * losses.edge_weights(i)[0]).mean()
+                * (_steps(d)[1].abs() * losses.edge_weights(i)[1]).mean(),
+                "you multiply the two directions; add them."),
+        Mistake("images added up", lambda d, i: len(d) * _smooth(d, i),
+                "you add the images of a batch up; the mean runs over them too."),
+        Mistake("image and disparity exchanged", lambda d, i: _smooth(i, d),
+                "you smooth the image beside the disparity.")))
 
 EXERCISES = (MINIMUM, AUTOMASK, SMOOTHNESS)

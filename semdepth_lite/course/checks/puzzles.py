@@ -54,9 +54,18 @@ def fooled(answer: Callable) -> Callable:
         values = paint(torch.arange(COLUMNS, dtype=torch.float64))
         allowed = bool((values >= -1e-6).all() and (values <= 1 + 1e-6).all())
         if at_wrong < 0.5 * at_truth and contrast > 0.1 and allowed:
-            return torch.zeros(4)
-        return torch.tensor([at_truth, at_wrong, contrast, float(values.min())])
+            return torch.zeros(5)
+        return torch.tensor([at_truth, at_wrong, contrast, float(values.min()), float(values.max())])
     return trial
+
+
+def tell_paint(found: torch.Tensor) -> str:
+    """Say what the loss makes of a paint."""
+    at_truth, at_wrong, contrast, lowest, highest = found.tolist()
+    if lowest < -1e-6 or highest > 1 + 1e-6:
+        return f"your brightness runs from {lowest:.2f} to {highest:.2f}; between 0 and 1 can be painted."
+    return (f"the error is {at_truth:.3f} at the true depth and {at_wrong:.3f} at the wrong one, where less than half "
+            f"is asked for; the standard deviation is {contrast:.2f}, and has to be above 0.1.")
 
 
 def waves(period: float, low: float = 0.0, high: float = 1.0) -> Callable:
@@ -85,7 +94,7 @@ not zero when the shift is not a whole number?""",
     def paint(x):
         return 0.5 + 0.5 * torch.sin(2 * torch.pi * x / period)
     return paint''',
-    teaches="course.demos.depth_sweep", reference=lambda a, b: waves(abs(b - a)), trial=fooled,
+    teaches="course.demos.depth_sweep", reference=lambda a, b: waves(abs(b - a)), trial=fooled, tells=tell_paint,
     cases=lambda: [Case((a + 0.5, b)) for a, b in ((int(torch.randint(3, 6, ())), 9), (9, 5), (7, 12))], mistakes=(
         Mistake("blank wall", lambda a, b: lambda x: torch.full_like(x, 0.5),
                 "a blank wall prefers nothing; the brightness has to vary."),
@@ -127,6 +136,15 @@ def hidden(answer: Callable) -> Callable:
     return trial
 
 
+def tell_turn(found: torch.Tensor) -> str:
+    """Say where a motion leads the pixels, beside the harm that the wrong depth does by itself."""
+    if not found[-1]:
+        return "this is no rigid motion: its rotation does not keep lengths."
+    u, v = 100 * found[:2]
+    return (f"with your motion the pixels land {abs(u):.0f} % to the side and {abs(v):.0f} % up or down of what the "
+            "wrong depth does without a turn; less than 15 % is asked for.")
+
+
 def _turned(angle: float, axis: int = 1, move: float = 0.0) -> torch.Tensor:
     turn = torch.zeros(1, 3)
     turn[0, axis] = angle
@@ -158,7 +176,8 @@ an axis times an angle, and a translation.)""",
     solution='''def my_hidden_turn(baseline, offset):
     turn = torch.tensor([[0.0, baseline * offset, 0.0]])
     return camera.rigid_transform(turn, torch.tensor([[-baseline, 0.0, 0.0]]))[0]''',
-    teaches="camera.rigid_transform", reference=lambda b, c: _turned(b * c, move=b), trial=hidden, cases=_turn_cases,
+    teaches="camera.rigid_transform", reference=lambda b, c: _turned(b * c, move=b), trial=hidden, tells=tell_turn,
+    cases=_turn_cases,
     mistakes=(
         Mistake("true motion", lambda b, c: _turned(0.0, move=b),
                 "this is the true motion, and with the wrong depth it leads every pixel astray."),
@@ -209,18 +228,21 @@ FAULTS = {"disparity": "where depth enters the warp", "rim": "at the pixels that
           "goal": "in what the painting is compared with", "gradient": "from the second step on"}
 
 
-def broken_step(faults: tuple[str, ...] = tuple(FAULTS)) -> Callable:
-    """Build the broken step of the puzzle, with some of its four faults."""
+def broken_step(faults: tuple[str, ...] = tuple(FAULTS),
+                depth_of: Callable = lambda disp: camera.disp_to_depth(disp, 0.5, 20.0),
+                share: Callable = lambda error, valid: error[valid].mean(), move: bool = True) -> Callable:
+    """Build the broken step of the puzzle, with some of its four faults, or another way to depth, mean or weights."""
     def step(network, optimizer, target, source, T_source_target, K):
         disp = network(target)
-        depth = disp if "disparity" in faults else camera.disp_to_depth(disp, 0.5, 20.0)
+        depth = disp if "disparity" in faults else depth_of(disp)
         warped, valid = warp(source, depth, T_source_target, K)
         error = photometric_error(warped, source if "goal" in faults else target)
-        loss = error.mean() if "rim" in faults else error[valid].mean()
+        loss = error.mean() if "rim" in faults else share(error, valid)
         if "gradient" not in faults:
             optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        if move:
+            optimizer.step()
         return loss.item()
     return step
 
@@ -278,6 +300,17 @@ def my_mended_step(network, optimizer, target, source, T_source_target, K):
     optimizer.step()
     return loss.item()''',
     teaches="course.checks.puzzles.broken_step", reference=broken_step(()), trial=mended, cases=_plane_cases,
-    mistakes=tuple(_left(faults) for count in (1, 2, 3, 4) for faults in combinations(FAULTS, count)))
+    parts=("the losses that you return", "the weights that your steps leave"),
+    mistakes=(*(_left(faults) for count in (1, 2, 3, 4) for faults in combinations(FAULTS, count)),
+              Mistake("disparity divided into 1", broken_step((), lambda disp: 1 / disp),
+                      "three faults are gone; depth is 1 divided by the sigmoid now, so the two ends are not used."),
+              Mistake("linear in depth", broken_step((), lambda disp: 20 - 19.5 * disp),
+                      "three faults are gone; depth has the right ends, but you walk in equal steps of depth."),
+              Mistake("ends exchanged", broken_step((), lambda disp: camera.disp_to_depth(disp, 20.0, 0.5)),
+                      "three faults are gone; the two ends of depth are exchanged."),
+              Mistake("mask multiplied", broken_step((), share=lambda error, valid: (error * valid).mean()),
+                      "three faults are gone; you multiply by the mask and still divide by all pixels."),
+              Mistake("no step", broken_step((), move=False),
+                      "the loss is right, but the weights are the same after your step.")))
 
 EXERCISES = (TRAP, TURN, MEND)

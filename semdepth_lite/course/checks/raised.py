@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 USUALLY = (
-    ("Boolean value of Tensor with more than one value", "`and`, `or`, `if` and a < x < b ask for one truth: join masks "
-     "with & and |, and let torch.where choose"),
+    ("Boolean value of Tensor with more than one value", "`and`, `or`, `if` and a < x < b ask for one truth: join "
+     "masks with & and |, and let torch.where choose"),
     ("only one element tensors", "functions of math and float() take one number; torch has the same for tensors"),
     ("does not require grad", "the gradient was cut off before: look for no_grad, .detach(), .item() and numpy"),
     ("requires grad", "numpy cannot follow a gradient; use torch's own functions"),
@@ -15,11 +15,12 @@ USUALLY = (
     ("dtype", "two types of numbers met: bring one to the other with .to() or .float()"),
     ("Dimension out of range", "this tensor has fewer axes than you think: print its shape"),
 )
-CLASHES = ("must match the size of tensor", "first two dimensions of batch2", "does not broadcast", "cannot be multiplied",
-           "is invalid for input of size", "expected grid to have size", "shape mismatch", "must be batches of square",
-           "could not be broadcast", "mismatch, operand", "doesn't match the broadcast shape")
-CLASH = ("two shapes do not fit: print both; [..., None] or keepdim=True adds an axis, and einsum says by name which axes "
-         "meet")
+CLASHES = ("must match the size of tensor", "first two dimensions of batch2", "does not broadcast",
+           "cannot be multiplied", "is invalid for input of size", "expected grid to have size", "shape mismatch",
+           "must be batches of square", "could not be broadcast", "mismatch, operand",
+           "doesn't match the broadcast shape")
+CLASH = ("two shapes do not fit: print both; [..., None] or keepdim=True adds an axis, and einsum says by name which "
+         "axes meet")
 
 
 def meaning(error: Exception) -> str:

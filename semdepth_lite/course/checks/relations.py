@@ -120,9 +120,9 @@ def wrong_part(pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[st
 
 def _masked(wrong: Sequence[torch.Tensor], cases: Sequence[tuple], names: Sequence[str]) -> str:
     for place, name in enumerate(names):
-        masks = [args[place] if place < len(args) else None for args in cases]
-        if all(isinstance(mask, torch.Tensor) and mask.dtype == torch.bool and mask.shape == bad.shape
-               for mask, bad in zip(masks, wrong)):
+        masks = [mask for mask in (args[place] for args in cases if place < len(args))
+                 if isinstance(mask, torch.Tensor) and mask.dtype == torch.bool]
+        if len(masks) == len(wrong) and all(mask.shape == bad.shape for mask, bad in zip(masks, wrong)):
             for side, where in ((True, masks), (False, [~mask for mask in masks])):
                 if not any(bool((bad & ~at).any()) for bad, at in zip(wrong, where)):
                     return f"all is right where {name} is {not side}, and wrong where it is {side}"

@@ -69,7 +69,27 @@ flatten, softmax, bring the shape back.""",
         Mistake("no softmax", lambda q, k: _scores(q, k) / _root(q),
                 "these are scores: they can be negative and do not sum to anything."),
         Mistake("sigmoid", lambda q, k: (_scores(q, k) / _root(q)).sigmoid(),
-                "each pixel gets a share of its own; attention has one unit to give to all.")))
+                "each pixel gets a share of its own; attention has one unit to give to all."),
+        Mistake("scaled after the softmax", lambda q, k: _softmax(_scores(q, k)) / _root(q),
+                "you scale the result; what has to be tamed are the scores, before the softmax."),
+        Mistake("scaled up", lambda q, k: _softmax(_scores(q, k) * _root(q)),
+                "you multiply by the root where you should divide."),
+        Mistake("scaled by the pixels", lambda q, k: _softmax(_scores(q, k) / math.sqrt(k[0, 0].numel())),
+                "your root knows the number of pixels; a score is a sum over channels."),
+        Mistake("scaled by the batch", lambda q, k: _softmax(_scores(q, k) / math.sqrt(len(q))),
+                "your root knows the number of images; a score is a sum over channels."),
+        Mistake("cosine", lambda q, k: _softmax(_scores(F.normalize(q, dim=1), F.normalize(k, dim=1))),
+                "you bring query and keys to length 1 first; then long keys say no more than short ones."),
+        Mistake("not divided by the sum", lambda q, k: (_scores(q, k) / _root(q)).exp(),
+                "your attention does not sum to 1: half of the softmax is missing."),
+        Mistake("divided by the sum of the scores", lambda q, k: _scores(q, k) / _scores(q, k).sum((
+            1, 2), keepdim=True),
+                "your attention sums to 1, but it can be negative: an exponential is missing."),
+        Mistake("softmax over everything", lambda q, k: (_scores(q, k) / _root(q)).flatten().softmax(0).view(
+            len(q), *k.shape[2:]),
+                "all images together sum to 1; each of them should."),
+        Mistake("two softmaxes", lambda q, k: (_scores(q, k) / _root(q)).softmax(1).softmax(2),
+                "two softmaxes, one after the other, are not one over all pixels: the rows compete twice.")))
 
 
 def _modulation_cases() -> list[Case]:
@@ -127,7 +147,18 @@ probability. `torch.einsum("cn,bnhw->bchw", ...)`.""",
                 "you let the likeliest class decide alone; a doubtful pixel should get a mixture."),
         Mistake("one class map for the image", lambda d, s, g, b: _modulate(
             d, s.mean((2, 3), keepdim=True).expand_as(s), g, b),
-                "all pixels of an image are modulated alike: the place got lost.")))
+                "all pixels of an image are modulated alike: the place got lost."),
+        Mistake("feature counted twice", lambda d, s, g, b: d + (1 + _per_pixel(g, s)) * d + _per_pixel(b, s),
+                "the feature is in twice: the 1 + brings it along already."),
+        Mistake("scale as an exponential", lambda d, s, g, b: _per_pixel(g, s).exp() * d + _per_pixel(b, s),
+                "your scale is an exponential; near zero it is alike, and the formula says 1 + gamma."),
+        Mistake("normalized first", lambda d, s, g, b: (1 + _per_pixel(g, s)) * (
+            d - d.mean((2, 3), keepdim=True)) / d.std((2, 3), keepdim=True) + _per_pixel(b, s),
+                "you normalize the feature first; at this level nothing is normalized."),
+        Mistake("softmax once more", lambda d, s, g, b: _modulate(d, s.softmax(1), g, b),
+                "labels are probabilities already; a second softmax makes them nearly even."),
+        Mistake("scale alone", lambda d, s, g, b: 1 + _per_pixel(g, s),
+                "this is the scale; the feature has to be multiplied with it.")))
 
 
 def _loss_cases() -> list[Case]:
@@ -189,7 +220,25 @@ that is zero?""",
         Mistake("sign forgotten", lambda x, y: -_nll(x, y).sum() / _known(y),
                 "your loss falls when the network gets worse."),
         Mistake("mean of the images' means", _image_means,
-                "you average image by image: a pixel of an image with few labels counts more than others.")))
+                "you average image by image: a pixel of an image with few labels counts more than others."),
+        Mistake("softmax twice", lambda x, y: F.cross_entropy(x.softmax(
+            1), y, ignore_index=IGNORE, reduction="sum") / _known(y),
+                "the cross-entropy of torch takes scores and applies the softmax itself; you applied one before."),
+        Mistake("no logarithm", lambda x, y: F.nll_loss(x.softmax(
+            1), y, ignore_index=IGNORE, reduction="sum") / _known(y),
+                "you average probabilities; their logarithms are wanted."),
+        Mistake("scores for logarithms", lambda x, y: F.nll_loss(x, y, ignore_index=IGNORE, reduction="sum") / _known(
+            y),
+                "you take the scores for logarithms of probabilities: a log_softmax is missing."),
+        Mistake("255 taken for the last class", lambda x, y: F.cross_entropy(x, y.clamp(max=NUM_CLASSES - 1)),
+                "pixels without a label are taught to be bicycles."),
+        Mistake("divided by the images", lambda x, y: _nll(x, y).sum() / len(x),
+                "you divide by the number of images, so the loss grows with their size."),
+        Mistake("one pixel more", lambda x, y: _nll(x, y).sum() / ((y != IGNORE).sum() + 1),
+                "you divide by one pixel too many; keep zero away only where it is zero."),
+        Mistake("each class for itself", lambda x, y: F.binary_cross_entropy_with_logits(
+            x, F.one_hot(y.clamp(max=NUM_CLASSES - 1), NUM_CLASSES).movedim(-1, 1).float()),
+                "you ask each class for itself, yes or no; the classes of a pixel have one unit to share.")))
 
 
 def _iou_cases() -> list[Case]:
@@ -259,6 +308,16 @@ Draw two overlapping circles. What is the size of their union, if you know the s
                 "a class that does not occur gets 1 and would flatter the mean."),
         Mistake("rows and columns exchanged", lambda c: class_iou(c.mT),
                 "the numbers are right, but the wrong class is left out: which sum tells that a class is true "
-                "somewhere?")))
+                "somewhere?"),
+        Mistake("share of all pixels", lambda c: _shares(c, c.diagonal() / c.sum()),
+                "you divide by all pixels of the set, so rare classes look bad."),
+        Mistake("whole numbers", lambda c: _shares(c, c.diagonal() // (c.sum(0) + c.sum(1) - c.diagonal())),
+                "// throws the fraction away; divide with /."),
+        Mistake("missed pixels alone below", lambda c: _shares(c, c.diagonal() / (c.sum(1) - c.diagonal())),
+                "below stand only the missed pixels; the union holds the hits and the false alarms too."),
+        Mistake("errors below", lambda c: _shares(c, c.diagonal() / (c.sum(0) + c.sum(1) - 2 * c.diagonal())),
+                "below stand only the errors; the hits belong to the union as well."),
+        Mistake("all others below", lambda c: _shares(c, c.diagonal() / (c.sum() - c.diagonal())),
+                "your union holds pixels that have nothing to do with the class.")))
 
 EXERCISES = (CORRELATIONS, MODULATION, SEMANTIC_LOSS, IOU)

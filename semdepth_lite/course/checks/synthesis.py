@@ -97,7 +97,20 @@ yourself: the depth by which you divide is the one that the point has *after* th
         Mistake("u and v exchanged", lambda d, T, K: _pixels(d, T, K).flip(1),
                 "right numbers, but the rows come first."),
         Mistake("half a pixel", _off_center,
-                "everything was lifted through a place half a pixel beside the pixel's center.")))
+                "everything was lifted through a place half a pixel beside the pixel's center."),
+        Mistake("shift instead of place", lambda d, T, K: _pixels(d, T, K) - _pixels(d, torch.eye(4).expand_as(T), K),
+                "these are the shifts of the pixels; the places where they arrive are asked for."),
+        Mistake("from -1 to 1", lambda d, T, K: 2 * _pixels(d, T, K) / _last_pixel(d) - 1,
+                "your places run from -1 to 1, as grid_sample wants them; here they are asked for in pixels."),
+        Mistake("cut to the image", lambda d, T, K: torch.minimum(_pixels(d, T, K).clamp(min=0), _last_pixel(d)),
+                "you cut places to the image; what lands beside it has to stay beside it, or nobody can leave it out."),
+        Mistake("divided twice", lambda d, T, K: _pixels(d, T, K) / _seen(d, T, K)[:, 2:],
+                "you divide by the depth twice.")))
+
+
+def _last_pixel(depth: torch.Tensor) -> torch.Tensor:
+    """Return the largest u and v of an image."""
+    return torch.tensor([depth.shape[-1] - 1.0, depth.shape[-2] - 1.0]).view(1, 2, 1, 1)
 
 
 def _sample_cases() -> list[Case]:
@@ -127,6 +140,16 @@ def _read(image: torch.Tensor, pixels: torch.Tensor, less: int = 1, align: bool 
     size = torch.tensor([width, height] if not swap else [height, width]) - less
     grid = last(pixels) * 2 / size + shift
     return F.grid_sample(image, grid.flip(-1) if flip else grid, mode=mode, padding_mode=padding, align_corners=align)
+
+
+def _grid(image: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """Read at a grid as it comes."""
+    return F.grid_sample(image, grid, padding_mode="border", align_corners=True)
+
+
+def _steps(image: torch.Tensor) -> torch.Tensor:
+    """Return how many steps lead from the first center to the last, by column and row."""
+    return torch.tensor([image.shape[-1] - 1.0, image.shape[-2] - 1.0])
 
 
 SAMPLE = Exercise(
@@ -171,7 +194,23 @@ def my_sample(image, pixels):
         Mistake("mirrored outside", lambda image, pixels: _read(image, pixels, padding="reflection"),
                 "inside all is well; outside you read a mirrored image instead of the rim."),
         Mistake("nearest pixel", lambda image, pixels: _read(image, pixels, mode="nearest"),
-                "you read the nearest pixel; its color jumps when the position moves, and no gradient passes.")))
+                "you read the nearest pixel; its color jumps when the position moves, and no gradient passes."),
+        Mistake("pixels as they are", lambda image, pixels: _grid(image, _last(pixels)),
+                "grid_sample got pixels; it wants positions between -1 and 1."),
+        Mistake("from 0 to 1", lambda image, pixels: _grid(image, _last(pixels) / _steps(image)),
+                "your grid runs from 0 to 1, so only a quarter of the image is read."),
+        Mistake("half a pixel to the right", lambda image, pixels: _read(image, pixels + 0.5),
+                "you read half a pixel too far to the right and down."),
+        Mistake("half a pixel to the left", lambda image, pixels: _read(image, pixels - 0.5),
+                "you read half a pixel too far to the left and up."),
+        Mistake("cubic", lambda image, pixels: _read(image, pixels, mode="bicubic"),
+                "you interpolate with cubic curves; between four neighbors is asked for."),
+        Mistake("cut to whole pixels", lambda image, pixels: _read(image, pixels.floor()),
+                "you cut the positions to whole pixels, so nothing is interpolated and no gradient passes."),
+        Mistake("turned around", lambda image, pixels: _grid(image, 1 - 2 * _last(pixels) / _steps(image)),
+                "your picture stands on its head: -1 and 1 are exchanged."),
+        Mistake("edges, and zeros outside", lambda image, pixels: _read(image, pixels, align=False, padding="zeros"),
+                "two things: grid and sampler disagree about what -1 and 1 mean, and outside you read black.")))
 
 
 def _visible_cases() -> list[Case]:
@@ -188,9 +227,9 @@ def _visible(pixels: torch.Tensor, z: torch.Tensor, height: int, width: int) -> 
     return warp.inside(pixels, height, width) & (z > 1e-7)
 
 
-def _within(pixels: torch.Tensor, low: float, right: float, bottom: float) -> torch.Tensor:
+def _within(pixels: torch.Tensor, left: float, right: float, bottom: float, top: float | None = None) -> torch.Tensor:
     u, v = pixels[:, :1], pixels[:, 1:]
-    return (u >= low) & (u <= right) & (v >= low) & (v <= bottom)
+    return (u >= left) & (u <= right) & (v >= (left if top is None else top)) & (v <= bottom)
 
 
 VISIBLE = Exercise(
@@ -226,7 +265,27 @@ is the center of the first pixel.""",
         Mistake("width and height swapped", lambda p, z, h, w: warp.inside(p, w, h) & (z > 0),
                 "your image stands upright: which limit belongs to u?"),
         Mistake("z the wrong way", lambda p, z, h, w: warp.inside(p, h, w) & (z < 0),
-                "the camera looks along +z; you kept what is behind it.")))
+                "the camera looks along +z; you kept what is behind it."),
+        Mistake("upper limits too far", lambda p, z, h, w: _within(p, -0.5, w + 0.5, h + 0.5) & (z > 0),
+                "half a pixel beyond the last center is right, but the last center is not where you think."),
+        Mistake("lower limits on the center", lambda p, z, h, w: _within(p, 0, w - 0.5, h - 0.5) & (z > 0),
+                "right and bottom are right; at the left and the top you cut off half a pixel."),
+        Mistake("upper limits on the center", lambda p, z, h, w: _within(p, -0.5, w - 1, h - 1) & (z > 0),
+                "left and top are right; at the right and the bottom you cut off half a pixel."),
+        Mistake("half a pixel inward", lambda p, z, h, w: _within(p, 0.5, w + 0.5, h + 0.5) & (z > 0),
+                "your half pixel has the wrong sign: the image begins before its first center."),
+        Mistake("columns alone", lambda p, z, h, w: _within(p, -0.5, w - 0.5, torch.inf, -torch.inf) & (z > 0),
+                "you look at u alone; points above and below the image pass."),
+        Mistake("rows alone", lambda p, z, h, w: _within(p, -torch.inf, torch.inf, h - 0.5, -0.5) & (z > 0),
+                "you look at v alone; points to the left and to the right of the image pass."),
+        Mistake("lower limits alone", lambda p, z, h, w: _within(p, -0.5, torch.inf, torch.inf) & (z > 0),
+                "your image has a beginning and no end."),
+        Mistake("upper limits alone", lambda p, z, h, w: _within(p, -torch.inf, w - 0.5, h - 0.5) & (z > 0),
+                "your image has an end and no beginning."),
+        Mistake("outside", lambda p, z, h, w: ~warp.inside(p, h, w),
+                "you marked what lies beside the image, and z is not used."),
+        Mistake("between -1 and 1", lambda p, z, h, w: _within(p, -1, 1, 1) & (z > 0),
+                "your limits belong to positions between -1 and 1; here they are pixels.")))
 
 
 def _scale_cases() -> list[Case]:
@@ -248,6 +307,10 @@ def _each(function, pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) ->
 
 def _ratio_of_means(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return masked_mean(gt, mask) / masked_mean(pred, mask)
+
+
+def _middle(values: torch.Tensor) -> torch.Tensor:
+    return values.flatten(1).quantile(0.5, 1)
 
 
 def _pooled(pred: torch.Tensor, gt: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -283,6 +346,24 @@ an even number of values; `torch.quantile` does it differently.""",
         Mistake("one scale for the batch", _pooled,
                 "all images got one factor; each image of a monocular network has a scale of its own."),
         Mistake("lower median", lambda p, g, m: _each(lambda a, b: b.median() / a.median(), p, g, m),
-                "with an even number of pixels, your median is the lower of the two in the middle.")))
+                "with an even number of pixels, your median is the lower of the two in the middle."),
+        Mistake("mean of the ratios", lambda p, g, m: masked_mean(g / p, m),
+                "you took the mean of the ratios; the field takes the ratio of the medians."),
+        Mistake("lower median of the ratios", lambda p, g, m: _each(lambda a, b: (b / a).median(), p, g, m),
+                "two things: the ratio of the medians is meant, and torch.median takes the lower of two."),
+        Mistake("masked pixels are zero", lambda p, g, m: _middle(g * m) / _middle(p * m),
+                "you multiply by the mask, and its zeros take part in the median."),
+        Mistake("masked pixels are zero, lower median", lambda p, g, m: (g * m).flatten(1).median(1).values
+                / (p * m).flatten(1).median(1).values,
+                "two things: zeros outside of the mask take part, and torch.median takes the lower of two."),
+        Mistake("difference", lambda p, g, m: _each(lambda a, b: b.quantile(0.5) - a.quantile(0.5), p, g, m),
+                "you subtract the medians; a scale is a factor."),
+        Mistake("mean of the logarithms", lambda p, g, m: _each(lambda a, b: (b.log().mean() - a.log().mean()).exp(
+            ), p, g, m),
+                "you compare mean logarithms: a good factor too, but the convention takes medians."),
+        Mistake("upper median", lambda p, g, m: _each(lambda a, b: b.sort().values[len(b) // 2] / a.sort().values[len(
+            a) // 2],
+                                                      p, g, m),
+                "with an even number of pixels, your median is the upper of the two in the middle.")))
 
 EXERCISES = (PIXELS, SAMPLE, VISIBLE, SCALE)

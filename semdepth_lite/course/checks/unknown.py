@@ -35,12 +35,15 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
         return exercise.tells(tensors(result)[0]) + again
     if len(bad) < len(cases) and case.note:
         return f"right on {len(cases) - len(bad)} of {len(cases)} inputs, but not for {case.note}." + again
+    mask = all(part.dtype == torch.bool for part in parts(right))
+    if mask and not bool(((flat(result) == 0) | (flat(result) == 1)).all()):
+        return "a mask is asked for, and your result holds other values than True and False." + again
     if found := _related(exercise, cases, given, expected):
         return f"{found}." + again
     if bool((flat(result).isnan() & ~flat(right).isnan()).any()):
         return "your result holds nan: look for a division by zero, a logarithm of zero or an empty mean." + again
     a, b = flat(result), flat(right)
-    if all(part.dtype == torch.bool for part in parts(right)):
+    if mask:
         return _mask_words(a, b) + HAND + again
     worst = float((a - b).nan_to_num().abs().max())
     share = 100 * float(((a - b).abs() > 1e-3 * (1 + b.abs())).float().mean())
@@ -73,19 +76,21 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     a, b = next((a, b) for a, b in zip(given, right) if a != b)
     if not a:
         return ": you averaged or added up over everything"
+    if a == b[1:]:
+        return ": the axis of the images is missing"
     if sorted(a) == sorted(b):
         return ": two axes have changed places"
     if [n for n in a if n != 1] == [n for n in b if n != 1]:
         return (": an axis of size 1 is missing, and keepdim=True or [:, None] keeps it" if len(a) < len(b) else
                 ": an axis of size 1 is too many")
-    if a == b[1:]:
-        return ": the axis of the images is missing"
     return ""
 
 
 def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expected: Sequence) -> str:
     """Say how the whole answer, or the only part of it that is wrong, is related to the right one."""
     if any(form(result, right) for result, right in zip(given, expected)):
+        return ""
+    if not any(bool(flat(result).isfinite().any()) for result in given):
         return ""
     names = _names(exercise)
     if found := changed_input(exercise, cases, given, names):
@@ -114,8 +119,6 @@ def _of_mask(pairs: Sequence[Pair]) -> str:
 
 def _mask_words(given: torch.Tensor, right: torch.Tensor) -> str:
     """Compare two masks by what was marked and what was left out."""
-    if not bool(((given == 0) | (given == 1)).all()):
-        return "a mask is asked for, and your result holds other values than True and False."
     many, few = int((given.bool() & ~right.bool()).sum()), int((~given.bool() & right.bool()).sum())
     why = (": a condition is missing, or a limit is too wide" if not few else
            ": a condition is too strict, or one too many" if not many else "")

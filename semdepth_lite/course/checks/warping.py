@@ -57,6 +57,23 @@ def _sample_with(**options) -> Callable:
     return read
 
 
+def _warp_masked(source, depth, T_source_target, K):
+    """Warp, and black out what does not count."""
+    picture, seen = warp(source, depth, T_source_target, K)
+    return picture * seen, seen
+
+
+def _warp_within(low: float, less: float) -> Callable:
+    """Build a warp whose mask runs from `low` to the size minus `less`."""
+    def wrong(source, depth, T_source_target, K):
+        height, width = source.shape[-2:]
+        pixels, z = source_pixels(depth, T_source_target, K)
+        u, v = pixels[:, :1], pixels[:, 1:]
+        seen = (u >= low) & (u <= width - less) & (v >= low) & (v <= height - less) & (z > 0)
+        return sample(source, pixels), seen
+    return wrong
+
+
 WARP = Exercise(
     name="warp", lesson=LESSON, title="Paint the target with the source", difficulty=2, minutes=15,
     statement="""\
@@ -79,7 +96,7 @@ def my_warp(source, depth, T_source_target, K):
     inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
     return sample(source, pixels), inside & (z > 0)''',
     teaches="warp.warp", reference=lambda source, depth, T, K: warp(source, depth, T, K),
-    cases=warp_cases, mistakes=(
+    cases=warp_cases, parts=("the picture", "the mask"), mistakes=(
         Mistake("inverse motion", _warp_with(T=camera.invert_transform),
                 "your motion takes source points to the target; the target's points have to go to the source."),
         Mistake("mirrored points count", _warp_mirrored,
@@ -93,6 +110,17 @@ def my_warp(source, depth, T_source_target, K):
         Mistake("black outside", _warp_with(read=_sample_with(padding_mode="zeros")),
                 "outside of the source you paint black; the nearest pixel of the rim is wanted there."),
         Mistake("nearest pixel", _warp_with(read=_sample_with(mode="nearest")),
-                "you read the nearest pixel, which has no gradient by depth; read between the pixels.")))
+                "you read the nearest pixel, which has no gradient by depth; read between the pixels."),
+        Mistake("everything counts", _warp_with(seen=lambda inside, z: torch.ones_like(inside)),
+                "your mask lets everything count, also what the source cannot show."),
+        Mistake("black where it does not count", _warp_masked,
+                "you black out what does not count; leave the picture as it is, the mask says it."),
+        Mistake("centers for edges", _warp_within(0.0, 1.0), "your mask cuts off half of each outer pixel."),
+        Mistake("counted from the edge", _warp_within(0.0, 0.0),
+                "the limits of your mask are right if 0 is the edge of the image; here 0 is a center."),
+        Mistake("u and v exchanged", _warp_with(read=lambda image, pixels: sample(image, pixels.flip(1))),
+                "you read with rows and columns exchanged."),
+        Mistake("source as it is", _warp_with(read=lambda image, pixels: image),
+                "your picture is the source itself; nothing has moved.")))
 
 EXERCISES = (WARP,)

@@ -5,7 +5,8 @@ Notable:
 - Each redraw replaces the bytes of one image of fixed size, so that nothing flickers and no list of plots grows.
 - A slider answers while it is dragged. A browser sends the next place only when the last one is drawn, so there are as
   many pictures as there is time for, and never a queue of old ones.
-- Over the image lies a cover with its description, which also notes where it was clicked (`pixels.py`).
+- Over the image lies a cover with its description, which also notes where it was clicked (`pixels.py`), and gives the
+  handles of the sliders the names and the values that stand beside them, for readers who hear them.
 - An error is shown in the explorer, because a callback that raises would be lost. Under test, and in `set`, it is
   raised as well.
 """
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 STRICT = "SEMDEPTH_STRICT_WIDGETS"  # the environment variable that makes callbacks raise what they tell
 LIVE_DPI = 90
+NAME_HANDLES = (  # a handle comes without a name, and that of factors speaks an exponent
+    "const box = this.closest('.widget-vbox'), name = (tries) => {{ "
+    "const handles = box.querySelectorAll('.noUi-handle'); "
+    "for (const handle of handles) {{ const row = handle.closest('.widget-slider'); "
+    "handle.setAttribute('aria-label', row.querySelector('.widget-label').textContent); "
+    "handle.setAttribute('aria-valuetext', row.querySelector('.widget-readout').textContent); }} "
+    "if (handles.length < {count} && tries > 0) setTimeout(() => name(tries - 1), 200); }}; name(25);")
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="  # one empty pixel; that it is there calls NAME_HANDLES
 WORDS = 'style="max-width: 60em; line-height: 1.4; margin: 0.2em 0"'
 
 
@@ -105,8 +114,10 @@ class Explorer(ABC):
         height, width = pixels.shape[:2]
         self.image.width, self._row.layout.width = str(width), f"{width}px"
         self.image.value = encode(pixels)
+        sliders = sum(hasattr(control, "continuous_update") for control in self.controls.values())
         self.cover.value = (f'<div role="img" aria-label="{escape(self.alt)}" {self.answer_to_a_click()} style="width: '
-                            f'{width}px; max-width: 100%; aspect-ratio: {width} / {height}"></div>')
+                            f'{width}px; max-width: 100%; aspect-ratio: {width} / {height}"></div><img src="{PIXEL}" '
+                            f'alt="" hidden onload="{escape(NAME_HANDLES.format(count=sliders))}">')
         self.sentence, self.numbers = drawing.sentence, drawing.numbers
         control = self.controls.get(self._moved)
         first = f"{text_of(control)}: {said(control, control.value)}. " if control and is_mute(control) else ""

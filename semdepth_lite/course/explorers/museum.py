@@ -38,8 +38,7 @@ class MuseumExplorer(Explorer):
     def draw(self, exhibit: str, strength: float) -> Drawing:
         """Show the chosen failure."""
         name = self.names[exhibit]
-        made = self.made[name][strength]
-        values = ", ".join(f"{state} {value:.1f}" for state, value in made.values.items())
-        sentence = (f"{exhibit} at strength {strength:g} ({EXHIBITS[name].dial}): {EXHIBITS[name].measure} are "
-                    f"{values}.")
+        made, shown = self.made[name][strength], EXHIBITS[name]
+        sentence = (f"{exhibit} at strength {strength:g} ({shown.dial}): {shown.measured}: "
+                    f"{shown.said(made.values)}.")
         return Drawing([draw(name, made)], sentence, made.values)

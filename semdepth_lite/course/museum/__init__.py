@@ -65,7 +65,8 @@ def shelf(strengths: Iterable[float], names: Iterable[str] = tuple(EXHIBITS), wo
 
 def draw(name: str, made: Failure) -> Figure:
     """Draw a failure: the image and three depth maps with one scale in meters, or three curves over the frames."""
-    titles = {title: f"{title}: {value:.0f} %" for title, value in made.values.items()}
+    unit = find_exhibit(name).unit
+    titles = {title: f"{title}: {value:.0f} {unit}" for title, value in made.values.items()}
     shown = {titles[title]: getattr(made, title) for title in titles}
     if made.healthy.dim() == 1:
         return learning_curve({title: (range(len(curve)), curve) for title, curve in shown.items()},
@@ -80,8 +81,9 @@ def overview(made: Mapping[str, Mapping[float, Failure]]) -> str:
         values = row[max(row)].values
         exhibit = EXHIBITS[name]
         arrow = " ↑" if exhibit.better == "higher" else " ↓"
-        lines.append(f"| {exhibit.title} | {exhibit.measure}{arrow} | "
-                     + " | ".join(f"{values[state]:.0f}" for state in ("healthy", "broken", "mended")) + " |")
+        lines.append(f"| {exhibit.title} | {exhibit.measured}{arrow} | "
+                     + " | ".join(f"{values[state]:.0f} {exhibit.unit}" for state in ("healthy", "broken", "mended"))
+                     + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ The threads are public discussions in other projects' repositories, each with wh
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ class Exhibit:
         because: The formula in words.
         look: Hint at what to look for in a depth map.
         remedy: Remedy, as the museum shows it.
-        measure: Meaning of the numbers, with their unit.
+        measure: Meaning of the numbers, with their unit in brackets at the end.
         better: "lower" or "higher".
         threads: Discussions of people who met it.
     """
@@ -48,10 +48,24 @@ class Exhibit:
     threads: tuple[Thread, ...]
     better: str = "lower"
 
+    @property
+    def measured(self) -> str:
+        """Meaning of the numbers, without their unit."""
+        return self.measure.rpartition(" (")[0]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the numbers."""
+        return self.measure.rpartition("(")[2].rstrip(")")
+
+    def said(self, values: Mapping[str, float], digits: int = 1) -> str:
+        """Say the numbers of a failure with their unit: healthy 13.2 %, broken 38.4 %, mended 31.0 %."""
+        return ", ".join(f"{state} {value:.{digits}f} {self.unit}" for state, value in values.items())
+
     def card(self) -> str:
         """Return the label beside the exhibit as Markdown: cause, what to look for, remedy, threads."""
         lines = [f"**Cause:** ${self.cause}$: {self.because}", f"**Look for:** {self.look}",
-                 f"**Remedy shown:** {self.remedy}", "**Met by others:**"]
+                 f"**Remedy shown:** {self.remedy}", "**Others who met it:**"]
         rows = [f"- [{thread.repository} #{thread.number}](https://github.com/{thread.repository}/issues/"
                 f"{thread.number}): {thread.says}" for thread in self.threads]
         return "\n\n".join(lines) + "\n\n" + "\n".join(rows)

@@ -1,0 +1,175 @@
+"""Exercises of lesson 03: how alike two images are, by structure (SSIM), and by structure and color."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from ... import losses
+from ...fused import SSIM_C1, SSIM_C2
+from .exercise import Case, Exercise, Mistake
+from .geometry import random_size
+
+LESSON = "03_photometric_self_supervision"
+
+
+def _image_cases() -> list[Case]:
+    cases = []
+    for count, note in ((1, ""), (2, ""), (1, "images of one color, where every variance is zero")):
+        shape = (count, 3, *random_size())
+        x, y = torch.rand(shape), torch.rand(shape)
+        if note:
+            x, y = torch.full(shape, 0.3), torch.full(shape, 0.6)
+        cases.append(Case((x, (0.5 * x + 0.5 * y).clone()), note))
+    return cases
+
+
+def _mean(image: torch.Tensor, mode: str = "reflect") -> torch.Tensor:
+    return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode=mode), 3, 1)
+
+
+def _ssim(x, y, mean=_mean, constants=(SSIM_C1, SSIM_C2), center=True, distance=lambda s: ((1 - s) / 2).clamp(0, 1)):
+    a, b = mean(x), mean(y)
+    xx, yy, xy = mean(x * x), mean(y * y), mean(x * y)
+    if center:
+        xx, yy, xy = xx - a**2, yy - b**2, xy - a * b
+    one, two = constants
+    return distance((2 * a * b + one) * (2 * xy + two) / ((a**2 + b**2 + one) * (xx + yy + two)))
+
+
+def _ssim_of_deviations(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Compute the distance with standard deviations where variances belong."""
+    a, b = _mean(x), _mean(y)
+    xx, yy = ((_mean(i * i) - m**2).clamp(min=0).sqrt() for i, m in ((x, a), (y, b)))
+    top = (2 * a * b + SSIM_C1) * (2 * (_mean(x * y) - a * b) + SSIM_C2)
+    return ((1 - top / ((a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))) / 2).clamp(0, 1)
+
+
+def _ssim_once(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Compute the distance with the covariance counted once."""
+    a, b = _mean(x), _mean(y)
+    spread = _mean(x * x) - a**2 + _mean(y * y) - b**2
+    top = (2 * a * b + SSIM_C1) * (_mean(x * y) - a * b + SSIM_C2)
+    return ((1 - top / ((a**2 + b**2 + SSIM_C1) * (spread + SSIM_C2))) / 2).clamp(0, 1)
+
+
+SSIM = Exercise(
+    name="ssim", lesson=LESSON, title="Compare structure instead of color", difficulty=2, minutes=15,
+    statement="""\
+Return $(1 - \\mathrm{SSIM})/2$ of two images `x` and `y` `(B, C, H, W)` for every pixel and channel, cut to $[0, 1]$:
+
+$$\\mathrm{SSIM} = \\frac{(2\\mu_x\\mu_y + C_1)(2\\sigma_{xy} + C_2)}
+{(\\mu_x^2 + \\mu_y^2 + C_1)(\\sigma_x^2 + \\sigma_y^2 + C_2)} .$$
+
+$\\mu$ is the mean over a window of $3 \\times 3$ pixels, $\\sigma_x^2 = \\mu(x^2) - \\mu_x^2$ and
+$\\sigma_{xy} = \\mu(xy) - \\mu_x\\mu_y$; $C_1 = 0.01^2$, $C_2 = 0.03^2$. At the rim the image is extended by
+reflection, so the result has the size of the images.""",
+    stub='''import torch.nn.functional as F
+
+def my_ssim(x, y):
+    ...  # your lines''',
+    hint="""\
+Write a small function `mean(image)` first: `F.pad(image, (1, 1, 1, 1), mode="reflect")`, then an average pooling. The
+rest are five calls of it and the formula.""",
+    solution='''import torch.nn.functional as F
+
+def my_ssim(x, y):
+    def mean(image):
+        return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, 1)
+
+    mu_x, mu_y = mean(x), mean(y)
+    var_x, var_y, cov = mean(x * x) - mu_x**2, mean(y * y) - mu_y**2, mean(x * y) - mu_x * mu_y
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mu_x * mu_y + c1) * (2 * cov + c2)
+    bottom = (mu_x**2 + mu_y**2 + c1) * (var_x + var_y + c2)
+    return ((1 - top / bottom) / 2).clamp(0, 1)''',
+    teaches="losses.ssim_distance", reference=losses.ssim_distance, cases=_image_cases, gradient=0, mistakes=(
+        Mistake("similarity", lambda x, y: _ssim(x, y, distance=lambda s: s),
+                "you return the similarity; a loss needs the distance, small where the images agree."),
+        Mistake("not halved", lambda x, y: _ssim(x, y, distance=lambda s: (1 - s).clamp(0, 1)),
+                "SSIM runs from -1 to 1, so the distance has to be halved to run from 0 to 1."),
+        Mistake("zeros at the rim", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "constant")),
+                "all is right but the rim: there your windows reach into black; extend the image by reflection."),
+        Mistake("rim repeated", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "replicate")),
+                "at the rim you repeat the last pixel; a reflection takes the one before it."),
+        Mistake("means not subtracted", lambda x, y: _ssim(x, y, center=False),
+                "your variances are means of squares; the square of the mean has to be taken off."),
+        Mistake("constants exchanged", lambda x, y: _ssim(x, y, constants=(SSIM_C2, SSIM_C1)),
+                "the two constants are exchanged; the small one belongs to the means."),
+        Mistake("constants not squared", lambda x, y: _ssim(x, y, constants=(0.01, 0.03)),
+                "the constants are squares, of 0.01 and 0.03, so yours are far too large."),
+        Mistake("windows not centered", lambda x, y: _ssim(x, y, mean=lambda i: F.avg_pool2d(
+            F.pad(i, (2, 0, 2, 0), mode="reflect"), 3, 1)),
+                "your windows are not centered on their pixel; extend the image by one on every side."),
+        Mistake("window of five", lambda x, y: _ssim(x, y, mean=lambda i: F.avg_pool2d(
+            F.pad(i, (2, 2, 2, 2), mode="reflect"), 5, 1)), "your window has 5 x 5 pixels."),
+        Mistake("no constants", lambda x, y: _ssim(x, y, constants=(0.0, 0.0)),
+                "the two constants are missing: in a plain window you divide zero by zero."),
+        Mistake("constants for 255", lambda x, y: _ssim(x, y, constants=(SSIM_C1 * 255**2, SSIM_C2 * 255**2)),
+                "your constants belong to colors from 0 to 255; here they run from 0 to 1."),
+        Mistake("sums for means", lambda x, y: _ssim(x, y, mean=lambda i: 9 * _mean(i)),
+                "your windows add up where they should average."),
+        Mistake("deviations for variances", _ssim_of_deviations,
+                "below the fraction stand variances, not their roots."),
+        Mistake("covariance counted once", _ssim_once, "the covariance counts twice above the fraction.")))
+
+
+def _error(x, y, alpha=0.85, color=lambda d: d.abs().mean(1, keepdim=True),
+           structure=lambda d: d.mean(1, keepdim=True)) -> torch.Tensor:
+    return alpha * structure(losses.ssim_distance(x, y)) + (1 - alpha) * color(x - y)
+
+
+PHOTOMETRIC = Exercise(
+    name="photometric", lesson=LESSON, title="Mix structure and color", difficulty=1, minutes=6,
+    statement="""\
+Return the photometric error of a painted image `prediction` against `target`, both `(B, 3, H, W)`: 0.85 times
+$(1 - \\mathrm{SSIM})/2$ plus 0.15 times the absolute difference of the colors, each averaged over the three colors, as
+`(B, 1, H, W)`. `losses.ssim_distance(prediction, target)` is the first part, and your own `my_ssim` does as well.""",
+    stub='''from semdepth_lite import losses
+
+def my_photometric(prediction, target):
+    ...  # your lines''',
+    hint="`mean(1, keepdim=True)` averages the colors and keeps the dimension. The two weights add up to 1.",
+    solution='''from semdepth_lite import losses
+
+def my_photometric(prediction, target):
+    structure = losses.ssim_distance(prediction, target).mean(1, keepdim=True)
+    color = (prediction - target).abs().mean(1, keepdim=True)
+    return 0.85 * structure + 0.15 * color''',
+    teaches="losses.photometric_error", reference=losses.photometric_error, cases=_image_cases, gradient=0, mistakes=(
+        Mistake("weights exchanged", lambda x, y: _error(x, y, 0.15),
+                "the weights are exchanged; structure should count most."),
+        Mistake("color alone", lambda x, y: _error(x, y, 0.0), "you compare colors only; structure is missing."),
+        Mistake("structure alone", lambda x, y: _error(x, y, 1.0), "you compare structure only; color is missing."),
+        Mistake("squared difference", lambda x, y: _error(x, y, color=lambda d: d.square().mean(1, keepdim=True)),
+                "you square the difference of the colors; its absolute value is wanted."),
+        Mistake("sum over the colors", lambda x, y: 3 * _error(x, y),
+                "you add the three colors up where they should be averaged."),
+        Mistake("absolute value forgotten", lambda x, y: _error(x, y, color=lambda d: d.mean(1, keepdim=True)),
+                "too bright and too dark cancel in your difference of colors."),
+        Mistake("mean over the image", lambda x, y: _error(x, y).mean(),
+                "you average over the image; the loss still has to leave pixels out, so return a map."),
+        Mistake("colors not averaged", lambda x, y: 0.85 * losses.ssim_distance(x, y) + 0.15 * (x - y).abs(),
+                "your map has three channels; average over the colors."),
+        Mistake("no weights", lambda x, y: 2 * _error(x, y, 0.5),
+                "structure and color count alike, and fully: the weights are missing."),
+        Mistake("equal weights", lambda x, y: _error(x, y, 0.5),
+                "structure and color count alike; structure should count most."),
+        Mistake("similarity", lambda x, y: _error(x, y, structure=lambda d: (1 - d).mean(1, keepdim=True)),
+                "your structure is a similarity: the error grows where the images agree."),
+        Mistake("halved twice", lambda x, y: _error(x, y, structure=lambda d: d.mean(1, keepdim=True) / 2),
+                "the distance of the structure is halved already; you halve it once more."),
+        Mistake("strongest color", lambda x, y: _error(x, y, color=lambda d: d.abs().amax(1, keepdim=True),
+                                                       structure=lambda d: d.amax(1, keepdim=True)),
+                "you take the color that differs most; the average of the three is asked for."),
+        Mistake("colors averaged before the absolute value", lambda x, y: _error(
+            x, y, color=lambda d: d.mean(1, keepdim=True).abs()),
+                "you average the colors before you take the absolute value, so too red and too green cancel."),
+        Mistake("color subtracted", lambda x, y: _error(x, y, color=lambda d: -d.abs().mean(1, keepdim=True)),
+                "you subtract the difference of the colors; add it."),
+        Mistake("color forgotten", lambda x, y: _error(x, y, color=lambda d: 0 * d.mean(1, keepdim=True)),
+                "the structure has its weight, and the color is missing."),
+        Mistake("gray structure", lambda x, y: 0.85 * losses.ssim_distance(
+            x.mean(1, keepdim=True), y.mean(1, keepdim=True)) + 0.15 * (x - y).abs().mean(1, keepdim=True),
+                "you average the colors before the structure is compared; compare each color and average then.")))
+
+EXERCISES = (SSIM, PHOTOMETRIC)

@@ -1,0 +1,147 @@
+"""Wrong answers that no exercise lists: what the checks say by the kind of mistake, whatever the exercise."""
+from __future__ import annotations
+
+import pytest
+import torch
+
+from semdepth_lite import camera, losses
+from semdepth_lite.course import checks
+from semdepth_lite.course.checks.compare import same
+from semdepth_lite.course.checks.inputs import CHANGES, changed_input
+from semdepth_lite.course.checks.judge import judge
+from semdepth_lite.course.checks.raised import CLASH, meaning
+from semdepth_lite.course.checks.relations import relation, wrong_part
+from semdepth_lite.warp import source_pixels, warp
+
+
+def pixels(depth, T, K):
+    """The right answer of one exercise, to be spoiled."""
+    return source_pixels(depth, T, K)[0]
+
+
+@pytest.mark.parametrize("name, answer, says", [
+    ("backproject", lambda d, K: camera.backproject(d, K.mT), "`K` is transposed"),
+    ("backproject", lambda d, K: camera.backproject(d, K.round()), "`K` is rounded to whole numbers"),
+    ("backproject", lambda d, K: camera.backproject(torch.ones_like(d), K), "`depth` is not used, as if it were 1"),
+    ("backproject", lambda d, K: camera.backproject(d, K[:1].expand_as(K)), "`K` of the first image is used for all"),
+    ("source_pixels", lambda d, T, K: pixels(d, T.mT, K), "`T_source_target` is transposed"),
+    ("source_pixels", lambda d, T, K: pixels(1 / d, T, K), "you use 1 divided by `depth`"),
+    ("median_scale", lambda p, g, m: checks.EXERCISES["median_scale"].reference(p.log(), g, m), "logarithm of `pred`"),
+    ("warp", lambda s, d, T, K: warp(s, d, T, torch.linalg.inv(K)), "you use its inverse, or the other way round"),
+    ("automask", lambda r, i, m=0.0: r < i - m, "the margin makes it harder"),  # its own sentence first
+    ("paired_difference", lambda a, b: (a.abs() - b.square()).nanmean(), "`b` counts twice"),
+])
+def test_a_changed_input_is_named(name, answer, says):
+    verdict = judge(checks.EXERCISES[name], answer, 3)
+    assert verdict.outcome == "wrong" and says in verdict.text, verdict
+
+
+def test_every_change_of_an_input_is_found_by_its_own_words():
+    for fits, words, change in CHANGES:
+        for exercise in checks.EXERCISES.values():
+            if exercise.trial is not None:
+                continue
+            cases = exercise.cases()
+            names = [f"argument{k}" for k in range(len(cases[0].args))]
+            place = next((k for k in range(len(names)) if all(fits(case.args[k]) for case in cases)), None)
+            if place is None:
+                continue
+            found = changed_input(exercise, cases, [None] * len(cases), names)
+            assert found == "", "nothing given is nothing recognized"
+            break
+        else:
+            pytest.fail(f"no exercise has an input for: {words} ({change})")
+
+
+@pytest.mark.parametrize("spoil, says", [
+    (lambda x: -x, "a sign is wrong everywhere"),
+    (lambda x: x * 180 / torch.pi, "degrees stand where radians are meant"),
+    (lambda x: 255 * x, "colors run from 0 to 1"),
+    (lambda x: 100 * x, "not a percentage"),
+    (lambda x: 7 * x, "7 times what it should be; a factor or a sign is off"),
+    (lambda x: x + 0.5, "off by the same 0.5, half a pixel"),
+    (lambda x: x - 2, "off by the same -2"),
+    (lambda x: 1 / x, "1 divided by what is asked for"),
+    (lambda x: x**2, "a root is missing, or a square too many"),
+    (lambda x: 1 - x, "1 minus what is asked for"),
+    (lambda x: x.round(), "rounded to whole numbers"),
+    (lambda x: x.trunc(), "cut to whole numbers"),
+    (lambda x: x.mT, "transposed"),
+    (lambda x: x.flip(1), "in reverse order along axis 1"),
+    (lambda x: x.roll(1, 2), "shifted by one place along axis 2"),
+    (lambda x: x[:1].expand_as(x), "the answer of the first"),
+    (lambda x: x.movedim(1, 2).reshape(x.shape)[..., torch.tensor([0, 2, 1, 4, 3])], "at the wrong places"),
+    (lambda x: x.sin(), ""),
+])
+def test_a_relation_to_the_right_answer_is_named(spoil, says):
+    generator = torch.Generator().manual_seed(3)
+    right = [5 * torch.rand(2, 5, 5, generator=generator, dtype=torch.float64) + 0.1 for _ in range(2)]
+    found = relation([(spoil(each), each) for each in right])
+    assert says in found and bool(says) == bool(found), found
+
+
+@pytest.mark.parametrize("name, answer, says", [
+    ("resize_intrinsics", lambda K, x, y: torch.tensor([[x, 0, (x - 1) / 2], [0, y, (x - 1) / 2], [0, 0, 1.0]]) @ K,
+     "of the matrix only [1, 2] is wrong"),
+    ("backproject", lambda d, K: camera.backproject(d, K) * torch.tensor([1, -1, 1.0]).view(1, 3, 1, 1),
+     "only 1 is wrong, and there every value is -1 times"),
+    ("ranking_loss", lambda a, b, same: torch.where(same, (a - b).abs() ** 3, torch.nn.functional.softplus(
+        -(a - b).abs())), "all is right where same is False, and wrong where it is True"),
+    ("ssim", lambda x, y: losses.ssim_distance(x, y) * torch.nn.functional.pad(torch.ones_like(x[..., 1:-1, 1:-1]), (
+        1, 1, 1, 1), value=0.5), "all is right but at the rim"),
+    ("scale_ratio", lambda a, b, m: checks.EXERCISES["scale_ratio"].reference(a, b, m) * torch.tensor([1.0, 1.5]),
+     "the first image of a batch is right"),
+    ("warp", lambda s, d, T, K: (warp(s, d, T, K)[0], warp(s, d, T, K)[1] & (d > 3)),
+     "the picture: right; the mask: wrong, your mask marks 0 places too many"),
+    ("visible", lambda p, z, h, w: 2.0 * (z > 0), "holds other values than True and False"),
+    ("class_iou", lambda c: c.diagonal() / c.sum(0).clamp(min=1),
+     "missed ones cost nothing. Besides, where there is no answer"),
+])
+def test_the_part_that_is_wrong_is_named(name, answer, says):
+    verdict = judge(checks.EXERCISES[name], answer, 3)
+    assert verdict.outcome == "wrong" and says in verdict.text, verdict
+
+
+@pytest.mark.parametrize("result, says", [
+    (lambda right: right.mT, "two axes have changed places"),
+    (lambda right: right[0], "the axis of the images is missing"),
+    (lambda right: right[:, :1].squeeze(1), "has shape"),
+    (lambda right: right.unsqueeze(1), "an axis of size 1 is too many"),
+    (lambda right: right.mean(), "you averaged or added up over everything"),
+    (lambda right: right.max(1), "take .values"),
+])
+def test_a_wrong_shape_is_explained(result, says):
+    verdict = judge(checks.EXERCISES["backproject"], lambda d, K: result(torch.cat([camera.backproject(d, K)] * 1)), 3)
+    assert says in verdict.text, verdict
+
+
+def test_an_error_is_explained_beside_its_own_words():
+    for raising, says in ((lambda: bool(torch.rand(3) > 0) and 1, "join masks with & and |"),
+                          (lambda: torch.rand(3) + torch.rand(4), CLASH),
+                          (lambda: float(torch.rand(2)), "functions of math and float()"),
+                          (lambda: torch.rand(2).mean(5), "fewer axes"),
+                          (lambda: (1, 2).shape, "take them apart"),  # pyright: ignore[reportAttributeAccessIssue]
+                          (lambda: {}["a"], "")):
+        with pytest.raises(Exception) as raised:  # noqa: B017
+            raising()
+        assert meaning(raised.value) == says if not says else says in meaning(raised.value)
+    verdict = judge(checks.EXERCISES["visible"], lambda p, z, h, w: (p > 0) and (z > 0), 3)
+    assert "ambiguous" in verdict.text and "Usually: `and`, `or`" in verdict.text
+
+
+@pytest.mark.parametrize("name, answer, says", [
+    ("painted_trap", lambda a, b: lambda x: 1 + torch.sin(2 * torch.pi * x / (b - a)), "runs from 0.02 to 1.98"),
+    ("painted_trap", lambda a, b: lambda x: x % 2, "the standard deviation is 0.50"),
+    ("hidden_turn", lambda b, c: torch.eye(4), "% to the side"),
+    ("hidden_turn", lambda b, c: (1 + c) * torch.eye(4), "no rigid motion"),
+])
+def test_a_puzzle_is_answered_with_its_numbers(name, answer, says):
+    assert says in judge(checks.EXERCISES[name], answer, 3).text
+
+
+def test_parts_are_looked_at_only_where_shapes_agree():
+    right = torch.arange(12.0, dtype=torch.float64).view(1, 3, 2, 2)
+    given = right.clone()
+    given[:, 2] += 1
+    assert "only 2 is wrong" in wrong_part([(given, right)], [()], [])
+    assert wrong_part([(right + 1, right)], [()], []) == "" and same(right, right)
