@@ -2,7 +2,7 @@
 
 The web site has no kernel. There a slider moves a strip, the stills of one explorer below each other in one picture;
 the sentence of each still stands in strips.json beside the pictures. One control of each explorer is moved; the others
-stay as they start.
+stay as they start, and are listed there too.
 """
 from __future__ import annotations
 
@@ -71,6 +71,12 @@ def stops(explorer: Explorer, name: str, count: int = 9) -> Sequence:
     return [round(control.min + round((value - control.min) / control.step) * control.step, 6) for value in along]
 
 
+def left_out(explorer: Explorer, name: str) -> list[str]:
+    """List what the explorer has in a notebook beside the control that the strip moves."""
+    others = [text_of(control) for other, control in explorer.controls.items() if other != name]
+    return others + ["a click on the picture"] * bool(explorer.answer_to_a_click())
+
+
 def draw_strip(explorer: Explorer, name: str) -> tuple[Image.Image, dict]:
     """Draw the stills of an explorer below each other, and return them with their words."""
     control, stills, sentences = explorer.controls[name], [], []
@@ -85,7 +91,8 @@ def draw_strip(explorer: Explorer, name: str) -> tuple[Image.Image, dict]:
                 values[i] != first)
     words = {"title": explorer.title, "alt": explorer.alt, "label": text_of(control), "start": start,
              "width": stills[0].shape[1], "height": stills[0].shape[0],
-             "values": [said(control, value) for value in values], "sentences": sentences}
+             "values": [said(control, value) for value in values], "sentences": sentences,
+             "left_out": left_out(explorer, name)}
     return Image.fromarray(np.concatenate(stills)), words
 
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
-from latex2mathml.converter import convert
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,6 +13,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import semdepth_lite  # noqa: E402
+from tools.web.formulas import displayed, mathml  # noqa: E402
 from tools.web.names import known_names  # noqa: E402
 from tools.web.source_pages import source_of  # noqa: E402
 
@@ -89,14 +89,14 @@ class NameLinks(SphinxPostTransform):
 
 
 def inline_math(self, node) -> None:
-    """Write a formula of a line as MathML, which browsers draw without a script or a network."""
-    self.body.append(convert(node.astext(), display="inline"))
+    """Write a formula of a line as MathML."""
+    self.body.append(mathml(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
 def block_math(self, node) -> None:
     """Write a displayed formula as MathML."""
-    self.body.append(f'<div class="math" tabindex="0">{convert(node.astext(), display="block")}</div>')
+    self.body.append(displayed(node.astext()))
     raise nodes.SkipNode
 
 
