@@ -14,10 +14,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import nbformat
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools.web import glossary, lessons, reference, source_pages  # noqa: E402
+from tools.pages import exercise_minutes, reading_minutes  # noqa: E402
+from tools.web import autolinks, glossary, lessons, reference, source_pages  # noqa: E402
 
 PAGES = ("results", "speed", "commands", "examples", "extend", "differences", "provenance")
 
@@ -36,6 +39,19 @@ def versions_line(versions: Sequence[str]) -> str:
     """Return the line that leads to the sites of released versions, which lie beside this one."""
     return "" if not versions else "Versions: " + ", ".join(
         f'<a href="{name}/index.html">{name}</a>' for name in versions) + ".\n\n"
+
+
+def lessons_list(paths: Sequence[Path]) -> str:
+    """Write the list of lessons, each with the minutes that it takes a person, and the hours of all."""
+    lines, total = [], [0, 0]
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        reading, exercises = reading_minutes(notebook), exercise_minutes(notebook)
+        total = [total[0] + reading, total[1] + exercises]
+        more = f", {exercises} more for the exercises" if exercises else ""
+        lines.append(f"- [](notebooks/{path.name}): {reading} minutes to read{more}")
+    hours = [f"{minutes / 60:.0f} hours" for minutes in total]
+    return "\n".join(lines) + f"\n\nAll together: about {hours[0]} to read and {hours[1]} for the exercises.\n"
 
 
 def start_page(versions: Sequence[str] = ()) -> str:
@@ -104,6 +120,7 @@ def build(output: Path, repository: str = "", versions: Sequence[str] = ()) -> N
         settings = str(ROOT / "tools" / "web")
         status = build_main(["-q", "-W", "--keep-going", "-j", "2", "-b", "html", "-d", str(Path(work) / "trees"),
                              "-c", settings, str(source), str(output)])
+        autolinks.drop_links_of_variables(output)
         shutil.copytree(pictures, output / "_static" / "pictures")
         source_pages.write_source_pages(output)
     if status:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,8 +14,8 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import semdepth_lite  # noqa: E402
+from tools.web.autolinks import meant  # noqa: E402
 from tools.web.formulas import displayed, mathml  # noqa: E402
-from tools.web.names import known_names  # noqa: E402
 from tools.web.source_pages import source_of  # noqa: E402
 
 project = "semdepth_lite"
@@ -45,12 +46,15 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = [("sort.js", {"defer": "defer"}), ("strip.js", {"defer": "defer"}), ("page.js", {"defer": "defer"})]
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_use_index = html_domain_indices = False  # the reference lists every name once
 html_math_renderer = "mathml"
 # Text is at least 4.5 times as bright as its ground, in both themes.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
+
+# a picture, with what it stands in: a link, or the window of a strip of stills
+PICTURE = re.compile(r'(?P<around><(?:a|div class="window")[^>]*>\s*)?(?P<image><img\b[^>]*?src="(?P<source>[^"]+)"[^>]*>)')
 
 
 class NameLinks(SphinxPostTransform):
@@ -64,12 +68,14 @@ class NameLinks(SphinxPostTransform):
     def run(self, **_) -> None:
         """Link the names of one page."""
         domain = self.env.domains.python_domain
+        notebook = (ROOT / self.env.docname).with_suffix(".ipynb")
+        page = notebook if notebook.is_file() else None
         for code in [*self.document.findall(nodes.literal), *self.document.findall(nodes.title_reference)]:
             literal = code
             if isinstance(code, nodes.title_reference):
                 literal = nodes.literal("", code.astext())
                 code.replace_self(literal)
-            home = known_names().get(literal.astext().removesuffix("()"))
+            home = meant(literal.astext(), page)
             place = domain.objects.get(home) if home else None
             if not place or self.inside_link(literal):
                 continue
@@ -107,10 +113,18 @@ def plain_text(app, what, name, thing, options, lines) -> None:
             lines[number] = line.replace("|", r"\|")
 
 
+def with_large_picture(picture: re.Match) -> str:
+    """Let a picture wait until a reader comes near it, and lead to its file, which is larger than a phone."""
+    image = picture["image"].replace("<img ", '<img loading="lazy" ')
+    if picture["around"]:
+        return picture["around"] + image
+    return f'<a class="picture" title="Full size" href="{picture["source"]}">{image}</a>'
+
+
 def mend_page(app, pagename, templatename, context, doctree) -> None:
-    """Let pictures load when a reader comes near them, and keep the menu's captions out of the outline of headings."""
+    """Mend a page's pictures, and keep the menu's captions out of the outline of headings."""
     if "body" in context:
-        context["body"] = context["body"].replace("<img ", '<img loading="lazy" ')
+        context["body"] = PICTURE.sub(with_large_picture, context["body"])
     context["furo_navigation_tree"] = context["furo_navigation_tree"].replace(' role="heading"', "")
 
 

@@ -83,6 +83,6 @@ def parts(latex: str) -> list[str]:
 
 
 def displayed(latex: str) -> str:
-    """Write a displayed formula as HTML: its equations beside each other, or below each other where that is too wide."""
+    """Write a displayed formula as HTML: its equations side by side, or below each other where that is too wide."""
     equations = "".join(f"<div>{mathml(equation, 'block')}</div>" for equation in parts(latex))
     return f'<div class="math">{equations}</div>'

@@ -11,6 +11,7 @@ import io
 import json
 import re
 import shutil
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -18,11 +19,13 @@ import nbformat
 from PIL import Image
 
 from tools.web.glossary import link_terms
+from tools.web.live import without_live_words
 
 ROOT = Path(__file__).resolve().parents[2]
 STRIPS = ROOT / "figures" / "explorers"
 EMBEDDED = re.compile(r'<img\b([^>]*?)src="data:image/(\w+);base64,([^"]+)"([^>]*)>')
 SHOWN = re.compile(r"\b(\w+Explorer)\(.*\)\.show\(\)")
+NAMED = re.compile(r"\[`?(\d\d_\w+)`?\](?=\(\1\.ipynb\))")  # a link to a lesson by the name of its file
 STILL = re.compile(r"<figcaption[^>]*>The explorer ")
 OPENED = "This lesson's notebook needs the package: run `%pip install \"semdepth-lite[course] @ git+{address}\"` first."
 
@@ -30,6 +33,22 @@ OPENED = "This lesson's notebook needs the package: run `%pip install \"semdepth
 def lesson_files() -> list[Path]:
     """List the lessons in their order."""
     return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+
+@cache
+def title_of(name: str) -> str:
+    """Return a lesson's title.
+
+    Args:
+        name: Name of its file without ending.
+    """
+    first = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells[0].source
+    return first.split("\n", 1)[0].removeprefix("# ")
+
+
+def with_titles(text: str) -> str:
+    """Call lessons by number and title where a text calls them by the names of their files."""
+    return NAMED.sub(lambda found: f"[{found[1][:2]} {title_of(found[1])}]", text)
 
 
 def place_of(number: int, path: Path, repository: str = "") -> str:
@@ -62,8 +81,7 @@ def unpack_pictures(html: str, folder: Path, up: str) -> str:
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.{found[2]}"
         (folder / name).write_bytes(data)
         width, height = Image.open(io.BytesIO(data)).size
-        return (f'<a class="picture" href="{up}/{name}"><img{found[1]}src="{up}/{name}" width="{width}" '
-                f'height="{height}"{found[4]}></a>')
+        return f'<img{found[1]}src="{up}/{name}" width="{width}" height="{height}"{found[4]}>'
 
     return EMBEDDED.sub(write, html)
 
@@ -73,19 +91,33 @@ def strips() -> dict[str, dict]:
     return json.loads((STRIPS / "strips.json").read_text(encoding="utf-8"))
 
 
+def note_on(left_out: list[str]) -> str:
+    """Return the sentence on what a strip lacks.
+
+    Args:
+        left_out: Labels of the controls that the explorer has in a notebook beside the strip's slider.
+    """
+    if not left_out:
+        return "These are stills; in JupyterLab the slider stops anywhere."
+    return f"These are stills; in JupyterLab the explorer also has: {'; '.join(left_out)}."
+
+
 def strip(kind: str) -> str:
-    """Return the HTML of an explorer as a strip: a window on its stills, a slider, and a sentence."""
+    """Return the HTML of an explorer as a strip: a window on its stills, a slider, a sentence, and what it lacks."""
     words = strips()[kind]
     count, start = len(words["values"]), words["start"]
     stops = escape(json.dumps([words["values"], words["sentences"]], ensure_ascii=False))
     return (
         f'<figure class="strip" data-stops="{stops}">\n<figcaption>{escape(words["title"])}</figcaption>\n'
-        f'<div class="window" style="aspect-ratio: {words["width"]} / {words["height"]}">'
+        f'<div class="sight">\n<div class="window" style="--full: {words["width"]}px; '
+        f'aspect-ratio: {words["width"]} / {words["height"]}">'
         f'<img src="../_static/pictures/{kind}.webp" alt="{escape(words["alt"])}" width="{words["width"]}" '
-        f'height="{words["height"] * count}" style="transform: translateY({-100 * start / count:.4f}%)"></div>\n'
+        f'height="{words["height"] * count}" style="transform: translateY({-100 * start / count:.4f}%)"></div>\n</div>\n'
         f'<label>{escape(words["label"])} <input type="range" min="0" max="{count - 1}" value="{start}">'
         f'<output>{escape(words["values"][start])}</output></label>\n'
-        f'<p class="words" role="status">{escape(words["sentences"][start])}</p>\n</figure>')
+        f'<p class="words" role="status">{escape(words["sentences"][start])}</p>\n'
+        f'<button type="button" aria-pressed="false" hidden>Enlarge</button>\n'
+        f'<p class="note">{escape(note_on(words["left_out"]))}</p>\n</figure>')
 
 
 def without_still(outputs: list) -> list:
@@ -109,11 +141,15 @@ def write_lesson(path: Path, folder: Path, pictures: Path, place: str) -> None:
     cells = []
     for cell in notebook.cells:
         cells.append(cell)
-        shown = SHOWN.search(cell.source) if cell.cell_type == "code" else None
+        if cell.cell_type == "markdown":
+            cell.source = with_titles(cell.source)
+            continue
+        shown = SHOWN.search(cell.source)
         if shown and shown[1] in strips():
             cell.outputs = without_still(cell.outputs)
             cells.append(nbformat.v4.new_markdown_cell(strip(shown[1])))
-        for output in cell.get("outputs", []):
+        cell.outputs = [without_live_words(output) for output in cell.outputs]
+        for output in cell.outputs:
             data = output.get("data", {})
             if "text/html" in data:
                 data.pop("image/png", None)

@@ -10,5 +10,12 @@ for (const strip of document.querySelectorAll("figure.strip")) {
     slider.setAttribute("aria-valuetext", values[stop]);
   };
   slider.addEventListener("input", move);
+  const enlarge = strip.querySelector("button");
+  enlarge.hidden = false;
+  enlarge.addEventListener("click", () => {
+    const large = strip.classList.toggle("large");
+    enlarge.setAttribute("aria-pressed", large);
+    strip.querySelector(".sight").dispatchEvent(new Event("scroll"));
+  });
   move();
 }
