@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tools.pages import exercise_minutes, reading_minutes  # noqa: E402
-from tools.web import autolinks, glossary, lessons, reference, source_pages  # noqa: E402
+from tools.web import glossary, lessons, reference, source_pages  # noqa: E402
 
 PAGES = ("results", "speed", "commands", "examples", "extend", "differences", "provenance")
 
@@ -120,7 +120,6 @@ def build(output: Path, repository: str = "", versions: Sequence[str] = ()) -> N
         settings = str(ROOT / "tools" / "web")
         status = build_main(["-q", "-W", "--keep-going", "-j", "2", "-b", "html", "-d", str(Path(work) / "trees"),
                              "-c", settings, str(source), str(output)])
-        autolinks.drop_links_of_variables(output)
         shutil.copytree(pictures, output / "_static" / "pictures")
         source_pages.write_source_pages(output)
     if status:

@@ -59,7 +59,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """The built site."""
-    for package in ("sphinx", "myst_nb", "furo", "sphinx_codeautolink", "latex2mathml"):
+    for package in ("sphinx", "myst_nb", "furo", "latex2mathml"):
         pytest.importorskip(package, reason="the site needs the extra 'docs'")
     output = tmp_path_factory.mktemp("web") / "site"
     done = subprocess.run([sys.executable, "tools/site.py", "--output", str(output)], cwd=ROOT, capture_output=True,

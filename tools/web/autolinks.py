@@ -1,8 +1,9 @@
-"""Links from the lessons' code to the reference: only from a name to the thing of that name."""
+"""Links from the lessons to the reference, from the names that a lesson has imported."""
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -11,26 +12,11 @@ import nbformat
 
 from tools.web.names import home_of, known_names
 
-# sphinx_codeautolink also leads a variable to the class of what it holds, `nothing` to `Report`
-LINK = re.compile(r'<a class="sphinx-codeautolink-a" href="[^"#]*#(?P<target>[^"]+)"[^>]*>(?P<words>.*?)</a>', re.S)
-
-
-def last_part(name: str) -> str:
-    """Return what stands behind the last dot."""
-    return name.rsplit(".", 1)[-1].strip()
-
-
-def keep_or_drop(link: re.Match) -> str:
-    """Return a link as it is if it leads to what its last word names, else its words alone."""
-    words = re.sub(r"<[^>]+>", "", link["words"])
-    return link[0] if last_part(words) == last_part(link["target"]) else link["words"]
-
-
-def drop_links_of_variables(site: Path) -> None:
-    """Take the links from variables to their classes out of the pages with code."""
-    for path in (site / "notebooks").rglob("*.html"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(LINK.sub(keep_or_drop, text), encoding="utf-8")
+# a dotted name in highlighted code that is no argument's name and no attribute, and a module behind `from`
+NAME = re.compile(r'(?<!<span class="o">\.</span>)<span class="n">\w+</span>(?:<span class="o">\.</span>'
+                  r'<span class="n">\w+</span>)*(?!<span class="(?:o|p)">[=.])'
+                  r'|<span class="nn">semdepth_lite[\w.]*</span>')
+CODE = re.compile(r'(?<=<div class="highlight">)<pre>.*?</pre>', re.S)
 
 
 @cache
@@ -54,7 +40,7 @@ def meant(words: str, page: Path | None) -> str | None:
     call's parentheses make a name of the package wherever it stands.
 
     Args:
-        words: The code.
+        words: Name in the text.
         page: The notebook that the text is from, if it is from one.
     """
     name = words.removesuffix("()")
@@ -65,3 +51,20 @@ def meant(words: str, page: Path | None) -> str | None:
     if thing is not None:
         return home_of(thing)
     return None if re.fullmatch("[a-z]+", words) else known_names().get(name)
+
+
+def linked(code: str, page: Path, address: Callable[[str], str | None]) -> str:
+    """Link the names of the package in highlighted code.
+
+    Args:
+        code: HTML as Pygments writes it.
+        page: The notebook that the code is from.
+        address: Returns the address of a full name in the reference, seen from the page, if it stands there.
+    """
+    def link(found: re.Match) -> str:
+        words = re.sub(r"<[^>]+>", "", found[0])
+        home = words if words.startswith("semdepth_lite.") else meant(words, page)
+        place = address(home) if home else None
+        return f'<a href="{place}">{found[0]}</a>' if place else found[0]
+
+    return CODE.sub(lambda block: NAME.sub(link, block[0]), code)

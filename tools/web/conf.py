@@ -14,28 +14,27 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import semdepth_lite  # noqa: E402
-from tools.web.autolinks import meant  # noqa: E402
+from tools.web.autolinks import linked, meant  # noqa: E402
 from tools.web.formulas import displayed, mathml  # noqa: E402
 from tools.web.source_pages import source_of  # noqa: E402
 
 project = "semdepth_lite"
 version = release = semdepth_lite.__version__
 html_title = project
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.linkcode", "sphinx_codeautolink"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.linkcode"]
 
 exclude_patterns = ["notebooks/originals"]
 nb_execution_mode = "off"  # stored outputs are shown
 nb_render_markdown_format = "myst"  # the default knows no tables
 myst_enable_extensions = ["dollarmath", "amsmath", "attrs_inline", "deflist"]
 myst_heading_anchors = 4
-codeautolink_concat_default = True  # imports of earlier cells count in later ones
-codeautolink_search_css_classes = ["highlight-ipython3"]
 
 linkcode_resolve = source_of
 napoleon_custom_sections = [("Attributes", "params_style")]  # described once, in their class, as arguments are
 napoleon_use_rtype = False  # what is returned is described by name and shape; the type stands in the signature
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_use_type_comments = False  # there are none, and looking for them takes time
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 # Docstrings are plain text with formulas in it, not markup. Anchors that are HTML are unknown to MyST;
@@ -54,7 +53,21 @@ pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
 # a picture, with what it stands in: a link, or the window of a strip of stills
-PICTURE = re.compile(r'(?P<around><(?:a|div class="window")[^>]*>\s*)?(?P<image><img\b[^>]*?src="(?P<source>[^"]+)"[^>]*>)')
+PICTURE = re.compile(r'(?P<around><(?:a|div class="window")[^>]*>\s*)?'
+                     r'(?P<image><img\b[^>]*?src="(?P<source>[^"]+)"[^>]*>)')
+
+
+def notebook_of(docname: str) -> Path | None:
+    """Return the notebook that a page is made from; None = it is made from something else."""
+    path = ROOT / f"{docname}.ipynb"
+    return path if path.is_file() else None
+
+
+def address_of(home: str, app, docname: str) -> str | None:
+    """Return the address of a full name in the reference, seen from a page; None = it does not stand there."""
+    domain = app.env.domains.python_domain
+    place = domain.objects.get(home) or domain.modules.get(home)
+    return f"{app.builder.get_relative_uri(docname, place.docname)}#{place.node_id}" if place else None
 
 
 class NameLinks(SphinxPostTransform):
@@ -67,19 +80,16 @@ class NameLinks(SphinxPostTransform):
 
     def run(self, **_) -> None:
         """Link the names of one page."""
-        domain = self.env.domains.python_domain
-        notebook = (ROOT / self.env.docname).with_suffix(".ipynb")
-        page = notebook if notebook.is_file() else None
+        page = notebook_of(self.env.docname)
         for code in [*self.document.findall(nodes.literal), *self.document.findall(nodes.title_reference)]:
             literal = code
             if isinstance(code, nodes.title_reference):
                 literal = nodes.literal("", code.astext())
                 code.replace_self(literal)
             home = meant(literal.astext(), page)
-            place = domain.objects.get(home) if home else None
-            if not place or self.inside_link(literal):
+            address = address_of(home, self.app, self.env.docname) if home else None
+            if not address or self.inside_link(literal):
                 continue
-            address = self.app.builder.get_relative_uri(self.env.docname, place.docname) + f"#{place.node_id}"
             link = nodes.reference("", "", internal=True, refuri=address)
             literal.replace_self(link)
             link += literal
@@ -122,7 +132,9 @@ def with_large_picture(picture: re.Match) -> str:
 
 
 def mend_page(app, pagename, templatename, context, doctree) -> None:
-    """Mend a page's pictures, and keep the menu's captions out of the outline of headings."""
+    """Mend a page's pictures, link its code, and keep the menu's captions out of the outline of headings."""
+    if notebook := notebook_of(pagename):
+        context["body"] = linked(context["body"], notebook, lambda home: address_of(home, app, pagename))
     if "body" in context:
         context["body"] = PICTURE.sub(with_large_picture, context["body"])
     context["furo_navigation_tree"] = context["furo_navigation_tree"].replace(' role="heading"', "")
