@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Callable
 from functools import cache
@@ -40,7 +41,7 @@ def meant(words: str, page: Path | None) -> str | None:
     call's parentheses make a name of the package wherever it stands.
 
     Args:
-        words: Name in the text.
+        words: Code between words of a text, or a dotted name in code.
         page: The notebook that the text is from, if it is from one.
     """
     name = words.removesuffix("()")
@@ -51,6 +52,13 @@ def meant(words: str, page: Path | None) -> str | None:
     if thing is not None:
         return home_of(thing)
     return None if re.fullmatch("[a-z]+", words) else known_names().get(name)
+
+
+def meant_in_prose(words: str, page: Path | None) -> str | None:
+    """Return what `meant` returns, but nothing for a plain word that is a module: `labels` names an argument there."""
+    home = meant(words, page)
+    is_module = page is not None and inspect.ismodule(imported(page).get(words))
+    return None if is_module else home
 
 
 def linked(code: str, page: Path, address: Callable[[str], str | None]) -> str:

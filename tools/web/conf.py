@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import semdepth_lite  # noqa: E402
-from tools.web.autolinks import linked, meant  # noqa: E402
+from tools.web.autolinks import linked, meant_in_prose  # noqa: E402
 from tools.web.formulas import displayed, mathml  # noqa: E402
 from tools.web.source_pages import source_of  # noqa: E402
 
@@ -86,7 +86,7 @@ class NameLinks(SphinxPostTransform):
             if isinstance(code, nodes.title_reference):
                 literal = nodes.literal("", code.astext())
                 code.replace_self(literal)
-            home = meant(literal.astext(), page)
+            home = meant_in_prose(literal.astext(), page)
             address = address_of(home, self.app, self.env.docname) if home else None
             if not address or self.inside_link(literal):
                 continue
