@@ -1,11 +1,9 @@
-"""The web site: whole, readable without pictures, and content with itself; then in a real browser."""
+"""The built web site: whole, readable without pictures, and content with itself; then in a real browser."""
 from __future__ import annotations
 
 import ast
 import functools
 import http.server
-import json
-import os
 import re
 import shutil
 import subprocess
@@ -18,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-import yaml
 
 import semdepth_lite
 from semdepth_lite.course.glossary import PAPERS, TERMS
@@ -194,6 +191,20 @@ def test_the_start_page_has_one_picture_and_the_readme_s_commands(written):
 
 
 @pytest.mark.slow
+def test_the_start_page_gives_the_minutes_of_each_lesson(written):
+    words = "".join(written["index.html"].words)
+    assert words.count(" minutes to read") == len(LESSONS) and re.search(r"about \d+ hours to read", words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_s_page_tells_nobody_what_they_did_not_do(written, name):
+    words = "".join(written[f"notebooks/{name}.html"].words)
+    assert not re.search(r"NOT YET|You predicted nothing|returns nothing yet|exercises of this lesson passed", words)
+    assert not [link for link in re.findall(r"(?:Next:|Before this:|Back to)\s+(\S+)", words) if "_" in link]
+
+
+@pytest.mark.slow
 def test_words_are_spelled(written, tmp_path):
     pytest.importorskip("codespell_lib", reason="the spelling check needs the extra 'docs'")
     for address, page in written.items():
@@ -201,85 +212,6 @@ def test_words_are_spelled(written, tmp_path):
     done = subprocess.run([sys.executable, "-m", "codespell_lib", "--ignore-words-list", "arange,fpr,te,ans",
                            str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-
-
-# Without a build
-
-def test_a_lesson_has_badges_only_where_there_is_an_address():
-    path = lessons.lesson_files()[0]
-    assert "http" not in lessons.place_of(1, path)
-    line = lessons.place_of(1, path, "someone/something")
-    assert f"https://colab.research.google.com/github/someone/something/blob/main/notebooks/{path.name}" in line
-    assert f"https://mybinder.org/v2/gh/someone/something/main?labpath=notebooks/{path.name}" in line
-    assert 'pip install "semdepth-lite[course] @ git+https://github.com/someone/something"' in line
-
-
-@pytest.mark.parametrize("text, linked", [
-    ("the ranking loss and `ranking loss`", 'the <a class="term" id="use-term-ranking-loss" '
-     'href="glossary.html#term-ranking-loss">ranking loss</a> and `ranking loss`'),
-    ("# Ranking loss\n\n`ranking loss` [ranking loss](x.md) $ranking loss$", None),
-    ("no rankings", None)])
-def test_the_first_plain_use_of_a_term_is_linked(text, linked):
-    term = next(term for term in TERMS if term.name == "ranking loss")
-    assert glossary.linked(text, term) == (linked or text)
-
-
-def test_names_are_known_by_every_way_to_write_them():
-    home = "semdepth_lite.borders.ranking.ranking_loss"
-    assert {names.known_names()[name] for name in ("ranking_loss", "borders.ranking_loss", home)} == {home}
-
-
-def test_every_explorer_of_the_lessons_has_a_strip_of_stills():
-    from PIL import Image
-
-    strips = json.loads((lessons.STRIPS / "strips.json").read_text(encoding="utf-8"))
-    shown = {kind for path in lessons.lesson_files() for cell in nbformat.read(path, as_version=4).cells
-             for kind in lessons.SHOWN.findall(cell.source)}
-    assert shown == set(strips)
-    for kind, words in strips.items():
-        count = len(words["values"])
-        with Image.open(lessons.STRIPS / f"{kind}.webp") as strip:
-            assert strip.size == (words["width"], count * words["height"])
-        assert count == len(words["sentences"]) == len(set(words["sentences"])) > 2 and 0 <= words["start"] < count
-        assert words["title"] == getattr(import_module("semdepth_lite.course.explorers"), kind).title
-
-
-@pytest.mark.slow
-def test_a_strip_shows_what_its_explorer_says():
-    from semdepth_lite.course.explorers import WarpExplorer
-    from tools import strips
-
-    words = json.loads(strips.WORDS.read_text(encoding="utf-8"))["WarpExplorer"]
-    explorer = WarpExplorer(strips.street())
-    explorer.set(yaw=strips.stops(explorer, "yaw")[-1])
-    stored = float(re.search(r"error ([\d.]+)", words["sentences"][-1])[1])
-    assert stored == pytest.approx(explorer.numbers["error"], rel=0.02)
-
-
-@pytest.mark.slow
-def test_the_workflow_puts_main_at_the_top_and_each_version_beside_it(tmp_path):
-    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))["jobs"]
-    script = next(step["run"] for step in jobs["build"]["steps"] if step.get("name") == "build main and all versions")
-    fake = "import sys, pathlib\np = pathlib.Path(sys.argv[sys.argv.index('--output') + 1])\np.mkdir(parents=True)\n" \
-           "(p / 'index.html').write_text(' '.join(sys.argv[1:]))\n"
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    repository = tmp_path / "repository"
-    (repository / "tools").mkdir(parents=True)
-    commands = [["git", "init", "-q", "-b", "main"], [*git, "commit", "-q", "--allow-empty", "-m", "no site yet"],
-                ["git", "tag", "v0.0.1"], ["git", "add", "tools"], [*git, "commit", "-q", "-m", "site"],
-                ["git", "tag", "v0.1.0"]]
-    for command in commands:
-        (repository / "tools" / "site.py").write_text(fake, encoding="utf-8")
-        subprocess.run(command, cwd=repository, check=True)
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
-    (tmp_path / "bin" / "pip").write_text("#!/bin/sh\n", encoding="utf-8")
-    (tmp_path / "bin" / "pip").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "GITHUB_REPOSITORY": "some/thing"}
-    subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=repository, env=environment, check=True)
-    built = {path.parent.name: path.read_text() for path in (repository / "public").rglob("index.html")}
-    assert set(built) == {"public", "v0.1.0"}
-    assert "--repository some/thing" in built["public"] and "--versions v0.1.0" in built["public"]
 
 
 # In a browser
