@@ -68,8 +68,7 @@ def start_page(versions: Sequence[str] = ()) -> str:
         "Reference": ["reference/index", *(f"reference/{name}" for name in reference.FOLDERS)],
         "Project": ["CONTRIBUTING", "CHANGELOG"],
     }
-    listed = "\n".join(f"- [](notebooks/{path.name})" for path in paths)
-    return (f"{start}{versions_line(versions)}## Read\n\n{listed}\n\nBeside them: the "
+    return (f"{start}{versions_line(versions)}## Read\n\n{lessons_list(paths)}\nBeside them: the "
             "[glossary](notebooks/glossary.md), the [solutions](notebooks/solutions/index.md) and a page "
             "[for instructors](notebooks/for_instructors.md).\n\n"
             "## Look up\n\nThe [reference](reference/index.md) lists every function and class. Pages: "
