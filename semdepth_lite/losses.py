@@ -127,7 +127,7 @@ def photometric_error(prediction: torch.Tensor, target: torch.Tensor, ssim: floa
         (B, 1, H, W) error, in float32 at least.
 
     Raises:
-        InputError: if the shapes differ.
+        InputError: if the shapes differ, or the images are too small for SSIM (`ssim_distance`).
     """
     sizes = check_sizes(prediction, "prediction", "BCHW")
     check_sizes(target, "target", "BCHW", **sizes)

@@ -185,7 +185,8 @@ def check_fields(value: Mapping, fields: Mapping[str, type | tuple[type, ...]], 
 def read_log(path: Path) -> Iterator[dict]:
     """Yield the rows of a JSONL log; a damaged line loses itself, not the lines behind it.
 
-    A row whose `step` is no finite number counts as damaged.
+    A row whose `step` is no finite number counts as damaged. The rows can be gone through once; `list` keeps them, and
+    `Run.history` returns them as arrays.
     """
     for line in read_bytes(path, "a log", largest=2**30).decode("utf-8", errors="replace").splitlines():
         try:

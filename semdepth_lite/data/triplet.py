@@ -26,7 +26,8 @@ class Triplet:
 
     Attributes:
         target: (B, 3, H, W) image in [0, 1], as photographed; the loss looks at this one.
-        sources: (B, S, 3, H, W) neighbors in temporal order, previous first; a second camera's picture comes last.
+        sources: (B, S, 3, H, W) neighbors in temporal order, previous first; a second camera's picture comes last. A
+            motion that is learned is that of the first two; with a motion that is given there may be any number.
         K: (B, 3, 3) intrinsics, pixels.
         target_aug, sources_aug: The same frames as the networks see them, with jittered colors.
         depth: (B, 1, H, W) z of the target view, meters, 0 = none.

@@ -124,7 +124,7 @@ def judge_trivial(trial: Trial, source: StreetSource, judged: StreetSource) -> R
 
 
 def brief(report: Report) -> dict[str, float | None]:
-    """Return the few numbers of a learning curve."""
+    """Return the numbers of a learning curve: AbsRel, RMSE, a1, and AbsRel at label borders and on thin things."""
     return {name: rounded(report.means[name]) for name in ("abs_rel", "rmse", "a1", "band_abs_rel", "thin_abs_rel")}
 
 

@@ -228,9 +228,20 @@ class Run:
             self._write_about(self._about())
 
     def train_step(self, batch: Triplet, forward: torch.nn.Module | None = None) -> tuple[LossTerms, Prediction]:
-        """Take one optimizer step; before the first, do what the variant needs.
+        """Take one optimizer step; before the first, do what the variant needs (`prepare`).
 
-        Nothing in here waits for a GPU.
+        Nothing in here waits for a GPU. A loop of one's own is `for batch in run.batches(): run.train_step(batch)`, and
+        `run.save()` where a checkpoint is due.
+
+        Args:
+            batch: Triplets, as `batches` yields them.
+            forward: Module to call in place of the model, such as the model wrapped for several processes.
+
+        Returns:
+            Terms of the loss before the step, and the prediction that they judge.
+
+        Raises:
+            InputError: If the model holds other parameters than at the first step, or the loss depends on none of them.
         """
         self.prepare()
         self._check_parameters()
@@ -251,7 +262,11 @@ class Run:
         return terms, prediction
 
     def batches(self, workers: int = 0) -> Generator[Triplet, None, None]:
-        """Yield the batches of the steps that are left, read ahead by threads; they are the same with any number."""
+        """Yield the batches of the steps that are left, after what the variant needs before its first step (`prepare`).
+
+        Args:
+            workers: Number of threads that read ahead; the batches are the same with any number.
+        """
         self.prepare()
         steps = range(self.step, self.settings.steps)
         indices = (batch_indices(len(self.source), self.settings.batch, step, self.settings.seed)[self.rank::self.world]

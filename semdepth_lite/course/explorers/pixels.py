@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...classes import IGNORE, NAMES
@@ -45,7 +46,7 @@ def class_at(labels: torch.Tensor, u: int, v: int) -> str:
     return "no class" if index == IGNORE else NAMES[index]
 
 
-def ringed(image: torch.Tensor, u: int, v: int):
+def ringed(image: torch.Tensor, u: int, v: int) -> np.ndarray:
     """Draw a ring around a pixel of an image (3, H, W): (H, W, 3) uint8."""
     height, width = image.shape[-2:]
     return overlay(image, ring_mask((u, v), height, width, 0.08 * height, 0.03 * height), strength=1.0)
