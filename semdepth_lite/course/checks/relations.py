@@ -51,7 +51,7 @@ def _number(pairs: Sequence[Pair]) -> str:
         return f"every value is off by the same {off:.3g}" + (", half a pixel" if abs(abs(off) - 0.5) < 1e-3 else "")
     known &= b.abs() > 1e-6
     ratio = a[known] / b[known]
-    if len(ratio) < 2:
+    if len(ratio) < 3:  # two numbers agree by chance
         return ""
     factor = float(ratio.mean())
     if float(ratio.std(correction=0)) >= 1e-3 * abs(factor) or abs(factor - 1) <= 0.01:

@@ -49,13 +49,20 @@ def telling_borders(batch: StreetTriplet, count: int = 6) -> dict[str, tuple[int
     return found
 
 
+def _beside(values: torch.Tensor, u: int, v: int) -> torch.Tensor:
+    """Return the values of a map (H, W) on the line through a border, where the truth has a depth."""
+    line = values[v, u - SIDE:u + SIDE + 1]
+    return line[line.isfinite()]
+
+
 class BorderExplorer(Explorer):
     """Depth along a line across a border: the truth, the network, and the network snapped to more or less noisy labels.
 
     Args:
         batch: One triplet with true depth and labels.
         model: Model whose depth is snapped.
-        marked: Pixels (u, v) left of a border, by name, to choose from; by default `telling_borders`.
+        marked: Pixels (u, v) left of a border, by name, to choose from; by default `telling_borders`, and first the one
+            around which the network is best, because snapping a wrong depth only moves it.
     """
 
     title = "A border, before and after"
@@ -67,7 +74,9 @@ class BorderExplorer(Explorer):
 
     def __init__(self, batch: StreetTriplet, model: Model, marked: dict[str, tuple[int, int]] | None = None) -> None:
         self.batch, self.depth = batch, to_scale(depth_predictor(model)(batch), batch.depth)
-        self.marked = marked or telling_borders(batch)
+        wrong = (self.depth / batch.depth).log().abs()[0, 0]  # infinite in the sky
+        self.marked = marked or dict(sorted(telling_borders(batch).items(),
+                                            key=lambda border: float(_beside(wrong, *border[1]).median())))
         self.labels = {noise: torch.from_numpy(corrupt_labels(batch.labels.numpy(), noise, 0)) for noise in STRENGTHS}
         super().__init__({"border": choice("border", list(self.marked)),
                           "noise": steps("label noise (0 to 1)", [(f"{n:g}", n) for n in STRENGTHS], 0.0),
