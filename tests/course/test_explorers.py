@@ -133,11 +133,11 @@ def test_the_live_picture_has_its_description(made, name):
 
 
 @pytest.mark.parametrize("name", MOVES)
-def test_the_cover_names_the_handles_of_all_sliders(made, name):
+def test_each_sentence_comes_with_names_for_the_handles_of_all_sliders(made, name):
     count = sum(hasattr(control, "continuous_update") for control in made[name].controls.values())
-    script = html.unescape(made[name].cover.value.split('onload="')[1].split('"')[0])
+    script = html.unescape(made[name].status.value.split('onload="')[1].split('"')[0])
     assert f"handles.length < {count} " in script and "aria-label" in script and "aria-valuetext" in script
-    assert made[name].cover.value.endswith('">') and "{{" not in script
+    assert made[name].status.value.endswith('">') and "{{" not in script
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ Notable:
 - Each redraw replaces the bytes of one image of fixed size, so that nothing flickers and no list of plots grows.
 - A slider answers while it is dragged. A browser sends the next place only when the last one is drawn, so there are as
   many pictures as there is time for, and never a queue of old ones.
-- Over the image lies a cover with its description, which also notes where it was clicked (`pixels.py`), and gives the
-  handles of the sliders the names and the values that stand beside them, for readers who hear them.
+- Over the image lies a cover with its description, which also notes where it was clicked (`pixels.py`).
+- With each sentence the handles of the sliders get the names and the values that stand beside them, for readers who
+  hear them.
 - An error is shown in the explorer, because a callback that raises would be lost. Under test, and in `set`, it is
   raised as well.
 """
@@ -114,14 +115,15 @@ class Explorer(ABC):
         height, width = pixels.shape[:2]
         self.image.width, self._row.layout.width = str(width), f"{width}px"
         self.image.value = encode(pixels)
-        sliders = sum(hasattr(control, "continuous_update") for control in self.controls.values())
         self.cover.value = (f'<div role="img" aria-label="{escape(self.alt)}" {self.answer_to_a_click()} style="width: '
-                            f'{width}px; max-width: 100%; aspect-ratio: {width} / {height}"></div><img src="{PIXEL}" '
-                            f'alt="" hidden onload="{escape(NAME_HANDLES.format(count=sliders))}">')
+                            f'{width}px; max-width: 100%; aspect-ratio: {width} / {height}"></div>')
         self.sentence, self.numbers = drawing.sentence, drawing.numbers
         control = self.controls.get(self._moved)
         first = f"{text_of(control)}: {said(control, control.value)}. " if control and is_mute(control) else ""
-        self.status.value = f'<div role="status" aria-live="polite" {WORDS}>{escape(first + drawing.sentence)}</div>'
+        sliders = sum(hasattr(control, "continuous_update") for control in self.controls.values())
+        self.status.value = (f'<div role="status" aria-live="polite" {WORDS}>{escape(first + drawing.sentence)}</div>'
+                             f'<img src="{PIXEL}" alt="" hidden onload="'
+                             f'{escape(NAME_HANDLES.format(count=sliders))}">')
 
     def answer_to_a_click(self) -> str:
         """Return the attribute of the picture's cover that answers a click; empty where nothing can be chosen."""
