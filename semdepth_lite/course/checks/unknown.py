@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import prod
 
 import torch
 
@@ -83,6 +84,10 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     if [n for n in a if n != 1] == [n for n in b if n != 1]:
         return (": an axis of size 1 is missing, and keepdim=True or [:, None] keeps it" if len(a) < len(b) else
                 ": an axis of size 1 is too many")
+    if prod(a) == prod(b):
+        return ": as many numbers, but another shape; view or reshape brings them there"
+    if len(a) == len(b) > 2 and a[:-2] == b[:-2] and all(m <= n for m, n in zip(a, b)):
+        return ": it is smaller than the image; what stands beyond the rim?"
     return ""
 
 
