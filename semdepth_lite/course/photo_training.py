@@ -61,7 +61,10 @@ def our_step(network: nn.Module, optimizer: torch.optim.Optimizer, levels: Seque
              ) -> float:
     """Take one training step: predict, compare at every level, go down the gradient."""
     disps = network(levels[0].target)
-    loss = sum((loss_of(disp, level) for disp, level in zip(disps, levels)), torch.zeros(())) / len(levels)
+    loss = torch.zeros(())
+    for disp, level in zip(disps, levels):
+        loss = loss + loss_of(disp, level)
+    loss = loss / len(levels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
