@@ -35,7 +35,7 @@ class CloudExplorer(Explorer):
             self.depths["network's depth, scaled"] = to_scale(depth_predictor(model)(batch), batch.depth)
         self.clouds = {name: backproject(depth, batch.K)[0] for name, depth in self.depths.items()}
         super().__init__({"group": choice("what is shown", [EVERYTHING, *GROUPS]),
-                          "top": slider("height above the camera (m)", -1.5, 10.0, 2.5, 0.5),
+                          "top": slider("above the camera (m)", -1.5, 10.0, 2.5, 0.5),
                           "ahead": slider("as far ahead as (m)", 10, 80, 40, 5, 0),
                           "side": slider("to each side (m)", 4, 24, 12, 1, 0)})
 
