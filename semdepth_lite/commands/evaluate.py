@@ -8,14 +8,17 @@ from ..common.contracts import InputError
 from ..common.storage import MARK, check_outputs, fingerprint, write_json
 from .options import add_data, add_device, add_model, data_options, open_model, open_street
 
+OF_DEPTH = {"crop": "none", "max_depth": 80.0, "scale": None, "band": None, "flip": False,
+            "depth_unit": "1/256"}  # options that have no use beside --poses, and their defaults
+
 
 def add_evaluation(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `evaluate`."""
     add_model(command)
     command.add_argument("--split", default="test", choices=("train", "validation", "test"), help="which scenes")
     command.add_argument("--preset", default="quick", help="whose street: quick, lesson or paper")
-    command.add_argument("--crop", default="none", help="none, garg or eigen")
-    command.add_argument("--max-depth", type=float, default=80.0, help="cap of truth and prediction, meters")
+    command.add_argument("--crop", help="none, garg or eigen")
+    command.add_argument("--max-depth", type=float, help="cap of truth and prediction, meters")
     command.add_argument("--scale", help="median (of each image), none, or meters per unit (default: median; "
                          "none for a run that learned meters; 5.4 for published weights that were trained with stereo)")
     command.add_argument("--band", type=float, help="half width of the band at label borders, pixels (default: 1.5 on "
@@ -27,11 +30,12 @@ def add_evaluation(command: argparse.ArgumentParser) -> None:
     command.add_argument("--predictions", type=Path, metavar="PLACE", help="judge another program's depth instead of a "
                          "model: a folder with a 16-bit PNG, .npy or .npz for each image, or one array file of all")
     command.add_argument("--disparity", action="store_true", help="the predictions are disparity, not depth")
-    command.add_argument("--depth-unit", default="1/256", help="what one step of the truth's PNGs is: 1/256, mm, cm or "
+    command.add_argument("--depth-unit", help="what one step of the truth's PNGs is: 1/256, mm, cm or "
                          "1/5000 (of a meter), or meters as a number")
     command.add_argument("--export", type=Path, metavar="FOLDER", help="write the judged depth as KITTI's 16-bit PNGs, "
                          "or with --poses the paths as KITTI and TUM files")
     command.add_argument("--output", type=Path, help="JSON file of the report (default: in the run folder)")
+    command.set_defaults(**OF_DEPTH)
     add_data(command)
     add_device(command)
 
@@ -56,6 +60,8 @@ def run_evaluate(args: argparse.Namespace) -> dict:
     report.save(output, {"about": about, "model": None if model is None else fingerprint(model.state_dict()),
                          "frames": fingerprint(names)})
     remarks = truth.remarks()
+    if args.data != "street":
+        about += f" of median {truth.median:.3g} m, {args.depth_unit} a step"
     text = "\n".join([f"{about}; {how or f'network at {size[1]}x{size[0]}'}", report.table(), *remarks,
                       f"per-image values are in {output}"])
     return {"report": str(output), **report.summary(), "remarks": remarks, "text": text}
@@ -72,6 +78,11 @@ def check_evaluation(args: argparse.Namespace) -> None:
                          "have no use beside it; leave them out.")
     if args.disparity and args.predictions is None:
         raise InputError("--disparity tells what --predictions holds; name them, or leave it out.")
+    idle = [name for name, default in OF_DEPTH.items() if getattr(args, name) != default]
+    if args.poses and idle:
+        raise InputError(f"--{idle[0].replace('_', '-')} judges depth and has no use beside --poses; leave it out.")
+    if args.data == "street" and args.depth_unit != OF_DEPTH["depth_unit"]:
+        raise InputError("--depth-unit belongs to the depth files of real data, and the street has none; leave it out.")
     if args.align and not args.poses:
         raise InputError("--align improves the motion of --poses; add it, or leave --align out.")
 

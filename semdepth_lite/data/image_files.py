@@ -153,6 +153,16 @@ def image_size(path: Path) -> tuple[int, int]:
         return (image.width, image.height) if _turned(image) >= 5 else (image.height, image.width)
 
 
+def check_image(path: Path) -> None:
+    """Refuse an image whose header says that `read_image` will not take it, before any work begins.
+
+    Raises:
+        InputError: If the file is missing, no image, too large, or neither 8-bit RGB nor gray.
+    """
+    with _open(path) as image:
+        _check_kind(image, path)
+
+
 def field_of_view(path: Path) -> float | None:
     """Return the field of view across an image as it is shown, degrees, from the focal length in its EXIF.
 

@@ -21,7 +21,7 @@ from ..common.contracts import InputError
 from ..common.runtime import notice
 from ..common.storage import check_outputs, fingerprint, is_ours, remove_leftovers
 from ..labels import colorize_labels
-from .image_files import find_images, read_image, read_label_map, write_image
+from .image_files import check_image, find_images, read_image, read_label_map, write_image
 from .label_maps import to_train_ids
 from .label_tables import label_table
 
@@ -211,6 +211,8 @@ def label_folder(root: Path, output: Path, segmenter: LabelModel, pattern: str =
         raise InputError(f"confidence {confidence} is no probability; use 0 to 1.")
     files = find_images(root, pattern)
     targets = _label_targets(files, Path(root), Path(output), ".jpg" if preview else "")
+    for file in files:
+        check_image(file)
     for file, target in zip(tqdm(files, desc="label", unit="image", disable=not progress), targets):
         kind = _kind_of(file, segmenter.identity or segmenter.name, segmenter.height, confidence)
         if is_ours(target, kind):

@@ -118,7 +118,7 @@ class FrameFolder(ClipSource):
         around = targets[:, None] + reach  # (N, 2), or (N, 0)
         whole = (clip[around] == clip[targets, None]).all(1)
         targets, around = targets[whole], around[whole]
-        self.about = order.sentence()
+        self.about = order.sentence() if neighbors else f"{len(files)} frames, each by itself"
         if not len(targets):
             raise InputError(f"{root} holds {self.about}: too few in a row for a target with neighbors {step} frames "
                              f"away; add frames or lower the step.")

@@ -78,13 +78,14 @@ class StreetSource:
     has_labels = has_depth = True
 
     def __init__(self, street: StreetSet, cache: Path | None = None, neighbors: tuple[int, ...] = (-1, 1)) -> None:
-        self.street, self.cache, self.neighbors = street, cache, neighbors
+        self.street, self.cache = street, cache
         settings = street.settings
         self.name = f"street {settings.split}"
         self.height, self.width = settings.height, settings.width
         per_scene = settings.frames_per_scene
         frames = np.arange(settings.scenes * per_scene)
         self.targets = frames[(frames % per_scene > 0) & (frames % per_scene < per_scene - 1)]
+        self.neighbors = self.targets[:, None] + np.array(neighbors, dtype=int)  # positions, as those of clips are
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -101,8 +102,9 @@ class StreetSource:
     def triplet(self, indices: Indices) -> StreetTriplet:
         """Load the triplets at these positions as one batch."""
         street = self.street
-        target = self.targets[np.asarray(indices)]
-        window = target[:, None] + np.array([0, *self.neighbors])
+        indices = np.asarray(indices)
+        target = self.targets[indices]
+        window = np.concatenate((target[:, None], self.neighbors[indices]), 1)
         frames = to_image(street.images[window.ravel()]).unflatten(0, window.shape)
         pose = torch.from_numpy(street.pose[window])
         T = invert_transform(pose[:, 1:]) @ pose[:, :1]
@@ -111,7 +113,7 @@ class StreetSource:
             target=frames[:, 0], sources=frames[:, 1:], K=K,
             depth=torch.from_numpy(street.depth[target])[:, None], labels=torch.from_numpy(street.labels[target]),
             moving=torch.from_numpy(street.moving[target]).bool(), T_source_target=T.float(),
-            index=torch.from_numpy(np.asarray(indices)))
+            index=torch.from_numpy(indices))
 
     def targets_at(self, scale: int) -> StreetSource:
         """Return the targets alone, `scale` times as high and as wide; the scenes are rendered at that size."""

@@ -286,6 +286,14 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
                                                         "frames:{}/clip"], "opened without depth"),
     "frames without poses": ("frames", nothing, ["evaluate", "--run", "{run}", "--poses", "--output", "new.json",
                                                  "--data", "frames:{}/clip"], "no use for poses"),
+    "frame depth of nothing": ("frames", lambda root: [write_depth_png(path, np.zeros((64, 96)))
+                                                       for path in (root / "depth").glob("*.png")],
+                               ["evaluate", "--run", "{run}", "--output", "new.json", "--data", "frames:{}/clip",
+                                "--depth", "{}/depth"], "no image with true depth"),
+    "a path judged like depth": ("frames", nothing, ["evaluate", "--run", "{run}", "--poses", "--crop", "garg",
+                                                     "--output", "new.json"], "--crop judges depth"),
+    "unit of no files": ("frames", nothing, ["evaluate", "--run", "{run}", "--depth-unit", "mm", "--output",
+                                             "new.json"], "--depth-unit belongs to the depth files"),
     # published weights
     "weights absent": ("frames", nothing, WEIGHTS, "encoder.pth does not exist"),
     "weights no weights": ("frames", put("encoder.pth", "no weights"), WEIGHTS, "encoder.pth is no file of plain"),

@@ -117,6 +117,15 @@ def test_evaluate_writes_a_report(world, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_evaluate_judges_the_cameras_path_on_the_street(world, tmp_path, capsys):
+    status, out, err = call(["evaluate", "--run", world / "run", "--device", "cpu", "--poses", "--output",
+                             tmp_path / "p.json", "--export", tmp_path / "paths", *QUIET], capsys)
+    assert status == 0 and not err
+    assert the_one_object(out)["mean"]["ate5"] > 0
+    assert files_under(tmp_path / "paths") == ["path_000000.tum", "path_000000.txt"]
+
+
+@pytest.mark.slow
 def test_export_reaches_the_exporter_with_a_model_of_every_source(world, tmp_path, capsys, monkeypatch):
     from semdepth_lite.evaluation import export
 

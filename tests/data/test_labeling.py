@@ -85,6 +85,14 @@ def test_labels_that_are_there_stay(images, tmp_path):
     assert len(calls) == 2
 
 
+def test_an_image_of_a_refused_kind_is_named_before_any_is_labeled(images, tmp_path):
+    Image.new("CMYK", (12, 8)).save(images / "z.jpg")
+    segmenter = LabelModel("x", lambda image: torch.zeros(1, 19, 8, 12), torch.arange(19, dtype=torch.uint8))
+    with pytest.raises(InputError, match="z.jpg holds mode CMYK"):
+        label_folder(images, tmp_path / "labels", segmenter, progress=False)
+    assert not (tmp_path / "labels").exists()
+
+
 def test_what_is_not_sure_is_unknown():
     logits = torch.zeros(1, 19, 2, 2)
     logits[:, 13, 0] = 10

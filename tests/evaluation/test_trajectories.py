@@ -12,6 +12,7 @@ import torch
 from semdepth_lite.camera import rigid_transform
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data.kitti.poses import read_odometry_poses
+from semdepth_lite.data.sources import StreetSource
 from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.evaluation.trajectories import (
     chain,
@@ -23,7 +24,9 @@ from semdepth_lite.evaluation.trajectories import (
     predicted_and_true,
     trivial_paths,
 )
+from semdepth_lite.evaluation.verdict import Part
 from semdepth_lite.metrics import KITTI_LENGTHS, align_trajectory, kitti_segment_errors
+from semdepth_lite.street import StreetSet, StreetSettings
 
 
 def walk(frames: int, stride: float = 1.0, turn: float = 0.02) -> torch.Tensor:
@@ -85,6 +88,19 @@ def test_paths_end_where_clips_end():
     drive.neighbors = np.zeros((len(drive.targets), 0))
     with pytest.raises(InputError, match="without neighbors"):
         find_paths(drive)
+
+
+def test_the_streets_paths_end_where_its_scenes_end_and_its_targets_alone_have_none():
+    still = np.broadcast_to(np.eye(4), (12, 4, 4)).copy()
+    plain = {name: np.zeros((12, 8, 8), kind) for name, kind in (("depth", np.float32), ("labels", np.uint8),
+                                                                 ("moving", bool))}
+    street = StreetSet(settings=StreetSettings(scenes=2, frames_per_scene=6, height=8, width=8), pose=still,
+                       images=np.zeros((12, 8, 8, 3), np.uint8), K=np.eye(3), **plain)
+    source = StreetSource(street)
+    assert find_paths(source) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert find_paths(Part(source, np.array([1, 2, 5]))) == [[0, 1], [2]]
+    with pytest.raises(InputError, match="without neighbors"):
+        find_paths(source.targets_at(1))
 
 
 def test_a_step_of_two_gives_two_interleaved_paths():
