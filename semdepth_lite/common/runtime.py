@@ -102,6 +102,42 @@ def peak_mib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def free_memory(device: torch.device) -> float:
+    """Return how many bytes this process may still take: of the device, or of the machine; inf where nobody knows.
+
+    On a CPU the smallest counts of what the machine has with swap, what the control group allows, and what `ulimit -v`
+    leaves.
+    """
+    if device.type == "cuda":
+        import torch
+
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    if device.type != "cpu" or not sys.platform.startswith("linux"):
+        return float("inf")
+    import resource
+
+    left = [_numbers("/proc/meminfo", "MemAvailable:", "SwapFree:")]
+    most = _numbers("/sys/fs/cgroup/memory.max")
+    left.append(most - _numbers("/sys/fs/cgroup/memory.stat", "anon"))
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most != resource.RLIM_INFINITY:
+        left.append(most - _numbers("/proc/self/status", "VmSize:"))
+    return min([value for value in left if np.isfinite(value)], default=float("inf"))
+
+
+def _numbers(path: str, *names: str) -> float:
+    """Add up the numbers of a file of the kernel that stand behind these names, or its only one, bytes; inf if none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            rows = [line.split() for line in file]
+    except OSError:
+        return float("inf")
+    found = [int(row[1 if names else 0]) * (1024 if row[-1] == "kB" else 1) for row in rows
+             if row and (row[0] in names if names else row[0].isdecimal())]
+    return sum(found) if found else float("inf")
+
+
 def keep_freed_memory() -> bool:
     """Have this process keep the memory it frees for its next use, and return whether that could be arranged.
 

@@ -146,7 +146,8 @@ def evaluate(predict: Predictor, batches: Iterable[Triplet], protocol: Protocol 
         if keep is not None:
             keep(triplet, depth * judged["scale"][:, None, None, None])
     if not parts:
-        raise InputError("there is no image with true depth to evaluate; check the split, and the folders of images and of depth.")
+        raise InputError("there is no image with true depth to evaluate; check the split, and the folders of "
+                         "images and of depth.")
     if not any(part["pixels"].sum() for part in parts):
         raise InputError(f"no image has a pixel of true depth between {protocol.min_depth:g} and "
                          f"{protocol.max_depth:g} m (crop {protocol.crop}); check the depth files, their unit, the cap "

@@ -33,6 +33,7 @@ from .diagnosis import TrainingError, diagnose
 from .given import checked_model, give_loss
 from .history import plain_numbers, read_history
 from .loop import SAVE_SECONDS, paced
+from .memory import check_memory
 from .optimizer import make_optimizer, update
 from .preparation import clean_up, prepare, with_noise
 from .settings import TrainSettings, learning_rate
@@ -146,7 +147,8 @@ class Run:
             raise InputError(f"{self.folder} holds a checkpoint or a log without its settings.json, so nobody knows "
                              "what was trained; restore that file, or use another folder.")
         state = load_checkpoint(checkpoint, self.device) if checkpoint.exists() else None
-        known = read_json(path) if path.exists() else {}
+        begun = any(file.name[0] != "." for file in self.folder.glob("*") if file != path)  # else it was refused
+        known = read_json(path) if begun and path.exists() else {}
         if known:
             self.extended = list(known.get("extended", []))
             if known.get("fingerprint", self.fingerprint) != self.fingerprint:
@@ -213,6 +215,7 @@ class Run:
         self.source = prepare(self.model, self.source, batch_of, self.settings.segmenter_steps,
                               self.folder if self.world == 1 else None, fresh=self.step == 0,
                               progress=progress and self.rank == 0, segmenter=self.settings.segmenter)
+        check_memory(self.model, self.source, self.settings.batch // self.world, self.settings.precision)
         self.prepared = True
 
     def _check_parameters(self) -> None:
