@@ -20,7 +20,7 @@ from .commands.predict import add_prediction, run_predict
 from .commands.render import add_rendering, run_render
 from .commands.reproduce import add_reproduction, run_reproduce
 from .commands.train import add_training, run_train
-from .common.console import is_out_of_memory, show_result, steady_streams, stop_on_signals, write_details
+from .common.console import is_out_of_memory, one_line, show_result, steady_streams, stop_on_signals, write_details
 from .common.contracts import InputError, RunFailed
 from .common.runtime import process_rank, share_cores
 
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     with steady_streams(words=not args.quiet), stop_on_signals():
         status, sentence, found = run_command(args)
         if sentence:
-            print(f"semdepth-lite {args.command}: {sentence}", file=sys.stderr)
+            print(one_line(f"semdepth-lite {args.command}: {sentence}"), file=sys.stderr)
         elif process_rank()[0] == 0:
             text = found.pop("text")
             if trouble := show_result(json.dumps(found) if args.json else text):

@@ -39,6 +39,8 @@ KINDS = {
     "Deaths and calls at once": (
         "common/storage.py, experiments/runner.py, course/reproduce.py",
         ["tests/tools/test_kills.py", "tests/experiments/test_runner.py"], ""),
+    "Memory": ("training/memory.py, common/runtime.py", ["tests/training/test_memory.py"],
+               "what is foreseen is the depth network's share; beyond it the allocator's refusal becomes a sentence"),
     "Network of the tests": ("tests/conftest.py", ["tests/test_no_network.py"],
                              "children that are not Python are not guarded"),
 }

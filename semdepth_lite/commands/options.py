@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from ..common.console import one_line
 from ..common.contracts import InputError, check_divisible
 from ..common.registry import find_part
 from ..common.runtime import pick_device
@@ -113,7 +114,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:
         """Say what was wrong with the arguments, and end."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, one_line(f"{self.prog}: {message}; see {self.prog} --help") + "\n")
 
 
 def whole(text: str) -> int:

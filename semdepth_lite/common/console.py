@@ -41,6 +41,18 @@ class _Forgiving:
         return getattr(self._stream, name)
 
 
+def one_line(text: str) -> str:
+    """Spell out line breaks and whatever else a console would obey, such as in the name of a stranger's file."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+class _OneLine(logging.Formatter):
+    """Shows a notice as one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(record.getMessage())
+
+
 @contextmanager
 def steady_streams(words: bool = True) -> Iterator[None]:
     """Make standard output and error survive closed descriptors, full disks and letters that their encoding lacks.
@@ -59,7 +71,7 @@ def steady_streams(words: bool = True) -> Iterator[None]:
     sys.stderr = _Forgiving(sys.stderr)
     if words:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_OneLine())
         LOG.addHandler(handler)
     LOG.setLevel(logging.INFO if words else logging.ERROR)
     try:

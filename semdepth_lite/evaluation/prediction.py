@@ -195,6 +195,8 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
             written.append({"image": str(path), "error": str(error)})
             continue
         depth = predict_image(model, image, height, width, flip) * (1.0 if scale is None else scale)
+        if scale is not None:
+            _check_scaled(depth, scale, path)
         steps = steps or fine_steps(float(depth.max()))
         places = {kind: output / _name(name, kind, end) for kind, end in own_kinds.items()}
         _write_prediction(depth, image, places, steps, K)
@@ -209,13 +211,23 @@ def predict_files(model: Model, paths: Sequence[Path], output: Path, height: int
 def _write_prediction(depth: torch.Tensor, image: np.ndarray, places: dict[str, Path], steps: float,
                       K: torch.Tensor | None) -> None:
     """Write one image's depth (H, W), its picture, and its point cloud where it has a place."""
-    write_depth_png(places["depth"], depth.numpy(), "depth", steps)
     near, far = (float(depth.quantile(q)) for q in (0.01, 0.99)) if depth.numel() < 1 << 24 else (
         float(depth.min()), float(depth.max()))
-    write_image(places["color"], colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01)), "color")
+    color = colorize_depth(depth.numpy(), (near, far if far > near else near * 1.01))
+    write_depth_png(places["depth"], depth.numpy(), "depth", steps)
+    write_image(places["color"], color, "color")
     if K is not None and "points" in places:
         points = backproject(depth[None, None], K[None].to(depth))[0].flatten(1).T
         write_ply(places["points"], points.numpy(), image.reshape(-1, 3))
+
+
+def _check_scaled(depth: torch.Tensor, scale: float, path: Path) -> None:
+    """Refuse a scale with which no pixel lies between the least and the largest depth of a PNG."""
+    near, far = float(depth.min()), float(depth.max())
+    if not (far * DEPTH_STEPS >= 1 and near * DEPTH_STEPS <= 65535):
+        raise InputError(f"with scale {scale:g} the depth of {path} runs from {near:.3g} to {far:.3g} m, and its PNG "
+                         f"holds {1 / DEPTH_STEPS:.2g} to {65535 // DEPTH_STEPS} m; give meters per unit of predicted "
+                         "depth.")
 
 
 def fine_steps(largest: float) -> float:

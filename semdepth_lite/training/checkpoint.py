@@ -6,6 +6,7 @@ import math
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from torch import nn
 from ..common.contracts import InputError
 from ..common.registry import origin
 from ..common.runtime import notice, pick_device
-from ..common.small_files import check_fields, check_regular
+from ..common.small_files import check_fields, check_regular, read_json
 from ..common.storage import write_atomically
 from ..model import Model
 from ..weights import check_state
@@ -21,7 +22,9 @@ from .settings import TrainSettings
 
 SCHEMA = {"model": dict, "optimizer": dict, "settings": dict, "step": int}
 OPTIONAL = {"seconds": float, "cpu_seconds": float, "best": float, "parts": dict}
+SETTINGS = {"steps": int, "margin_until": float}  # numbers among the settings that are reckoned with
 OURS = ("semdepth_lite", "torch", "torchvision")  # packages whose versions are recorded, so their code need not be
+DEFAULTS = asdict(TrainSettings())  # what a setting was before it was kept
 
 
 def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, **about) -> None:
@@ -56,6 +59,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
         check_fields(state, SCHEMA, str(path))
         check_fields(state["optimizer"], {"state": dict, "param_groups": list}, f"{path} ('optimizer')")
         check_fields(state, {name: kind for name, kind in OPTIONAL.items() if name in state}, str(path))
+        check_fields({**DEFAULTS, **state["settings"]}, SETTINGS, f"{path} ('settings')")
     except Exception as error:
         reason = str(error).rstrip(".") if isinstance(error, InputError) else type(error).__name__
         raise InputError(f"{path} is not a whole checkpoint ({reason}); delete it to start the run again.") from error
@@ -65,22 +69,48 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
     return state
 
 
-def check_rest(state: dict, optimizer: torch.optim.Optimizer, path: Path) -> None:
-    """Refuse what only a run that goes on needs of a checkpoint: its times, and an optimizer's state that fits.
+def read_about(path: Path) -> dict:
+    """Read the settings.json of a run folder, and hold it against its schema.
+
+    Raises:
+        InputError: If it cannot be read, or something in it has another type.
+    """
+    about = read_json(path)
+    check_fields({"parts": {}, "extended": [], **about}, {"settings": dict, "parts": dict, "extended": list}, str(path))
+    check_fields({**DEFAULTS, **about["settings"]}, SETTINGS, f"{path} ('settings')")
+    return about
+
+
+def restore(state: dict, model: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> None:
+    """Bring a model and its optimizer to the state of a checkpoint.
 
     Args:
         state: Checkpoint.
-        optimizer: Optimizer that is to go on; it would take a state that it stumbles over in its next step.
-        path: Checkpoint, for the message.
+        model: Model that is to go on.
+        optimizer: Optimizer that is to go on.
+        path: File of the checkpoint, for messages.
 
     Raises:
-        InputError: If a time is missing, or the state of a parameter has another shape or numbers that are not finite.
+        InputError: If a time is missing, or something does not fit or is not finite.
     """
     check_fields(state, {"seconds": float, "cpu_seconds": float}, str(path))
+    _check_moments(state, optimizer, path)
+    try:
+        check_state(state["model"], model.state_dict(), "it")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{path} does not fit this model ({str(error).splitlines()[0].rstrip('.:')}); use another "
+                         "folder, or pass the model that it was trained with.") from error
+
+
+def _check_moments(state: dict, optimizer: torch.optim.Optimizer, path: Path) -> None:
+    """Refuse an optimizer's state that torch would take, and stumble over in the next step."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index, slots in state["optimizer"]["state"].items():
         known = isinstance(index, int) and index < len(parameters) and isinstance(slots, dict)
-        for name, value in slots.items() if known else [("its parameter", None)]:
+        kept: dict[str, Any] = slots if known else {"its parameter": None}
+        for name, value in kept.items():
             if not (isinstance(value, torch.Tensor) and value.shape in ((), parameters[index].shape)
                     and value.is_floating_point() and bool(value.isfinite().all())):
                 raise InputError(f"{path} keeps for the optimizer's parameter {index} a {name!r} that does not fit it; "
@@ -139,9 +169,9 @@ def check_same(known: dict, about: dict, folder: Path) -> None:
         about: What is asked for now.
         folder: Run folder.
     """
-    if not isinstance(known.get("settings"), dict):
-        raise InputError(f"{folder} holds a run whose settings cannot be read; use another folder, or delete this one.")
-    settings = {**asdict(TrainSettings()), **known["settings"]}
+    if "parts" in about:
+        check_parts(known.get("parts") or {}, about["parts"], folder)
+    settings = {**DEFAULTS, **known["settings"]}
     free = _free_to_differ(settings, about["settings"])
     pairs = [(name, settings.get(name), value) for name, value in about["settings"].items() if name not in free]
     pairs += [(f"data of {name}" if name in ("height", "width") else name, known.get(name), value)

@@ -21,14 +21,14 @@ from ..common.contracts import InputError
 from ..common.processes import mean_over_processes
 from ..common.runtime import keep_freed_memory, peak_mib, pick_device, process_rank, seed_of
 from ..common.stopwatch import Stopwatch
-from ..common.storage import read_json, read_log, remove_leftovers, sole_use, write_atomically, write_json
+from ..common.storage import read_log, remove_leftovers, sole_use, write_atomically, write_json
 from ..data.sources import Source, prefetch
 from ..data.triplet import Triplet
 from ..losses import LossTerms
 from ..model import Model, OwnLoss, Prediction, Step
 from ..weights import load_imagenet
 from .batches import as_trained, batch_indices, check_source, load_batch
-from .checkpoint import check_parts, check_rest, check_same, load_checkpoint, own_parts, save_checkpoint, start_from
+from .checkpoint import check_same, load_checkpoint, own_parts, read_about, restore, save_checkpoint, start_from
 from .diagnosis import TrainingError, diagnose
 from .given import checked_model, give_loss
 from .history import plain_numbers, read_history
@@ -148,13 +148,12 @@ class Run:
                              "what was trained; restore that file, or use another folder.")
         state = load_checkpoint(checkpoint, self.device) if checkpoint.exists() else None
         begun = any(file.name[0] != "." for file in self.folder.glob("*") if file != path)  # else it was refused
-        known = read_json(path) if begun and path.exists() else {}
+        known = read_about(path) if begun and path.exists() else {}
         if known:
             self.extended = list(known.get("extended", []))
             if known.get("fingerprint", self.fingerprint) != self.fingerprint:
                 raise InputError(f"{self.folder} holds a run that was trained on other images, intrinsics or labels "
                                  f"than {self.source.name} has now; use another folder, or delete this one.")
-            check_parts(known.get("parts") or {}, about["parts"], self.folder)
             check_same(known, about, self.folder)
         if state is not None:
             self._resume(state)
@@ -174,14 +173,7 @@ class Run:
     def _resume(self, state: dict) -> None:
         """Go on from a checkpoint."""
         check_same(state, {"settings": asdict(self.settings)}, self.folder)
-        check_rest(state, self.optimizer, self.folder / "checkpoint.pt")
-        try:
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{self.folder / 'checkpoint.pt'} does not fit this model "
-                             f"({str(error).splitlines()[0].rstrip('.:')}); use another folder, or pass the model that "
-                             "it was trained with.") from error
+        restore(state, self.model, self.optimizer, self.folder / "checkpoint.pt")
         self.step, self.seconds, self.cpu_seconds = state["step"], state["seconds"], state["cpu_seconds"]
         self.best = state.get("best", self.best)
         if state["settings"]["steps"] < self.settings.steps and self.step not in self.extended:

@@ -127,6 +127,10 @@ class TrainSettings:
             value, kind = getattr(self, given.name), kinds.get(str(given.type))
             if kind and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
                 raise InputError(f"{given.name} is {value!r}, expected {_WORDS[str(given.type)]}.")
+        if not isinstance(self.changes, Mapping) or not all(isinstance(path, str) for path in self.changes):
+            raise InputError(f"changes are {self.changes!r}, expected values by name, such as {{'ranking.cap': 0.4}}.")
+        if not isinstance(self.freeze, (list, tuple)) or not all(isinstance(name, str) for name in self.freeze):
+            raise InputError(f"freeze is {self.freeze!r}, expected a list of parts, such as ['encoder'].")
 
     def loss_at(self, step: int) -> LossSettings:
         """Return the photometric loss of a step."""

@@ -338,6 +338,9 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
                       "new"),
     "points of another camera": ("frames", nothing, [*PREDICT, "{run}", "--intrinsics", "700", "700", "600", "170"],
                                  "600"),
+    "scale too small": ("frames", nothing, [*PREDICT, "{run}", "--scale", "1e-300"], "with scale 1e-300 the depth of"),
+    "scale too large": ("frames", nothing, [*PREDICT, "{run}", "--scale", "1e30"], "with scale 1e+30 the depth of"),
+    "a line break in a name": ("frames", nothing, [*PREDICT, "{}/no\n\x1b[2Jthing"], "no\\n\\x1b[2Jthing"),
     "scale infinite": ("frames", nothing, [*PREDICT, "{run}", "--scale", "inf"], "scale inf"),
     # labels and downloads
     "model absent": ("frames", nothing, ["label", "{}/clip", "new", "--model", "{}/no.pt"], "no.pt"),

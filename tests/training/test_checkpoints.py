@@ -9,6 +9,7 @@ import torch
 from factories import TinySource
 
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.storage import read_json, write_json
 from semdepth_lite.training.checkpoint import load_checkpoint, load_run, read_weights
 from semdepth_lite.training.history import read_history
 from semdepth_lite.training.run import Run
@@ -58,6 +59,8 @@ SCHEMA = {
     "optimizer empty": lambda s: s.update(optimizer={}),
     "parts a list": lambda s: s.update(parts=[1]),
     "seconds a text": lambda s: s.update(seconds="x"),
+    "steps a text": lambda s: s["settings"].update(steps="x"),
+    "margin a list": lambda s: s["settings"].update(margin_until=[1]),
     **{f"step {step!r}": lambda s, step=step: s.update(step=step) for step in ("x", -5, 3.5, math.nan, None, True)},
 }
 
@@ -71,6 +74,7 @@ def test_a_checkpoint_of_another_form_is_refused(name, spoiled):
     assert "\n" not in str(caught.value)
 
 
+FIRST = "encoder.encoder.conv1.weight"
 STATES = {
     "no groups": (lambda s: s["optimizer"].update(param_groups=[]), "does not fit this model"),
     "a moment of another shape": (lambda s: set_first_moment(s, torch.zeros(1)), "parameter 0 a 'exp_avg'"),
@@ -78,6 +82,9 @@ STATES = {
     "a moment that is no number": (lambda s: set_first_moment(s, torch.tensor(math.nan)), "parameter 0 a 'exp_avg'"),
     "a parameter too many": (lambda s: s["optimizer"]["state"].update({9999: {}}), "parameter 9999 a 'its parameter'"),
     "no seconds": (lambda s: s.__delitem__("seconds"), "lacks 'seconds'"),
+    "complex weights": (lambda s: s["model"].update({FIRST: s["model"][FIRST] + 1j}), "as torch.complex64"),
+    "weights of another shape": (lambda s: s["model"].update({FIRST: torch.ones(1)}), "with shape"),
+    "weights that are no number": (lambda s: s["model"].update({FIRST: s["model"][FIRST] * math.nan}), "not finite"),
 }
 
 
@@ -110,6 +117,21 @@ def test_a_pipe_in_the_place_of_a_checkpoint_is_not_waited_for(tmp_path):
         load_checkpoint(tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="checkpoint.pt holds no weights"):
         read_weights(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"settings": [1]}, {"settings": {"steps": "x"}}, {"parts": 3}, {"extended": "x"}])
+def test_a_settings_file_of_another_form_is_refused(change, spoiled):
+    folder = spoiled(lambda state: None)
+    about = read_json(folder / "settings.json")
+    write_json(folder / "settings.json", {**about, **change})
+    with pytest.raises(InputError, match=r"settings.json.* gives .* as '(settings|steps|parts|extended)', expected"):
+        Run(TinySource(3), SETTINGS, folder, "cpu")
+
+
+@pytest.mark.parametrize("change", [{"changes": 3}, {"changes": {3: 4}}, {"freeze": 3}, {"freeze": "encoder"}])
+def test_settings_of_other_types_are_refused(change):
+    with pytest.raises(InputError, match=f"{next(iter(change))} (is|are) .*, expected"):
+        TrainSettings(**change)
 
 
 def test_a_whole_checkpoint_goes_on(spoiled):
