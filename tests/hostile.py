@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import hashlib
 import io
-import json
 import os
 import random
 import resource
@@ -29,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from factories import TinySource
+from hostile_world import WORDS, build_world, check_street, spoil
 
 from semdepth_lite import __main__ as command_line
 from semdepth_lite import camera, labels, losses, metrics, warp
@@ -39,15 +38,18 @@ from semdepth_lite.common.small_files import read_json, read_log, read_rows
 from semdepth_lite.data import frame_order, image_files, own_frames
 from semdepth_lite.data.intrinsics_file import parse_intrinsics, read_intrinsics_file
 from semdepth_lite.data.kitti import read_list, read_odometry_calibration, read_odometry_poses, read_oxts, read_scan
-from semdepth_lite.data.triplet import Triplet
+from semdepth_lite.data.labeling import user_segmenter
+from semdepth_lite.data.pose_files import read_poses
+from semdepth_lite.evaluation.outside import read_array
 from semdepth_lite.evaluation.prediction import predict_image, scale_from_height
 from semdepth_lite.evaluation.protocol import Protocol, evaluate_batch
-from semdepth_lite.evaluation.report import Report, evaluate
+from semdepth_lite.evaluation.report import Report
 from semdepth_lite.experiments.results import Result
 from semdepth_lite.pretrained import load_pretrained, pretrained_card
-from semdepth_lite.training.checkpoint import load_checkpoint, load_run
-from semdepth_lite.training.run import Run
+from semdepth_lite.training.checkpoint import load_checkpoint, load_run, read_about, read_weights
+from semdepth_lite.training.history import read_history
 from semdepth_lite.training.settings import TrainSettings
+from semdepth_lite.variants import VARIANTS, find_variant
 from semdepth_lite.weights import load_tensors
 
 SECONDS, MEMORY = 40, 9 * 2**30
@@ -68,95 +70,25 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "report": ("report.json", Report.load), "result": ("result.json", Result.load),
     "card": ("baseline.json", lambda path: pretrained_card("baseline", path.parent)),
     "shipped by its card": ("baseline.json", lambda path: load_pretrained("baseline", "cpu", path.parent)),
+    "settings": ("run/settings.json", read_about), "history": ("run/log.jsonl", lambda path: read_history(path.parent)),
+    "start": ("run/checkpoint.pt", read_weights), "path": ("path.tum", lambda path: read_poses(path, 5)),
+    "array": ("depths.npy", read_array), "arrays": ("depths.npz", read_array),
+    "segmenter": ("guess.pt", user_segmenter),
+    **{f"street {name}": (f"street/*/{name}", lambda path: check_street(path.parents[1]))
+       for name in ("manifest.json", "images.npy", "pose.npy")},
     "shipped": ("baseline.pt", lambda path: load_pretrained("baseline", "cpu", path.parent)),
 }
-WORDS = ["", " ", "0", "-1", "1", "1.5", "nan", "inf", "-inf", "1e308", "99999999999999999999", "abc", "\u0663",
-         "\u00e4\ud800", "a b", "../..", "/", "/dev/null", "/dev/zero", "/proc/self/mem", "x" * 5000, "none", "auto",
-         "cpu:99", "meta",
-         "frames:", "kitti:{}", "odometry:{}/clip", "frames:{}/clip", "frames:{}/labels", "{}/clip", "{}/run",
-         "{}/run/checkpoint.pt", "{}/clip/1.png", "{}/pipe", "{}/list.txt", "{}/depth", "fov 60", "fov",
-         "500 500 48 32", "{", "[]", "levels=", "a=b", "yes", "True", "**", "**/*.png", "lite", "semdepth", "median",
-         "garg", "-", "--", "C:\\x", "\n"]
-
-
-def build_world(root: Path) -> None:
-    """Write one good file of every kind."""
-    for i in range(5):
-        image = np.random.RandomState(i).randint(0, 256, (64, 96, 3)).astype(np.uint8)
-        image_files.write_image(root / "clip" / f"{i}.png", image)
-        image_files.write_image(root / "labels" / f"{i}.png", (image[..., 0] % 19).astype(np.uint8))
-        image_files.write_depth_png(root / "depth" / f"{i}.png", image[..., 1] / 5.0 + 1)
-    image_files.write_image(root / "photo.jpg", image)
-    for name in ("clip/intrinsics.txt", "intrinsics.txt"):
-        (root / name).write_text("80 80 47.5 31.5\n")
-    run = Run(TinySource(3), TrainSettings(width=8, steps=1, batch=1), root / "run", "cpu")
-    run.train(progress=False, log_every=1)
-    (root / "list.txt").write_text("2011_09_26/2011_09_26_drive_0001_sync 5 l\n")
-    (root / "oxts.txt").write_text(" ".join(["49.0", "8.4", "112"] + ["0.1"] * 27))
-    (root / "poses.txt").write_text("1 0 0 0 0 1 0 0 0 0 1 0\n" * 3)
-    (root / "calib.txt").write_text("".join(f"P{i}: 700 0 600 0 0 700 170 0 0 0 1 0\n" for i in range(4)))
-    (root / "scan.bin").write_bytes(np.random.RandomState(0).rand(20, 4).astype("<f4").tobytes())
-    depth = torch.full((2, 1, 16, 16), 5.0)
-    batch = Triplet(torch.zeros(2, 3, 16, 16), torch.zeros(2, 2, 3, 16, 16), torch.eye(3).repeat(2, 1, 1), depth=depth)
-    evaluate(lambda triplet: depth * 1.1, [batch]).save(root / "report.json")
-    state = TrainSettings(width=8).build().state_dict()
-    torch.save({name: value.half() if value.is_floating_point() else value for name, value in state.items()},
-               root / "baseline.pt")
-    card = {"sha256": hashlib.sha256((root / "baseline.pt").read_bytes()).hexdigest(), "settings": {"width": 8},
-            "height": 64, "width": 96}
-    (root / "baseline.json").write_text(json.dumps(card))
-    Result("learned", {"abs_rel": 0.1}, "learned", 1, settings={"width": 8}, seed=0).save(root / "result.json")
-    os.mkfifo(root / "pipe")
-
-
-def spoil(path: Path, chance: random.Random) -> str:
-    """Spoil a file in one drawn way and name it."""
-    content = path.read_bytes()
-    way = chance.choice(["flip", "flips", "cut", "grow", "noise", "empty", "pipe", "zero", "folder", "gone", "number",
-                         "text", "mark", "link", "other"])
-    if way in ("pipe", "zero", "folder", "gone", "link"):
-        path.unlink()
-    if way in ("flip", "flips"):
-        spoiled = bytearray(content)
-        for _ in range(1 if way == "flip" else 40):
-            spoiled[chance.randrange(len(spoiled))] ^= 1 << chance.randrange(8)
-        path.write_bytes(spoiled)
-    elif way == "cut":
-        path.write_bytes(content[:chance.randrange(len(content))])
-    elif way == "grow":
-        path.write_bytes(content + chance.randbytes(chance.randrange(1, 4000)))
-    elif way == "noise":
-        path.write_bytes(chance.randbytes(chance.randrange(1, 4000)))
-    elif way == "empty":
-        path.write_bytes(b"")
-    elif way == "pipe":
-        os.mkfifo(path)
-    elif way == "zero":
-        path.symlink_to("/dev/zero")
-    elif way == "link":
-        path.symlink_to(path)
-    elif way == "folder":
-        path.mkdir()
-    elif way == "number":  # one number in a text becomes another one
-        words = content.split(b" ")
-        words[chance.randrange(len(words))] = chance.choice(WORDS[:12]).encode("utf-8", "surrogatepass")
-        path.write_bytes(b" ".join(words))
-    elif way == "text":
-        path.write_bytes(chance.choice(WORDS).encode("utf-8", "surrogatepass"))
-    elif way == "mark":
-        path.write_bytes(chance.choice([b"\xef\xbb\xbf", b"\xff\xfe", b"\0"]) + content)
-    elif way == "other":
-        others = [p for p in sorted(path.parent.iterdir()) if p.is_file() and p != path]
-        if others:
-            path.write_bytes(chance.choice(others).read_bytes())
-    return way
-
-
 def draw_reader(chance: random.Random, root: Path) -> tuple[str, Callable[[], object]]:
     name = chance.choice(sorted(READERS))
-    place, read = READERS[name]
-    way = spoil(root / place, chance)
-    return f"reader {name}: {way}", lambda: read(root / place)
+    pattern, read = READERS[name]
+    place = sorted(root.glob(pattern))[0]
+    way = spoil(place, chance)
+    return f"reader {name}: {way}", lambda: read(place)
+
+
+JUDGE = ["--run", "{}/run", "--output", "r.json"]
+SPOILED = ("clip/1.png", "labels/2.png", "depth/2.png", "clip/intrinsics.txt", "run/*", "raw/*/*.txt",
+           "raw/**/data/*2.*", "odometry/**/*.txt", "odometry/**/*1.png", "depths.npy", "guess.pt")
 
 
 def draw_command(chance: random.Random, root: Path) -> tuple[str, Callable[[], object]]:
@@ -167,9 +99,19 @@ def draw_command(chance: random.Random, root: Path) -> tuple[str, Callable[[], o
             "evaluate": ["--run", "{}/run", "--data", "frames:{}/clip", "--depth", "{}/depth", "--output", "r.json"],
             "label": ["{}/labels", "out", "--convert", "trainId"], "render": ["new", "--frames", "1", "--height", "16",
                                                                              "--width", "32"],
+            "evaluate the path": [*JUDGE, "--poses", "--data", "odometry:{}/odometry", "--sequences", "09"],
+            "evaluate KITTI": [*JUDGE, "--data", "kitti:{}/raw", "--depth", "forward"],
+            "evaluate others": ["--predictions", "{}/depths.npy", "--data", "frames:{}/clip", "--depth", "{}/depth",
+                                "--output", "r.json"],
+            "train by labels": ["new", "--data", "frames:{}/clip", "--steps", "1", "--batch", "1", "--height", "64",
+                                "--width", "96", "--variant", "ssfa", "--labels", "{}/labels"],
+            "train KITTI": ["new", "--data", "kitti:{}/raw", "--steps", "1", "--batch", "1", "--height", "64",
+                            "--width", "96", "--preset", "quick"],
+            "label by a model": ["{}/clip", "out", "--model", "{}/guess.pt"], "lessons": ["new"],
             "download": ["kitti", "odometry:poses", "--base-url", "http://127.0.0.1:9", "--root", "down"]}
-    name = chance.choice(sorted(base))
-    words = [*base[name], "--quiet"]
+    form = chance.choice(sorted(base))
+    name = form.split()[0]
+    words = [*base[form], "--quiet"]
     done = []
     parser = command_line.build_parser()._subparsers._group_actions[0].choices[name]
     for _ in range(chance.choice([0, 1, 1, 2])):
@@ -181,14 +123,19 @@ def draw_command(chance: random.Random, root: Path) -> tuple[str, Callable[[], o
             words[0] = value
         done.append(f"{action.dest}={value[:40]!r}")
     if not done or chance.random() < 0.3:
-        place = chance.choice(["clip/1.png", "labels/2.png", "depth/2.png", "clip/intrinsics.txt", "run/settings.json",
-                               "run/checkpoint.pt", "run/log.jsonl"])
-        done.append(f"{place} {spoil(root / place, chance)}")
+        place = chance.choice(sorted(path for pattern in SPOILED for path in root.glob(pattern) if path.is_file()))
+        done.append(f"{place.relative_to(root)} {spoil(place, chance)}")
+    around = {}
+    if chance.random() < 0.1:
+        around = {chance.choice(["RANK", "WORLD_SIZE", "SEMDEPTH_CACHE", "HOME", "TMPDIR"]): chance.choice(WORDS)}
+        around = {key: value.replace("{}", str(root)) for key, value in around.items() if "\ud800" not in value}
+        done.append(f"environment {around}")
     words = [word.replace("{}", str(root)) for word in words]
-    if name in ("train", "evaluate", "predict") and "--device" not in words:
+    if name in ("train", "evaluate", "predict", "label") and "--device" not in words:
         words += ["--device", "cpu"]
 
     def call() -> None:
+        os.environ.update(around)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -200,7 +147,7 @@ def draw_command(chance: random.Random, root: Path) -> tuple[str, Callable[[], o
         if status:
             assert shown.count("\n") == 1 and not out.getvalue(), (status, shown[-400:])
 
-    return f"command {name}: {', '.join(done)}", call
+    return f"command {form}: {', '.join(done)}", call
 
 
 def draw_tensor(chance: random.Random) -> object:
@@ -241,6 +188,10 @@ FUNCTIONS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "label_borders": (labels.label_borders, ("labels",)),
     "confusion_matrix": (metrics.confusion_matrix, ("labels", "labels")),
     "trajectory_ate": (metrics.trajectory_ate, ("path", "path")),
+    "snippet_ate": (metrics.snippet_ate, ("path", "path")), "pair_errors": (metrics.pair_errors, ("path", "path")),
+    "kitti_segment_errors": (metrics.kitti_segment_errors, ("path", "path")),
+    "border_f1": (metrics.border_f1, ("labels", "labels")), "colorize_labels": (labels.colorize_labels, ("labels",)),
+    "disp_to_depth": (camera.disp_to_depth, ("depth",)),
 }
 
 
@@ -266,6 +217,8 @@ def draw_values(chance: random.Random) -> tuple[str, Callable[[], object]]:
         (f"function parse_intrinsics({word[:40]!r})", lambda: parse_intrinsics(word, 64, 96)),
         (f"function order_frames({names[:3]} ...)", lambda: frame_order.order_frames(list(map(Path, names)))),
         (f"function TrainSettings({field}={value!r})", lambda: TrainSettings(**{field: value}).build()),
+        (f"function find_variant({field!r}, {word[:40]!r}: {value!r})",
+         lambda: find_variant(chance.choice(sorted(VARIANTS)), {word: value, "ranking.cap": value})),
         (f"function predict_image({type(image).__name__})",
          lambda: predict_image(TrainSettings(width=8).build().eval(), image, 64, 96))])
 
@@ -311,7 +264,8 @@ def inputs(root: Path) -> str:
     """Hash the files of the world."""
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink() and "evaluation_" not in path.name:
+        ours = "evaluation_" in path.name or "street" in path.parts  # which a command may write anew
+        if path.is_file() and not path.is_symlink() and not ours:
             digest.update(str(path).encode() + path.read_bytes())
     return digest.hexdigest()
 

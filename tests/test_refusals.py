@@ -176,6 +176,8 @@ REFUSED = {
     "label ids": lambda: train_id_table("gray"),
     "depth to write": lambda: files.write_depth_png(Path("never.png"), np.full((2, 2), np.inf)),
     "points to write": lambda: files.write_ply(Path("never.ply"), np.zeros((2, 3)), np.zeros((3, 3), np.uint8)),
+    "ground seen by no camera": lambda: scale_from_height(flat, torch.zeros_like(K), 1.5),
+    "ground that is not finite": lambda: scale_from_height(flat * float("nan"), K, 1.5),
     "camera height": lambda: scale_from_height(flat, K, 0.0),
     "run": lambda: load_run(Path("nowhere")),
     "weights": lambda: read_monodepth2(Path("nowhere")),

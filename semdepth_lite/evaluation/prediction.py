@@ -250,7 +250,7 @@ def scale_from_height(depth: torch.Tensor, K: torch.Tensor, camera_height: float
         (B,) factor for each image; take their median for a clip.
 
     Raises:
-        InputError: if a shape differs or the height is not positive.
+        InputError: if a shape differs, the height is not positive, or depth and K give points that are not finite.
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     if not camera_height > 0:
@@ -258,6 +258,9 @@ def scale_from_height(depth: torch.Tensor, K: torch.Tensor, camera_height: float
     rows = slice(int(0.75 * sizes["H"]), int(0.95 * sizes["H"]))
     columns = slice(int(0.4 * sizes["W"]), int(0.6 * sizes["W"]))
     points = backproject(depth, K)[:, :, rows, columns].flatten(2).transpose(1, 2).double()  # (B, N, 3)
+    if not (points.numel() and points.isfinite().all()):
+        raise InputError("depth and K give points of the ground that are not finite, or none; check both, and take "
+                         "images of 8 pixels or more on each side.")
     normal = torch.linalg.lstsq(points, torch.ones_like(points[..., :1])).solution[..., 0]
     return camera_height * normal.norm(dim=-1)
 
