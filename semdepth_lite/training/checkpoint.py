@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..common.contracts import InputError
-from ..common.registry import origin
+from ..common.registry import find_part, origin
 from ..common.runtime import notice, pick_device
 from ..common.small_files import check_fields, check_regular, read_json
 from ..common.storage import write_atomically
@@ -234,7 +234,9 @@ def _build(settings: dict, parts: dict[str, dict], folder: Path) -> Model:
     except TypeError as error:
         raise _of_another_version(folder, error) from error
     except InputError as error:
-        check_parts(parts, {}, folder)
+        named = {**settings, "fusion": (settings.get("changes") or {}).get("fusion")}
+        there = [place for place in parts if find_part(kind := place.partition(".")[0], str(named.get(kind)))]
+        check_parts({place: part for place, part in parts.items() if place not in there}, {}, folder)
         raise _of_another_version(folder, error) from error
 
 

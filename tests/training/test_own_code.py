@@ -18,7 +18,7 @@ from semdepth_lite.common.registry import register
 from semdepth_lite.common.runtime import Terminated
 from semdepth_lite.common.storage import read_json
 from semdepth_lite.semantics import Guidance
-from semdepth_lite.training.checkpoint import check_parts, load_checkpoint, load_run
+from semdepth_lite.training.checkpoint import _build, check_parts, load_checkpoint, load_run
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
 
@@ -177,6 +177,11 @@ def test_a_registered_loss_is_checked_like_other_parts(source, tmp_path):
     registry._PARTS.clear()
     with pytest.raises(InputError, match="was trained with the loss squared of module .*, which is not here; register"):
         load_run(tmp_path, "cpu")
+    register("fusion", "shift")(Shift)
+    parts = {place: {"name": name, "module": "a", "sha256": ""}
+             for place, name in (("fusion", "Shift"), ("loss", "squared"))}
+    with pytest.raises(InputError, match="trained with the loss squared"):  # the fusion is there
+        _build({"changes": {"fusion": "shift"}, "loss": "squared"}, parts, tmp_path)
     with pytest.raises(InputError, match="loss 'squared' is unknown; use one of .* one of your own after `register`"):
         replace(TINY, loss="squared")
 
