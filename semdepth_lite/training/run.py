@@ -158,7 +158,7 @@ class Run:
         if state is not None:
             self._resume(state)
         if self.rank == 0:
-            if known.get("settings") != about["settings"]:
+            if known.get("settings") != about["settings"] or (known.get("parts") or {}) != about["parts"]:
                 self._write_about(about)
             remove_leftovers(self.folder)
         self._trim_log()

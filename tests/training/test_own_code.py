@@ -186,6 +186,19 @@ def test_a_registered_loss_is_checked_like_other_parts(source, tmp_path):
         replace(TINY, loss="squared")
 
 
+def test_code_that_broke_before_its_first_checkpoint_may_be_mended(source, tmp_path):
+    def broken(prediction, batch, settings):
+        return prediction.depth.mean()
+
+    with pytest.raises(InputError, match="the loss broken returns a tensor"):
+        Run(source, TINY, tmp_path, "cpu", loss=broken).train(progress=False)
+    run = Run(source, TINY, tmp_path, "cpu", loss=squared)
+    assert read_json(tmp_path / "settings.json")["parts"]["loss"]["name"] == "squared"
+    run.save()
+    with pytest.raises(InputError, match="is not the code that trained"):
+        Run(source, TINY, tmp_path, "cpu", loss=broken)
+
+
 class Learned(nn.Module):
     """A loss with a weight of its own, which is learned with the rest."""
 
