@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .camera import halve
-from .common.contracts import InputError
+from .common.contracts import InputError, check_types
 from .common.registry import find_part
 
 
@@ -102,6 +102,7 @@ class NetworkSettings:
     width: int = 16
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.encoder not in (*RESNETS, "lite") and not find_part("encoder", self.encoder):
             raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(RESNETS)}, or one of your own "
                              "after `register`.")

@@ -1,7 +1,7 @@
 """Presets: the few numbers that decide how much is rendered and trained, and the sources they stand for."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from .common.contracts import InputError
@@ -55,7 +55,7 @@ def find_preset(name: str) -> Preset:
     Raises:
         InputError: if there is none of that name.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise InputError(f"preset {name!r} is unknown; use one of {', '.join(PRESETS)}.")
     return PRESETS[name]
 
@@ -90,5 +90,12 @@ def fit_steps(triplets: int, batch: int) -> int:
 
 
 def recipe(preset: str, **changes) -> TrainSettings:
-    """Return a preset's training settings with some changes; None leaves a setting as it is."""
+    """Return a preset's training settings with some changes; None leaves a setting as it is.
+
+    Raises:
+        InputError: if there is no such preset or setting, or a value does not fit.
+    """
+    known = [each.name for each in fields(TrainSettings)]
+    if unknown := sorted(set(changes) - set(known)):
+        raise InputError(f"{unknown[0]!r} is no setting of a training; use one of {', '.join(known)}.")
     return replace(find_preset(preset).training, **{k: v for k, v in changes.items() if v is not None})

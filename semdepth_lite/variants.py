@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .borders import RankingSettings
-from .common.contracts import InputError, check_choices
+from .common.contracts import InputError, check_choices, check_types
 from .common.registry import find_part
 from .networks import DepthDecoder
 from .semantics import output_count
@@ -17,7 +17,8 @@ Value = bool | int | float | str | tuple[int, ...]
 
 
 def _check_numbers(part: Any) -> None:
-    """Refuse negative and infinite numbers in a part of a variant."""
+    """Refuse values of other types, and negative and infinite numbers, in a part of a variant."""
+    check_types(part)
     for each in fields(part):
         value = getattr(part, each.name)
         if type(each.default) in (int, float) and not 0 <= value < math.inf:
@@ -25,8 +26,8 @@ def _check_numbers(part: Any) -> None:
 
 
 def _check_levels(levels: tuple[int, ...]) -> None:
-    if not set(levels) <= set(range(DepthDecoder.LEVELS)):
-        raise InputError(f"levels {levels} are not all decoder levels; use some of 0 to 4.")
+    if not isinstance(levels, (list, tuple)) or not all(level in range(DepthDecoder.LEVELS) for level in levels):
+        raise InputError(f"levels {levels!r} are not all decoder levels; use some of 0 to 4.")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Attention:
     residual: bool = True
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_levels(self.levels)
         check_choices(self, {"form": ("A", "B")})
 
@@ -124,6 +126,7 @@ class Seem:
     residual: bool = True
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_choices(self, {"edges": ("labels", "prediction")})
         if not (0 < self.points < math.inf and 0 <= self.important <= 1):
             raise InputError(f"points {self.points} and important {self.important} do not fit; use a positive number "
@@ -165,6 +168,7 @@ class FromSegmenter:
     share_encoder: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_choices(self, {"origin": ("given", "made")})
         if self.scale not in (1, 2, 3, 4):
             raise InputError(f"scale {self.scale} is not a factor from 1 to 4; use 2, for instance.")
@@ -270,7 +274,7 @@ def find_variant(name: str, changes: Mapping[str, Value] | None = None) -> Varia
     Raises:
         InputError: If there is no such variant, part or setting, or a value does not fit.
     """
-    if name not in VARIANTS:
+    if not isinstance(name, str) or name not in VARIANTS:
         raise InputError(f"variant {name!r} is unknown; use one of {', '.join(VARIANTS)}.")
     parts = {part: getattr(VARIANTS[name], part) for part in PARTS}
     for path, value in (changes or {}).items():

@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 
 from ..classes import GROUPS, IGNORE
-from ..common.contracts import InputError, check_choices, check_sizes
+from ..common.contracts import InputError, check_choices, check_sizes, check_types
 from ..common.precision import at_least_float32
 from ..common.processes import draw
 from ..labels import group_mask
@@ -73,6 +73,7 @@ class RankingSettings:
     signed: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_choices(self, {
             "things": tuple(GROUPS), "against": ("backdrop", "rest"), "variable": ("log", "disp", "depth"),
             "certainty": ("product", "margin", "entropy", "none")})

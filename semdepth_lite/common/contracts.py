@@ -4,7 +4,9 @@ Fixed letters in shape contracts: B batch, C channels, H height, W width, N poin
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -37,8 +39,10 @@ def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> di
         The sizes of all letters, for the next call.
 
     Raises:
-        InputError: if the number of dimensions or a size differs.
+        InputError: if it is no tensor, or the number of dimensions or a size differs.
     """
+    if not hasattr(tensor, "shape"):
+        raise InputError(f"{name} is {str(tensor)[:40]!r}, expected a tensor of shape {'x'.join(shape)}.")
     actual = tuple(tensor.shape)
     if len(actual) == len(shape):
         for letter, size in zip(shape, actual):
@@ -75,6 +79,29 @@ def check_pixels(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
         raise InputError(f"height {height} and width {width} make more than the {MAX_PIXELS} pixels accepted here; use "
                          "192 and 640, for instance.")
+
+
+_KINDS = {"int": (Integral, "a whole number"), "float": (Real, "a number"), "str": (str, "a name"),
+          "bool": (bool, "True or False")}
+
+
+def check_types(settings: Any) -> None:
+    """Refuse attributes of a dataclass that are of other types than it declares, such as steps of 1.5.
+
+    What is declared as something else than a number, a name or a truth value is not looked at.
+
+    Args:
+        settings: Settings whose attributes are checked.
+
+    Raises:
+        InputError: naming the first such attribute.
+    """
+    for each in fields(settings):
+        value, declared = getattr(settings, each.name), str(each.type).split(" | ")
+        kinds = [_KINDS[kind] for kind in declared if kind in _KINDS]
+        fits = any(isinstance(value, kind) and isinstance(value, bool) == (kind is bool) for kind, _ in kinds)
+        if kinds and not fits and not (value is None and "None" in declared):
+            raise InputError(f"{each.name} is {value!r}, expected {' or '.join(words for _, words in kinds)}.")
 
 
 def check_choices(settings: object, choices: dict[str, tuple[str, ...]]) -> None:

@@ -83,7 +83,7 @@ def pick_device(name: str = "auto") -> torch.device:
         torch.zeros(1, device=device).item()  # meta makes tensors, but they hold nothing
         if device.type == "cpu" and device.index:
             raise RuntimeError("there is one cpu")
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError, AttributeError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError, AttributeError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"device {name!r} cannot be used here ({reason}); use --device cpu.") from error
     return device

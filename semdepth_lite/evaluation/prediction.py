@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from ..camera import backproject, check_intrinsics
-from ..common.contracts import InputError, check_sizes
+from ..common.contracts import InputError, check_divisible, check_sizes
 from ..common.storage import check_outputs, remove_leftovers
 from ..data.image_files import DEPTH_STEPS, find_images, read_image, write_depth_png, write_image, write_ply
 from ..data.sources import Source, batches, to_image
@@ -126,6 +126,7 @@ def predict_image(model: Model, image: np.ndarray, height: int, width: int, flip
     if not isinstance(image, np.ndarray) or image.ndim != 3 or not image.size:
         raise InputError(f"the image has shape {np.shape(image)}, expected (H, W, 3); repeat the channel of a gray "
                          "image three times, and give the images of a batch one by one.")
+    check_divisible(height, width)
     device = next(model.parameters()).device
     to_image(image)  # refuses what is no image before Pillow misreads it
     picture = Image.fromarray(np.ascontiguousarray(image))

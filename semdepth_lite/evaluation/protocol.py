@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from ..classes import IGNORE, NUM_CLASSES
-from ..common.contracts import InputError, check_sizes
+from ..common.contracts import InputError, check_sizes, check_types
 from ..common.precision import at_least_float32
 from ..metrics import (
     CROPS,
@@ -65,6 +65,7 @@ class Protocol:
     flip: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.crop not in CROPS:
             raise InputError(f"crop {self.crop!r} is unknown; use one of {', '.join(CROPS)}.")
         if not 0 < self.min_depth < self.max_depth:
@@ -72,6 +73,8 @@ class Protocol:
         if not 0 < self.band_radius <= self.inner_radius < float("inf"):
             raise InputError(f"a band of {self.band_radius} px and an inner part beyond {self.inner_radius} px do not "
                              "fit; use a positive band that is not wider.")
+        if self.window < 1 or self.window % 2 == 0:
+            raise InputError(f"a window of {self.window} px has no middle; use an odd number such as 5.")
         check_match_radius(self.match_radius, self.edge_limit)
         if isinstance(self.scaling, str) and self.scaling not in ("median", "none"):
             raise InputError(f"scaling {self.scaling!r} is unknown; use 'median', 'none' or a positive factor.")

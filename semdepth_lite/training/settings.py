@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral, Real
 
-from ..common.contracts import InputError, check_choices
+from ..common.contracts import InputError, check_choices, check_types
 from ..common.registry import find_part
 from ..common.runtime import kept_randomness, seed_everything
 from ..losses import LOSSES, LossSettings
@@ -16,8 +15,6 @@ from ..model import Model
 from ..networks import NetworkSettings
 from ..semantics import GIVEN
 from ..variants import Value, Variant, find_variant, spell_changes
-
-_WORDS = {"int": "a whole number", "float": "a number", "str": "a name", "bool": "True or False"}
 
 
 @dataclass(frozen=True)
@@ -122,11 +119,7 @@ class TrainSettings:
 
     def _check_types(self) -> None:
         """Refuse values of other types than the attributes have, such as steps of 1.5."""
-        kinds = {"int": Integral, "float": Real, "str": str, "bool": bool}
-        for given in fields(self):
-            value, kind = getattr(self, given.name), kinds.get(str(given.type))
-            if kind and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
-                raise InputError(f"{given.name} is {value!r}, expected {_WORDS[str(given.type)]}.")
+        check_types(self)
         if not isinstance(self.changes, Mapping) or not all(isinstance(path, str) for path in self.changes):
             raise InputError(f"changes are {self.changes!r}, expected values by name, such as {{'ranking.cap': 0.4}}.")
         if not isinstance(self.freeze, (list, tuple)) or not all(isinstance(name, str) for name in self.freeze):
