@@ -18,7 +18,8 @@ KINDS = {
     "Intrinsics": ("data/intrinsics_file.py", ["tests/data/test_intrinsics_file.py"],
                    "no lens distortion; the principal point must lie inside of the image"),
     "Caches": ("data/frame_cache.py, street/cache.py",
-               ["tests/data/test_frame_cache.py", "tests/street/test_street.py"], ""),
+               ["tests/data/test_frame_cache.py", "tests/street/test_street.py"],
+               "the label maps of a training that goes on carry no checksum"),
     "Runs know their data": ("common/storage.py, data/clips.py, training/run.py", ["tests/training/test_training.py"],
                              "of a large set the content of 64 files is sampled"),
     "Outputs replace only their own kind": ("common/storage.py", ["tests/data/test_labeling.py"],
@@ -31,7 +32,8 @@ KINDS = {
     "Full disks and vanishing data": ("common/storage.py", ["tests/test_faults.py"], ""),
     "Shapes, types and ids of public functions": (
         "losses.py, camera.py, warp.py, labels.py", ["tests/test_refusals.py", "tests/test_labels.py"],
-        "inner functions of metrics, borders and alignment take what their callers have checked"),
+        "inner functions of metrics, borders and alignment take what their callers have checked; None for a path or a "
+        "model is Python's own TypeError"),
     "Checkpoints, cards, results and records": (
         "training/checkpoint.py, weights.py, experiments/results.py, course/reproduce.py",
         ["tests/training/test_checkpoints.py", "tests/test_pretrained.py", "tests/experiments/test_results.py",

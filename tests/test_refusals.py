@@ -21,6 +21,7 @@ from semdepth_lite.alignment import align_motion
 from semdepth_lite.common.contracts import InputError, check_divisible, check_sizes
 from semdepth_lite.common.runtime import pick_device
 from semdepth_lite.common.storage import read_json, read_log
+from semdepth_lite.course.notebooks import load
 from semdepth_lite.course.reproduce import find_notebooks
 from semdepth_lite.data import image_files as files
 from semdepth_lite.data.by_name import open_data
@@ -198,6 +199,7 @@ REFUSED = {
     "report": lambda: Report.load("nowhere.json"),
     "notebooks": lambda: find_notebooks("99"),
     "notebooks elsewhere": lambda: find_notebooks("/etc"),
+    "a device for a notebook": lambda: load("/dev/zero"),
     "notebooks by half a pattern": lambda: find_notebooks("["),
     "pattern elsewhere": lambda: find_images(Path(), "/etc/*"),
     "pattern that climbs out": lambda: find_images(Path(), "../*"),

@@ -19,7 +19,7 @@ from pathlib import Path
 from .runtime import ENDINGS, LOG, Terminated
 from .storage import cache_root
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "failed to map segment")
 
 
 class _Forgiving:

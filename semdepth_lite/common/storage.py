@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .contracts import InputError
-from .small_files import read_json, read_log
+from .small_files import check_regular, read_json, read_log
 
 __all__ = ["cache_root", "check_outputs", "fingerprint", "fingerprint_files", "is_ours", "read_json", "read_log",
            "remove_leftovers", "reserve", "sole_use", "temporary_folder", "write_atomically", "write_json"]
@@ -165,9 +165,10 @@ def fingerprint_files(files: Sequence[Path]) -> str:
 def is_ours(path: Path, kind: str = "") -> bool:
     """Whether a file was written by a command of this package, and is of this kind where one is named."""
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             head = file.read(4096)
-    except OSError:
+    except (OSError, InputError):
         return False
     at = head.find(MARK.encode())
     return at >= 0 and kind.encode() in head[at:at + 200]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..common.contracts import InputError, RunFailed
+from ..common.small_files import check_regular
 from ..common.storage import write_atomically
 from ..experiments.results import find_measurements, find_results
 
@@ -87,9 +88,13 @@ def load(path: str | Path):
     import nbformat
 
     try:
+        if Path(path).exists():
+            check_regular(path, "a notebook")
         return nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
         raise InputError(f"There is no notebook {str(path)!r}; look into the folder notebooks.") from error
+    except InputError:
+        raise
     except (ValueError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
         raise InputError(f"{str(path)!r} is not a notebook ({str(error).splitlines()[0]}); restore it.") from error
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..common.contracts import InputError, RunFailed, check_pixels
 from ..common.runtime import keep_freed_memory
+from ..common.small_files import check_regular
 from ..common.storage import cache_root, read_json, reserve, temporary_folder, write_json
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
@@ -124,7 +125,8 @@ def damage(folder: Path, settings: StreetSettings) -> str:
 
 
 def _checksum(path: Path) -> int:
-    """Return the CRC-32 of a file."""
+    """Return the CRC-32 of a file; a pipe or a device is refused, because it may have no end."""
+    check_regular(path)
     value = 0
     with open(path, "rb") as file:
         while part := file.read(1 << 22):

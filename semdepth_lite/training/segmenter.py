@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..common.contracts import InputError
+from ..common.small_files import check_regular
 from ..common.storage import reserve, write_atomically
 from ..data.sources import SegmentedSource, Source, larger_targets
 from ..data.triplet import Triplet
@@ -116,6 +117,7 @@ def segment_all(segmenter: Segmenter, batches: Iterable[Triplet], count: int, pa
         (N, 3, H, W) uint8, memory-mapped, read-only.
     """
     with suppress(OSError, ValueError):  # absent or damaged: it is made anew
+        check_regular(path)
         known = np.load(path, mmap_mode="r")
         if known.dtype == np.uint8 and known.ndim == 4 and len(known) == count:
             return known

@@ -2,6 +2,7 @@
 and nothing half-written. Each case spoils one thing in a small tree that is otherwise fine."""
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 import zlib
@@ -338,6 +339,8 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
                       "new"),
     "points of another camera": ("frames", nothing, [*PREDICT, "{run}", "--intrinsics", "700", "700", "600", "170"],
                                  "600"),
+    "output a pipe": ("frames", lambda root: os.mkfifo(root / "pipe"), ["evaluate", "--run", "{run}", "--output",
+                                                                        "{}/pipe"], "pipe was not written by this"),
     "scale too small": ("frames", nothing, [*PREDICT, "{run}", "--scale", "1e-300"], "with scale 1e-300 the depth of"),
     "scale too large": ("frames", nothing, [*PREDICT, "{run}", "--scale", "1e30"], "with scale 1e+30 the depth of"),
     "a line break in a name": ("frames", nothing, [*PREDICT, "{}/no\n\x1b[2Jthing"], "no\\n\\x1b[2Jthing"),

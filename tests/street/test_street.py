@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -258,7 +259,7 @@ HARMS |= {f"manifest {text}": text for text in ("[]", "null", "3", '{"settings":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("harm", ["truncate", "manifest", "missing", *HARMS])
+@pytest.mark.parametrize("harm", ["truncate", "manifest", "missing", "endless", "pipe", *HARMS])
 def test_a_damaged_cache_is_named_and_rendered_again(cached, harm, capsys):
     settings, root, folder = cached
     before = np.load(folder / "images.npy")
@@ -275,6 +276,10 @@ def test_a_damaged_cache_is_named_and_rendered_again(cached, harm, capsys):
         (folder / "manifest.json").write_text("{half")
     else:
         (folder / "depth.npy").unlink()
+        if harm == "endless":
+            (folder / "depth.npy").symlink_to("/dev/zero")
+        elif harm == "pipe":
+            os.mkfifo(folder / "depth.npy")
     again = load_street(settings, root, workers=1, progress=False)
     np.testing.assert_array_equal(again.images, before)
     assert "damaged" in capsys.readouterr().out
