@@ -49,7 +49,7 @@ def lessons_list(paths: Sequence[Path]) -> str:
         reading, exercises = reading_minutes(notebook), exercise_minutes(notebook)
         total = [total[0] + reading, total[1] + exercises]
         more = f", {exercises} more for the exercises" if exercises else ""
-        lines.append(f"- [](notebooks/{path.name}): {reading} minutes to read{more}")
+        lines.append(f"- {path.stem[:2]} [](notebooks/{path.name}): {reading} minutes to read{more}")
     hours = [f"{minutes / 60:.0f} hours" for minutes in total]
     return "\n".join(lines) + f"\n\nAll together: about {hours[0]} to read and {hours[1]} for the exercises.\n"
 

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_a_lesson_has_badges_only_where_there_is_an_address():
     path = lessons.lesson_files()[0]
-    assert "http" not in lessons.place_of(1, path)
-    line = lessons.place_of(1, path, "someone/something")
+    assert "http" not in lessons.place_of(path)
+    line = lessons.place_of(path, "someone/something")
     assert f"https://colab.research.google.com/github/someone/something/blob/main/notebooks/{path.name}" in line
     assert f"https://mybinder.org/v2/gh/someone/something/main?labpath=notebooks/{path.name}" in line
     assert 'pip install "semdepth-lite[course] @ git+https://github.com/someone/something"' in line

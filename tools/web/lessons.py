@@ -51,15 +51,15 @@ def with_titles(text: str) -> str:
     return NAMED.sub(lambda found: f"[{found[1][:2]} {title_of(found[1])}]", text)
 
 
-def place_of(number: int, path: Path, repository: str = "") -> str:
+def place_of(path: Path, repository: str = "") -> str:
     """Return the lines under a lesson's title: its place in the sequence, and how to get or run it.
 
     Args:
-        number: Place in the sequence, from 1.
         path: The notebook.
         repository: OWNER/NAME of the public repository; without one there are no badges.
     """
-    line = f"*Lesson {number} of {len(lesson_files())}.* {{download}}`Download this notebook <originals/{path.name}>`."
+    last = lesson_files()[-1].stem[:2]
+    line = f"*Lesson {path.stem[:2]} of {last}.* {{download}}`Download this notebook <originals/{path.name}>`."
     if repository:
         place = f"{repository}/blob/main/notebooks/{path.name}"
         line += f" [Open in Colab](https://colab.research.google.com/github/{place})."
@@ -169,6 +169,6 @@ def write_lessons(source: Path, pictures: Path, repository: str) -> None:
     folder = source / "notebooks"
     shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".*", "runs", "cache", "glossary.md"))
     (folder / "originals").mkdir()
-    for number, path in enumerate(lesson_files(), 1):
+    for path in lesson_files():
         shutil.copyfile(path, folder / "originals" / path.name)
-        write_lesson(path, folder, pictures, place_of(number, path, repository))
+        write_lesson(path, folder, pictures, place_of(path, repository))
