@@ -1,5 +1,8 @@
-// What is folded is printed too.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
+// What is folded is printed too, and pictures that no reader came near.
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details").forEach((fold) => (fold.open = true));
+  document.querySelectorAll("img").forEach((picture) => (picture.loading = "eager"));
+});
 
 // A box that scrolls sideways can be reached by keyboard, and fades at the sides where it goes on.
 const boxes = document.querySelectorAll(".table-wrapper, .cell_output .output, pre, div.math, .sight");
