@@ -250,23 +250,73 @@ def open_page(browser, **options):
     return page
 
 
-SHOWN = ("index", "notebooks/02_view_synthesis", "notebooks/glossary", "docs/results", "reference/borders",
-         "_modules/semdepth_lite/losses")
+LESSON, REFERENCE, CODE = "notebooks/02_view_synthesis", "reference/borders", "_modules/semdepth_lite/losses"
+SHOWN = {  # width and colors to pages: every kind of page once in each color and at each width
+    (360, "light"): ("index", LESSON, "notebooks/glossary", "docs/results", REFERENCE, CODE),
+    (360, "dark"): (LESSON, REFERENCE, CODE),
+    (1280, "light"): ("index", "docs/results", "notebooks/glossary"),
+    (1280, "dark"): ("index", LESSON)}
+# a lesson's code has thousands of colored words, of a few colors: the longest cells have them all
+LONGEST_CODE = """[...document.querySelectorAll('pre')].sort((a, b) => b.textContent.length - a.textContent.length)
+    .slice(6).forEach((code) => code.remove())"""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width, scheme", [(360, "light"), (360, "dark"), (1280, "light")])
+@pytest.mark.parametrize("width, scheme", SHOWN)
 def test_pages_fit_ask_no_other_host_and_can_be_read_by_all(browser, address, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is in the extra 'browser'").Axe()
     page, asked, errors = open_page(browser, viewport={"width": width, "height": 800}, color_scheme=scheme), [], []
     page.on("request", lambda request: asked.append(urlsplit(request.url).hostname))
     page.on("pageerror", lambda error: errors.append(error))
-    for path in SHOWN:
+    for path in SHOWN[width, scheme]:
         page.goto(f"{address}/{path}.html")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than {width} pixels"
+        page.evaluate(LONGEST_CODE)
         found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
         assert [(path, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     assert set(asked) == {"127.0.0.1"} and not errors
+    page.close()
+
+
+@pytest.mark.slow
+def test_formulas_fit_a_phone_and_what_goes_on_at_a_side_fades(browser, address):
+    page = open_page(browser, viewport={"width": 360, "height": 740})
+    wide = "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.textContent)"
+    for name in ("01_street_and_camera", "02_view_synthesis", "06_border_refinement"):
+        page.goto(f"{address}/notebooks/{name}.html")
+        assert page.locator("div.math").evaluate_all(wide) == [], name
+    page.goto(f"{address}/docs/results.html")
+    table = page.locator(".table-wrapper").first
+    page.wait_for_function("document.querySelector('.table-wrapper').classList.contains('more-after')")
+    table.evaluate("box => (box.scrollLeft = box.scrollWidth)")
+    page.wait_for_function("document.querySelector('.table-wrapper').classList.contains('more-before')")
+    assert "more-after" not in table.get_attribute("class")
+    page.close()
+
+
+@pytest.mark.slow
+def test_the_contents_close_on_a_phone_when_a_reader_has_chosen(browser, address):
+    page = open_page(browser, viewport={"width": 360, "height": 740})
+    page.goto(f"{address}/notebooks/02_view_synthesis.html")
+    page.locator(".mobile-header label[for=__toc]").click()
+    assert page.locator("#__toc").is_checked()
+    page.locator(".toc-drawer a[href^='#']").nth(2).click()
+    assert not page.locator("#__toc").is_checked()
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_picture_is_enlarged_by_keyboard(browser, address):
+    page = open_page(browser, viewport={"width": 360, "height": 740})
+    page.goto(f"{address}/notebooks/02_view_synthesis.html")
+    strip = page.locator("figure.strip").first
+    before = strip.locator(".window").bounding_box()["width"]
+    strip.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert strip.locator(".window").bounding_box()["width"] > 2 * before
+    page.locator("a.picture").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/_static/pictures/\w+\.\w+$"))
     page.close()
 
 
