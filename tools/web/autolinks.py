@@ -28,7 +28,7 @@ def imported(path: Path) -> dict[str, object]:
     trees = [ast.parse(source) for source in cells if not source.lstrip().startswith("%")]
     for node in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)):
         for alias in node.names if (node.module or "").startswith("semdepth_lite") else ():
-            module = import_module(node.module)
+            module = import_module(str(node.module))
             thing = getattr(module, alias.name, None) or import_module(f"{node.module}.{alias.name}")
             found[alias.asname or alias.name] = thing
     return found

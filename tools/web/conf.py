@@ -117,10 +117,17 @@ def block_math(self, node) -> None:
 
 
 def plain_text(app, what, name, thing, options, lines) -> None:
-    """Keep the bars and stars of formulas in docstrings as they are."""
-    for number, line in enumerate(lines):
-        if not line.lstrip().startswith((":", "..", "*")):
-            lines[number] = line.replace("|", r"\|")
+    """Keep the bars of formulas in docstrings as they are, and code between Markdown's fences as code."""
+    kept, inside = [], False
+    for line in lines:
+        if line.startswith("```"):
+            inside = not inside
+            kept += ["", "::", ""] if inside else [""]
+        elif inside:
+            kept.append(f"    {line}")
+        else:
+            kept.append(line if line.lstrip().startswith((":", "..", "*")) else line.replace("|", r"\|"))
+    lines[:] = kept
 
 
 def with_large_picture(picture: re.Match) -> str:

@@ -41,7 +41,7 @@ def join_letters(row: ElementTree.Element) -> None:
     for child in list(row):
         is_letter = child.tag == tag("mi") and child.attrib == upright
         if is_letter and last is not None:
-            last.text += child.text
+            last.text = (last.text or "") + (child.text or "")
             row.remove(child)
         else:
             last = child if is_letter else None
