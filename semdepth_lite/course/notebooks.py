@@ -89,7 +89,7 @@ def load(path: str | Path):
 
     try:
         if Path(path).exists():
-            check_regular(path, "a notebook")
+            check_regular(Path(path), "a notebook")
         return nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
         raise InputError(f"There is no notebook {str(path)!r}; look into the folder notebooks.") from error
