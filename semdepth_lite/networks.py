@@ -104,8 +104,7 @@ class NetworkSettings:
     def __post_init__(self) -> None:
         check_types(self)
         if self.encoder not in (*RESNETS, "lite") and not find_part("encoder", self.encoder):
-            raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(RESNETS)}, or one of your own "
-                             "after `register`.")
+            raise InputError(f"encoder {self.encoder!r} is unknown; use lite, {', '.join(RESNETS)}, or register it.")
         if not 8 <= self.width <= 512 or self.width % 8:
             raise InputError(f"width {self.width} is not a multiple of 8 from 8 to 512; use 16, for instance.")
 
