@@ -122,12 +122,15 @@ def _encoded(image: Image, kind: str, **options) -> bytes:
 
 
 def _for_screen(png: bytes) -> bytes:
-    """Encode the image of the HTML figure as WebP: exact where that is small, else lossy."""
+    """Encode the image of the HTML figure as WebP: exact where that is small, else lossy, the more the larger it is."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
     exact = _encoded(image, "WEBP", lossless=True) if len(png) <= HOPELESS else None
-    return exact if exact and len(exact) <= LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=60)
+    if exact and len(exact) <= LOSSLESS_LIMIT:
+        return exact
+    lossy = _encoded(image, "WEBP", quality=60)
+    return lossy if len(lossy) <= 2 * LOSSLESS_LIMIT else _encoded(image, "WEBP", quality=45)
 
 
 def _for_fallback(png: bytes) -> bytes:
