@@ -99,9 +99,11 @@ def solutions_notebook(lesson: str):
     """Return the notebook of a lesson's solutions, made anew from the exercises."""
     import nbformat
 
+    title = load(ROOT / "notebooks" / f"{lesson}.ipynb").cells[0].source.split("\n", 1)[0].removeprefix("# ")
     cells = [nbformat.v4.new_markdown_cell(
-        f"# Solutions of {lesson}\n\nMade by `python -m tools.exercises`; change the exercises in "
-        "`semdepth_lite/checks/`, not this file. Each check runs the solution on random inputs."),
+        f"# Solutions {lesson[:2]}, {title}\n\n<!-- Made by `python -m tools.exercises`; change the exercises in "
+        f"semdepth_lite/course/checks/, not this file. -->\nThe exercises of [the lesson](../{lesson}.ipynb), each "
+        "with a solution and the check that runs it on random inputs."),
         nbformat.v4.new_code_cell("import torch\n\nfrom semdepth_lite import camera")]
     cells[0].id, cells[1].id = "title", "setup"
     for exercise in of_lesson(lesson):

@@ -33,7 +33,9 @@ def code(*tokens: tuple[str, str]) -> str:
     ([("n", "warp"), ("p", "(")], [WARP]),
     ([("n", "camera"), ("o", "."), ("n", "backproject"), ("p", "(")], [f"{CAMERA}.backproject"]),
     ([("nn", "semdepth_lite.camera")], [CAMERA]),
-    ([("n", "warp"), ("o", "="), ("n", "warp")], [WARP]),
+    ([("n", "same"), ("o", "="), ("n", "warp")], [WARP]),
+    ([("n", "warp"), ("o", "="), ("n", "same"), ("p", ";"), ("n", "warp")], []),
+    ([("k", "def "), ("nf", "mine"), ("p", "("), ("n", "camera"), ("p", "):"), ("k", "return "), ("n", "camera")], []),
     ([("n", "batch"), ("o", "."), ("n", "warp")], []),
     ([("n", "start")], []), ([("nn", "torch")], [])])
 def test_code_is_linked_by_its_imports(tokens, targets):

@@ -313,7 +313,10 @@ def test_a_picture_is_enlarged_by_keyboard(browser, address):
     before = strip.locator(".window").bounding_box()["width"]
     strip.locator("button").focus()
     page.keyboard.press("Enter")
-    assert strip.locator(".window").bounding_box()["width"] > 2 * before
+    assert strip.locator(".window").bounding_box()["width"] == pytest.approx(2 * before, rel=0.01)
+    assert strip.locator("button").inner_text() == "Smaller"
+    bar = strip.locator(".bar").bounding_box()
+    assert 0 <= bar["y"] and bar["y"] + bar["height"] <= 740, "the slider stays in view"
     page.locator("a.picture").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/_static/pictures/\w+\.\w+$"))

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from html import escape
 from importlib import import_module
 from pathlib import Path
 
@@ -99,9 +100,11 @@ def test_the_workflow_puts_main_at_the_top_and_each_version_beside_it(tmp_path):
 
 
 def test_a_strip_names_the_controls_that_it_lacks():
-    notes = {kind: lessons.note_on(words["left_out"]) for kind, words in lessons.strips().items()}
+    notes = {kind: lessons.note_on(words["label"], words["left_out"]) for kind, words in lessons.strips().items()}
     assert "in JupyterLab the slider stops anywhere" in notes["GhostExplorer"]
-    assert "has: column u; row v; a click on the picture." in notes["AttentionExplorer"]
+    assert "“pixel”; tasks that name others (column u; row v; a click on the picture)" in notes["AttentionExplorer"]
+    for kind, note in notes.items():
+        assert lessons.strip(kind).index(escape(note)) < lessons.strip(kind).index('class="window"')
 
 
 def test_lessons_are_called_by_their_titles():

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable
 from functools import cache
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 
@@ -32,6 +33,21 @@ def imported(path: Path) -> dict[str, object]:
             thing = getattr(module, alias.name, None) or import_module(f"{node.module}.{alias.name}")
             found[alias.asname or alias.name] = thing
     return found
+
+
+def rebound(block: str) -> set[str]:
+    """Return the names that code gives another meaning: parameters of functions, and what is assigned to.
+
+    Args:
+        block: Highlighted code; nothing is rebound in what is not Python.
+    """
+    try:
+        tree = ast.parse(unescape(re.sub(r"<[^>]+>", "", block)))
+    except SyntaxError:
+        return set()
+    nodes = list(ast.walk(tree))
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.arg for node in nodes if isinstance(node, ast.arg)}
 
 
 def meant(words: str, page: Path | None) -> str | None:
@@ -62,17 +78,23 @@ def meant_in_prose(words: str, page: Path | None) -> str | None:
 
 
 def linked(code: str, page: Path, address: Callable[[str], str | None]) -> str:
-    """Link the names of the package in highlighted code.
+    """Link the names of the package in highlighted code, but those that a block of it gives another meaning.
 
     Args:
         code: HTML as Pygments writes it.
         page: The notebook that the code is from.
         address: Returns the address of a full name in the reference, seen from the page, if it stands there.
     """
-    def link(found: re.Match) -> str:
+    def link(found: re.Match, others: set[str]) -> str:
         words = re.sub(r"<[^>]+>", "", found[0])
+        if words.split(".")[0] in others:
+            return found[0]
         home = words if words.startswith("semdepth_lite.") else meant(words, page)
         place = address(home) if home else None
         return f'<a href="{place}">{found[0]}</a>' if place else found[0]
 
-    return CODE.sub(lambda block: NAME.sub(link, block[0]), code)
+    def with_links(block: re.Match) -> str:
+        others = rebound(block[0])
+        return NAME.sub(lambda found: link(found, others), block[0])
+
+    return CODE.sub(with_links, code)

@@ -43,9 +43,10 @@ suppress_warnings = ["docutils", "myst.xref_missing"]
 
 html_theme = "furo"
 html_static_path = ["static"]
-html_css_files = ["site.css"]
+html_css_files = ["fade.css", "site.css"]
 html_js_files = [("sort.js", {"defer": "defer"}), ("strip.js", {"defer": "defer"}), ("page.js", {"defer": "defer"})]
 html_show_sphinx = html_show_copyright = False
+html_copy_source = False  # each lesson offers its notebook; other sources are of no use to a reader
 html_use_index = html_domain_indices = False  # the reference lists every name once
 html_math_renderer = "mathml"
 # Text is at least 4.5 times as bright as its ground, in both themes.

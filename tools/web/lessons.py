@@ -91,33 +91,35 @@ def strips() -> dict[str, dict]:
     return json.loads((STRIPS / "strips.json").read_text(encoding="utf-8"))
 
 
-def note_on(left_out: list[str]) -> str:
+def note_on(label: str, left_out: list[str]) -> str:
     """Return the sentence on what a strip lacks.
 
     Args:
-        left_out: Labels of the controls that the explorer has in a notebook beside the strip's slider.
+        label: Label of the strip's slider.
+        left_out: Labels of the controls that the explorer has in a notebook beside it.
     """
     if not left_out:
-        return "These are stills; in JupyterLab the slider stops anywhere."
-    return f"These are stills; in JupyterLab the explorer also has: {'; '.join(left_out)}."
+        return f"This page shows stills for some values of “{label}”; in JupyterLab the slider stops anywhere."
+    return (f"This page shows stills of one control, “{label}”; tasks that name others ({'; '.join(left_out)}) "
+            "need the lesson in JupyterLab.")
 
 
 def strip(kind: str) -> str:
-    """Return the HTML of an explorer as a strip: a window on its stills, a slider, a sentence, and what it lacks."""
+    """Return the HTML of an explorer as a strip: what it lacks, a window on its stills, a slider and a sentence."""
     words = strips()[kind]
     count, start = len(words["values"]), words["start"]
     stops = escape(json.dumps([words["values"], words["sentences"]], ensure_ascii=False))
     return (
         f'<figure class="strip" data-stops="{stops}">\n<figcaption>{escape(words["title"])}</figcaption>\n'
+        f'<p class="note">{escape(note_on(words["label"], words["left_out"]))}</p>\n'
         f'<div class="sight">\n<div class="window" style="--full: {words["width"]}px; '
         f'aspect-ratio: {words["width"]} / {words["height"]}">'
         f'<img src="../_static/pictures/{kind}.webp" alt="{escape(words["alt"])}" width="{words["width"]}" '
         f'height="{words["height"] * count}" style="transform: translateY({-100 * start / count:.4f}%)"></div>\n'
-        f'</div>\n<label>{escape(words["label"])} <input type="range" min="0" max="{count - 1}" value="{start}">'
-        f'<output>{escape(words["values"][start])}</output></label>\n'
-        f'<p class="words" role="status">{escape(words["sentences"][start])}</p>\n'
-        f'<button type="button" aria-pressed="false" hidden>Enlarge</button>\n'
-        f'<p class="note">{escape(note_on(words["left_out"]))}</p>\n</figure>')
+        f'</div>\n<div class="bar"><label>{escape(words["label"])} <span><input type="range" min="0" max="{count - 1}" '
+        f'value="{start}"><output>{escape(words["values"][start])}</output></span></label>\n'
+        f'<button type="button" hidden>Enlarge</button></div>\n'
+        f'<p class="words" role="status">{escape(words["sentences"][start])}</p>\n</figure>')
 
 
 def without_still(outputs: list) -> list:

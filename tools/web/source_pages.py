@@ -24,7 +24,9 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}</title>
 <link rel="stylesheet" href="{up}_static/pygments.css">
+<link rel="stylesheet" href="{up}_static/fade.css">
 <link rel="stylesheet" href="{up}_static/source.css">
+<script defer src="{up}_static/page.js"></script>
 </head>
 <body data-theme="auto">
 <main>

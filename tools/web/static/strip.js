@@ -13,8 +13,7 @@ for (const strip of document.querySelectorAll("figure.strip")) {
   const enlarge = strip.querySelector("button");
   enlarge.hidden = false;
   enlarge.addEventListener("click", () => {
-    const large = strip.classList.toggle("large");
-    enlarge.setAttribute("aria-pressed", large);
+    enlarge.textContent = strip.classList.toggle("large") ? "Smaller" : "Enlarge";
     strip.querySelector(".sight").dispatchEvent(new Event("scroll"));
   });
   move();
