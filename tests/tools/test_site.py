@@ -341,6 +341,9 @@ def test_search_finds_the_ranking_loss(browser, address):
     page.wait_for_selector("#search-results li a")
     page.locator("#search-results li a", has_text="ranking_loss").first.click()
     assert "ranking_loss" in page.locator("article").inner_text()
+    page.goto(f"{address}/search.html?q=smoothness")
+    page.wait_for_selector("#search-results li a")
+    assert not page.locator("#search-results li").first.inner_text().isupper()
     page.close()
 
 
