@@ -285,10 +285,15 @@ def test_formulas_fit_a_phone_and_what_goes_on_at_a_side_fades(browser, address)
     for name in ("01_street_and_camera", "02_view_synthesis", "06_border_refinement"):
         page.goto(f"{address}/notebooks/{name}.html")
         assert page.locator("div.math").evaluate_all(wide) == [], name
+        broken = "codes => codes.filter(code => getComputedStyle(code).whiteSpace !== 'pre').length"
+        assert page.locator("article .highlight pre").evaluate_all(broken) == 0, "code and prints keep their lines"
     page.goto(f"{address}/docs/results.html")
     table = page.locator(".table-wrapper").first
     page.wait_for_function("document.querySelector('.table-wrapper').classList.contains('more-after')")
+    names = table.locator("tbody td").first
+    before = names.bounding_box()["x"]
     table.evaluate("box => (box.scrollLeft = box.scrollWidth)")
+    assert names.bounding_box()["x"] == pytest.approx(before, abs=1), "the names of the rows stay"
     page.wait_for_function("document.querySelector('.table-wrapper').classList.contains('more-before')")
     assert "more-after" not in table.get_attribute("class")
     page.close()
