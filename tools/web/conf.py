@@ -45,7 +45,7 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["fade.css", "site.css"]
 html_js_files = [("sort.js", {"defer": "defer"}), ("strip.js", {"defer": "defer"}), ("page.js", {"defer": "defer"})]
-html_search_scorer = "scorer.js"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_show_sphinx = html_show_copyright = False
 html_copy_source = False  # each lesson offers its notebook; other sources are of no use to a reader
 html_use_index = html_domain_indices = False  # the reference lists every name once
