@@ -320,8 +320,9 @@ def test_a_picture_is_enlarged_by_keyboard(browser, address):
     page.keyboard.press("Enter")
     assert strip.locator(".window").bounding_box()["width"] == pytest.approx(2 * before, rel=0.01)
     assert strip.locator("button").inner_text() == "Smaller"
-    bar = strip.locator(".bar").bounding_box()
-    assert 0 <= bar["y"] and bar["y"] + bar["height"] <= 740, "the slider stays in view"
+    page.wait_for_function("""() => {  // the page scrolls smoothly to the button; the slider is beside it
+        const { top, bottom } = document.querySelector('figure.strip .bar').getBoundingClientRect();
+        return top >= 0 && bottom <= innerHeight; }""")
     page.locator("a.picture").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/_static/pictures/\w+\.\w+$"))
