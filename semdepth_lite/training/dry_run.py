@@ -126,8 +126,9 @@ def dry_run(source: Source, settings: TrainSettings, steps: int, device: str = "
                              "dry-run another variant.")
         run.model.train()
         stream = run.batches(workers)
+        first = next(stream)  # the run's preparation comes with it, which is no work of a step
         with FlopCounterMode(display=False) as counter:
-            run.train_step(next(stream))
+            run.train_step(first)
         taken, waited, worked = [], [], []
         watch = Stopwatch(run.device)
         for _ in range(steps):
