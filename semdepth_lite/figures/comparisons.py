@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from ..common.contracts import InputError
@@ -41,7 +42,7 @@ def difference_bars(rows: Mapping[str, Mapping[str, tuple[float, float, float] |
             if found is not None:
                 _draw_difference(axis, place, found, sign)
         axis.axvline(0, color="#222222", linewidth=1.3)
-        axis.set_title(metric)
+        axis.set_title(fill(metric, 12))  # panels are narrow: a long title takes two lines, not its neighbor's place
         axis.margins(x=0.12)
         axis.locator_params(axis="x", nbins=4)
         axis.tick_params(axis="y", length=0)

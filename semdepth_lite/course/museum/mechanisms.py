@@ -306,7 +306,9 @@ def scale_drift(world: World, strength: float, length: int = 10) -> Failure:
 
 @lru_cache(maxsize=32)
 def _trained(world: World, rate: float, watchful: bool, steps: int = 8) -> tuple[torch.Tensor, str]:
-    """Train a fresh network on one triplet; if watchful, go back to the start at a tenth of the rate when it breaks.
+    """Train a fresh network on one triplet until it breaks; if watchful, go back then, and on at a tenth of the rate.
+
+    A run of the package stops at the first complaint, too: what a further step makes of a broken network is chance.
 
     Returns:
         Depth (1, 1, H, W), and the first complaint.
@@ -324,6 +326,8 @@ def _trained(world: World, rate: float, watchful: bool, steps: int = 8) -> tuple
             rate, step = rate / 10, 0
             optimizer = torch.optim.Adam(model.parameters(), rate)
             continue
+        if trouble:
+            break
         if step < steps:
             optimizer.zero_grad()
             terms.total.backward()
