@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semdepth_lite import figures, losses, metrics, presets
+from semdepth_lite import figures, load_pretrained, losses, metrics, presets
 from semdepth_lite.borders import snap_depth
 from semdepth_lite.camera import backproject, intrinsics, rigid_transform
 from semdepth_lite.classes import GROUPS, NAMES
@@ -406,10 +406,33 @@ def test_offered_borders_are_borders_of_things(batch):
         left, right = (int(batch.labels[0, v, x]) for x in (u, u + 1))
         assert name.startswith(f"{NAMES[left]} | {NAMES[right]}, row {v}") and left != right
         assert (left in GROUPS["foreground_wide"]) != (right in GROUPS["foreground_wide"])
+        assert profiles.RIM <= v < HEIGHT - profiles.RIM
     batch_of_road = triplet_of([render_frame(8, index, 16, 48) for index in (2, 3, 4)])
     batch_of_road.labels[:] = 0
     with pytest.raises(InputError, match="no upright border"):
         profiles.telling_borders(batch_of_road)
+
+
+@pytest.mark.parametrize("seed", [8, 11])
+def test_the_first_border_is_one_that_snapping_moves_visibly(seed):
+    street = triplet_of([render_frame(seed, index, 64, 192) for index in (2, 3, 4)])
+    explorer = explorers.BorderExplorer(street, load_pretrained("baseline", "cpu"))
+    moves = []
+    for u, v in explorer.marked.values():
+        assert profiles.RIM <= v < 64 - profiles.RIM
+        step, move = profiles.step_and_move(explorer.depth[0, 0], explorer.snapped(0.0, profiles.REACHES[0])[0, 0],
+                                            street.depth[0, 0], u, v)
+        moves.append((step >= profiles.CLEAR, move))
+    assert moves[0][0] and moves[0][1] > 0.1 and moves[0] == max(moves)
+
+
+def test_the_step_goes_the_way_of_the_truth_and_the_move_is_the_largest_change():
+    truth = torch.where(torch.arange(40) < 20, 5.0, 20.0).expand(3, 40)
+    snapped = truth.clone()
+    snapped[1, 18:20] = 10.0
+    assert profiles.step_and_move(truth, truth, truth, 19, 1) == pytest.approx((math.log(4), 0.0))
+    assert profiles.step_and_move(truth.flip(1), truth.flip(1), truth, 19, 1)[0] == pytest.approx(-math.log(4))
+    assert profiles.step_and_move(truth, snapped, truth, 19, 1)[1] == pytest.approx(math.log(2))
 
 
 @pytest.mark.slow

@@ -22,10 +22,13 @@ REACHES = (1.5, 2.5, 3.5)  # pixels; how far from a label border depth is replac
 SIDE = 20  # pixels of the line to each side of the border
 RANGE = (5.0, 40.0)  # meters; how far the nearer side may be
 APART = 12  # pixels between two borders that are offered
+RIM = 6  # rows at the top and the bottom of the image in which no border is offered
+NEARBY, CLEAR = 4, 0.1  # pixels to each side of a border, and the step of log depth that is clear between them
+OFFERED, POOL = 6, 24  # borders to choose from, and how many are compared to find them
 
 
-def telling_borders(batch: StreetTriplet, count: int = 6) -> dict[str, tuple[int, int]]:
-    """Pick upright borders of near objects: name to the pixel (u, v) left of the border.
+def telling_borders(batch: StreetTriplet, count: int = OFFERED) -> dict[str, tuple[int, int]]:
+    """Pick upright borders of near objects, away from the rim: name to the pixel (u, v) left of the border.
 
     Raises:
         InputError: if the image has none.
@@ -36,6 +39,7 @@ def telling_borders(batch: StreetTriplet, count: int = 6) -> dict[str, tuple[int
     both = torch.minimum(depth, depth.roll(-1, 1))
     allowed = ends & (both > RANGE[0]) & (both < RANGE[1])
     allowed[:, :SIDE], allowed[:, -SIDE - 1:] = False, False
+    allowed[:RIM], allowed[-RIM:] = False, False
     jump = (depth.roll(-1, 1).clamp(min=1e-3) / depth.clamp(min=1e-3)).log().abs()
     found: dict[str, tuple[int, int]] = {}
     while len(found) < count and bool(allowed.any()):
@@ -49,10 +53,24 @@ def telling_borders(batch: StreetTriplet, count: int = 6) -> dict[str, tuple[int
     return found
 
 
-def _beside(values: torch.Tensor, u: int, v: int) -> torch.Tensor:
-    """Return the values of a map (H, W) on the line through a border, where the truth has a depth."""
-    line = values[v, u - SIDE:u + SIDE + 1]
-    return line[line.isfinite()]
+def step_and_move(depth: torch.Tensor, after: torch.Tensor, truth: torch.Tensor, u: int, v: int) -> tuple[float, float]:
+    """Measure a border on its row, in log depth: the step that the network makes, and how far snapping moves it.
+
+    Args:
+        depth: Depth of the network `(H, W)`.
+        after: The same after snapping.
+        truth: True depth.
+        u: Column left of the border.
+        v: Row of the border.
+
+    Returns:
+        The step from NEARBY pixels left of the border to as many right of it, positive where it goes the way of the
+        true one, and the largest change by snapping between them.
+    """
+    ends = torch.tensor([u - NEARBY + 1, u + NEARBY])
+    way = torch.sign(truth[v, u + 1] - truth[v, u])
+    change = (after / depth).log().abs()[v, u - NEARBY + 1:u + NEARBY + 1]
+    return float(way * depth[v, ends].log().diff()), float(change.max())
 
 
 class BorderExplorer(Explorer):
@@ -61,8 +79,8 @@ class BorderExplorer(Explorer):
     Args:
         batch: One triplet with true depth and labels.
         model: Model whose depth is snapped.
-        marked: Pixels (u, v) left of a border, by name, to choose from; by default `telling_borders`, and first the one
-            around which the network is best, because snapping a wrong depth only moves it.
+        marked: Pixels (u, v) left of a border, by name, to choose from; by default those of `telling_borders` that
+            snapping moves most, first those where the network makes a clear step: without one there is none to move.
     """
 
     title = "A border, before and after"
@@ -74,13 +92,21 @@ class BorderExplorer(Explorer):
 
     def __init__(self, batch: StreetTriplet, model: Model, marked: dict[str, tuple[int, int]] | None = None) -> None:
         self.batch, self.depth = batch, to_scale(depth_predictor(model)(batch), batch.depth)
-        wrong = (self.depth / batch.depth).log().abs()[0, 0]  # infinite in the sky
-        self.marked = marked or dict(sorted(telling_borders(batch).items(),
-                                            key=lambda border: float(_beside(wrong, *border[1]).median())))
         self.labels = {noise: torch.from_numpy(corrupt_labels(batch.labels.numpy(), noise, 0)) for noise in STRENGTHS}
+        self.marked = marked or self._most_moved(telling_borders(batch, POOL))
         super().__init__({"border": choice("border", list(self.marked)),
                           "noise": steps("label noise (0 to 1)", [(f"{n:g}", n) for n in STRENGTHS], 0.0),
                           "reach": steps("reach from the border (px)", [(f"{r:g}", r) for r in REACHES], REACHES[0])})
+
+    def _most_moved(self, borders: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Sort borders by how far snapping to exact labels moves them, those with a clear step first; keep OFFERED."""
+        after = self.snapped(0.0, REACHES[0])[0, 0]
+
+        def order(name: str) -> tuple[bool, float]:
+            step, move = step_and_move(self.depth[0, 0], after, self.batch.depth[0, 0], *borders[name])
+            return step < CLEAR, -move
+
+        return {name: borders[name] for name in sorted(borders, key=order)[:OFFERED]}
 
     def border_error(self, depth: torch.Tensor) -> float:
         """Return AbsRel in the band along all true label borders of the image."""
