@@ -17,6 +17,8 @@ from semdepth_lite.course import checks
 from semdepth_lite.course.checks import record
 from semdepth_lite.course.checks.borders import ranking_case
 from semdepth_lite.course.checks.source import text_of
+from semdepth_lite.labels import label_borders
+from semdepth_lite.semantics import semantic_loss
 
 EXERCISES = list(checks.EXERCISES.values())
 # Pairs of faults in `mended_step` are many, and each takes steps of training; the single faults are the fast tests.
@@ -172,6 +174,9 @@ def refuse_gradients(depth):
     (checks.smoothness, lambda disp, image: 3 * losses.smoothness_loss(disp, image), "every value is 3 times"),
     (checks.smoothness, lambda disp, image: losses.smoothness_loss(disp.sin(), image),
      "no mistake that the check knows"),
+    (checks.label_borders, lambda labels: label_borders(labels).float(), "asked for, and yours is float32"),
+    (checks.semantic_loss, lambda logits, labels: 0.0 if bool((labels == 255).all()) else semantic_loss(logits, labels),
+     "for a batch in which no pixel has a label nothing comes back that can be differentiated"),
     (checks.median_scale, lambda pred, gt, mask: [1.0] * len(pred), "returns a list of 2 values"),
 ])
 def test_masks_factors_and_lists_are_told_apart(check, answer, says):

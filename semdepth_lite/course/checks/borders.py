@@ -37,6 +37,17 @@ def _one_side(labels: torch.Tensor) -> torch.Tensor:
     return border
 
 
+def _overwritten(labels: torch.Tensor) -> torch.Tensor:
+    """Mark the pairs as the solution does, with `=` for `|=`: each pair of directions wipes out what stood there."""
+    border = torch.zeros_like(labels, dtype=torch.bool)
+    for near, far in ((labels[:, :, :-1], labels[:, :, 1:]), (labels[:, :-1], labels[:, 1:])):
+        differs = _differs(near, far)
+        rows, columns = near.shape[1:]
+        border[:, :rows, :columns] = differs
+        border[:, -rows:, -columns:] = differs
+    return border
+
+
 def _along(labels: torch.Tensor, dim: int) -> torch.Tensor:
     border = torch.zeros_like(labels, dtype=torch.bool)
     size = labels.shape[dim] - 1
@@ -125,6 +136,10 @@ pairs, and the right ones. The same for rows.""",
                 "three things: torch.roll goes around, one pixel of each pair is missing, and 255 is no class."),
         Mistake("255 left out afterward", lambda labels: _with_ignored(labels) & (labels != IGNORE),
                 "you take the pixels without a label out afterward; their neighbors are still marked."),
+        Mistake("overwritten", _overwritten,
+                "each assignment with = wipes out what an earlier one had marked; what is marked has to stay marked."),
+        Mistake("overwritten, columns first", lambda labels: _overwritten(labels.mT).mT,
+                "each assignment with = wipes out what an earlier one had marked, rows wipe out what columns left."),
         Mistake("both directions", lambda labels: _along(labels, 1) & _along(labels, 2),
                 "you want a border in both directions at once; one is enough.")))
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 
 import torch
 
-from .compare import describe, same, tensors
+from .compare import describe, parts, same, tensors
 from .exercise import Case, Exercise
 from .raised import first_line, meaning
 from .unknown import form, sentence
@@ -108,7 +108,10 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
             if _is_the_package_s(handed_in, exercise):
                 return say("wrong", f"this is semdepth_lite.{exercise.teaches} itself, and of course it is right; the "
                                     "exercise asks for a function that you wrote.", "the package's own")
-            return _judge_gradient(exercise, answer, cases[0], say, len(cases))
+            if exercise.trial is None and (kind := _no_mask(given, expected)):
+                return say("wrong", f"the values are right, but a mask of True and False is asked for, and yours is "
+                                    f"{kind}: it picks no pixels out and cannot be turned around with ~.", "no bool")
+            return _judge_gradient(exercise, answer, cases, say)
         for mistake in exercise.mistakes:
             if _makes(tried(mistake.wrong), cases, given):
                 return say("wrong", mistake.says, mistake.name)
@@ -127,14 +130,23 @@ def _is_the_package_s(answer: Callable, exercise: Exercise) -> bool:
     return answer is taught or answer is exercise.reference
 
 
-def _judge_gradient(exercise: Exercise, answer: Callable, case: Case, say: Callable, count: int) -> Verdict:
+def _no_mask(given: list, expected: list) -> str:
+    """Name the type of a result that is no bool map where one is asked for; empty if there is none."""
+    for result, right in zip(given, expected):
+        for part, mask in zip(parts(result), parts(right)):
+            if mask.dtype == torch.bool != part.dtype:
+                return str(part.dtype).removeprefix("torch.")
+    return ""
+
+
+def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], say: Callable) -> Verdict:
     """Say that the values are right, once the gradient has been looked at where one is asked for."""
-    praise = f"right on {count} random inputs, like semdepth_lite.{exercise.teaches}"
+    praise = f"right on {len(cases)} random inputs, like semdepth_lite.{exercise.teaches}"
     if exercise.gradient is None:
         return say("right", praise + ".")
     gradients = []
     for function in (exercise.reference, answer):
-        args = _copies(case.args)
+        args = _copies(cases[0].args)
         args[exercise.gradient].requires_grad_()
         try:
             out = tensors(function(*args))[0]
@@ -151,6 +163,13 @@ def _judge_gradient(exercise: Exercise, answer: Callable, case: Case, say: Calla
     if not same(*gradients[::-1]):
         return say("wrong", "the values are right, but the gradient is another; look for a rounding, a comparison or "
                             "a part that is detached.", "other gradient")
+    for case in cases[1:]:
+        args = _copies(case.args)
+        args[exercise.gradient].requires_grad_()
+        if tensors(exercise.reference(*args))[0].requires_grad and not tensors(answer(*args))[0].requires_grad:
+            return say("wrong", f"the values are right, but for {case.note or 'some inputs'} nothing comes back that "
+                                "can be differentiated, and backward() would raise; a tensor is asked for that hangs "
+                                "on the input, also where it is 0.", "detached")
     return say("right", praise + ", gradient included.")
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -196,6 +197,18 @@ def _step_twice(network, optimizer, pyramid, loss_of) -> float:
     return loss.item()
 
 
+def _step_each_level(network, optimizer, pyramid, loss_of, share: float = 1.0) -> float:
+    """Step inside the loop over the levels."""
+    losses = []
+    for i, level in enumerate(pyramid):
+        loss = loss_of(network(pyramid[0].target)[i], level)
+        optimizer.zero_grad()
+        (share * loss).backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return sum(losses) / len(losses)
+
+
 def _step_coarsest(network, optimizer, pyramid, loss_of) -> float:
     loss = loss_of(network(pyramid[0].target)[-1], pyramid[-1])
     optimizer.zero_grad()
@@ -246,6 +259,10 @@ old ones. What goes wrong in the second step without it?""",
         Mistake("coarse level divided by all", _step(levels=1),
                 "you divide by the number of levels, but only the finest of them is in your sum."),
         Mistake("two steps", _step_twice, "you take two steps down one gradient."),
+        Mistake("a step for each level", _step_each_level,
+                "you step inside the loop over the levels; their mean is one number, and one step goes down it."),
+        Mistake("a step for each level, of half a size", partial(_step_each_level, share=0.5),
+                "you step inside the loop, down each level's share of the mean; add the shares up, then step once."),
         Mistake("coarsest level alone", _step_coarsest, "you look at the coarsest level only.")))
 
 

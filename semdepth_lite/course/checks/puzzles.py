@@ -230,9 +230,11 @@ FAULTS = {"disparity": "where depth enters the warp", "rim": "at the pixels that
 
 def broken_step(faults: tuple[str, ...] = tuple(FAULTS),
                 depth_of: Callable = lambda disp: camera.disp_to_depth(disp, 0.5, 20.0),
-                share: Callable = lambda error, valid: error[valid].mean(), move: bool = True) -> Callable:
+                share: Callable = lambda error, valid: error[valid].mean(), move: bool = True,
+                exchanged: bool = False) -> Callable:
     """Build the broken step of the puzzle, with some of its four faults, or another way to depth, mean or weights."""
     def step(network, optimizer, target, source, T_source_target, K):
+        target, source = (source, target) if exchanged else (target, source)
         disp = network(target)
         depth = disp if "disparity" in faults else depth_of(disp)
         warped, valid = warp(source, depth, T_source_target, K)
@@ -245,6 +247,11 @@ def broken_step(faults: tuple[str, ...] = tuple(FAULTS),
             optimizer.step()
         return loss.item()
     return step
+
+
+def whole_step(network, optimizer, target, source, T_source_target, K) -> float:
+    """Take the step of the puzzle without any of its four faults, and return the loss."""
+    return broken_step(())(network, optimizer, target, source, T_source_target, K)
 
 
 def _plane_cases() -> list[Case]:
@@ -299,13 +306,19 @@ def my_mended_step(network, optimizer, target, source, T_source_target, K):
     loss.backward()
     optimizer.step()
     return loss.item()''',
-    teaches="course.checks.puzzles.broken_step", reference=broken_step(()), trial=mended, cases=_plane_cases,
+    teaches="course.checks.puzzles.whole_step", reference=whole_step, trial=mended, cases=_plane_cases,
     parts=("the losses that you return", "the weights that your steps leave"),
     mistakes=(*(_left(faults) for count in (1, 2, 3, 4) for faults in combinations(FAULTS, count)),
               Mistake("disparity divided into 1", broken_step((), lambda disp: 1 / disp),
                       "three faults are gone; depth is 1 divided by the sigmoid now, so the two ends are not used."),
               Mistake("linear in depth", broken_step((), lambda disp: 20 - 19.5 * disp),
                       "three faults are gone; depth has the right ends, but you walk in equal steps of depth."),
+              Mistake("linear in the sigmoid", broken_step((), lambda disp: 0.5 + 19.5 * disp),
+                      "three faults are gone; you stretch the sigmoid to the range of depth, but it is a disparity: "
+                      "large means near."),
+              Mistake("source and target exchanged", broken_step((), exchanged=True),
+                      "source and target have changed places: depth belongs to the target, whose view is painted with "
+                      "the colors of the source."),
               Mistake("ends exchanged", broken_step((), lambda disp: camera.disp_to_depth(disp, 20.0, 0.5)),
                       "three faults are gone; the two ends of depth are exchanged."),
               Mistake("mask multiplied", broken_step((), share=lambda error, valid: (error * valid).mean()),

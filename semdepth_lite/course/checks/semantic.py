@@ -298,6 +298,9 @@ Draw two overlapping circles. What is the size of their union, if you know the s
                 "your union is larger than both circles together: the overlap lies in each of them already."),
         Mistake("recall", _recall,
                 "this is the share of the true pixels that were found; false alarms cost nothing."),
+        Mistake("precision, absent classes too", lambda c: c.diagonal() / c.sum(0),
+                "two things: column sums count what was predicted, and missed pixels cost nothing; and what of a "
+                "class that is never true?"),
         Mistake("precision", _precision,
                 "this is the share of the predicted pixels that are right; missed ones cost nothing."),
         Mistake("Dice instead of IoU", lambda c: 2 * _counted_twice(c),
