@@ -90,8 +90,9 @@ def live(job: Job, folder: Path, most: float, write: tuple[int, float | None] | 
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 128 + signal.SIGTERM:
         return signal.SIGTERM
     if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL, f"a life ended with signal {os.WTERMSIG(status)}"
-        return signal.SIGKILL
+        ended = os.WTERMSIG(status)  # SIGTERM's own death comes before the work has begun to heed it
+        assert ended in (signal.SIGKILL, by), f"a life ended with signal {ended}"
+        return ended
     assert os.WEXITSTATUS(status) == 0, "a life ended with an error"
     return 0
 
