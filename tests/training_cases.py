@@ -1,6 +1,7 @@
 """Short training runs for the tests, cut off where they say, and what makes two of them the same."""
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,16 @@ def cut_off(source, folder: Path, at: int, settings: TrainSettings = TINY, **opt
     run.train_step = dying
     with pytest.raises(Cut):
         run.train(progress=False, **{"log_every": 1, "save_every": 2, **options})
+
+
+def signal_after(run: Run, steps: int, number: int) -> None:
+    """Have a signal raised once a run has taken so many steps."""
+    take = run.train_step
+
+    def then_raise(*arguments):
+        found = take(*arguments)
+        if run.step == steps:
+            signal.raise_signal(number)
+        return found
+
+    run.train_step = then_raise

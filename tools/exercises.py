@@ -16,7 +16,7 @@ from pathlib import Path
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.storage import write_atomically
 from semdepth_lite.course.checks import EXERCISES, Exercise, of_lesson
-from semdepth_lite.course.notebooks import load, save_notebook
+from semdepth_lite.course.notebooks import load, save_notebook, title_of
 from semdepth_lite.experiments.results import ROOT
 from tools import parser
 
@@ -99,7 +99,7 @@ def solutions_notebook(lesson: str):
     """Return the notebook of a lesson's solutions, made anew from the exercises."""
     import nbformat
 
-    title = load(ROOT / "notebooks" / f"{lesson}.ipynb").cells[0].source.split("\n", 1)[0].removeprefix("# ")
+    title = title_of(load(ROOT / "notebooks" / f"{lesson}.ipynb"))
     cells = [nbformat.v4.new_markdown_cell(
         f"# Solutions {lesson[:2]}, {title}\n\n<!-- Made by `python -m tools.exercises`; change the exercises in "
         f"semdepth_lite/course/checks/, not this file. -->\nThe exercises of [the lesson](../{lesson}.ipynb), each "

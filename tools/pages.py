@@ -20,7 +20,7 @@ import torch
 
 from semdepth_lite.common.storage import write_atomically
 from semdepth_lite.course.checks import EXERCISES
-from semdepth_lite.course.notebooks import STAMP, load, save_notebook
+from semdepth_lite.course.notebooks import STAMP, load, save_notebook, title_of
 from semdepth_lite.experiments.results import (
     ROOT,
     Result,
@@ -106,11 +106,10 @@ def notebooks_table(paths: Iterable[Path]) -> str:
     total = [0.0, 0.0, 0.0]
     for path in paths:
         notebook = load(path)
-        title = re.search(r"^# (.+)$", notebook.cells[0].source, re.M)
         computed = notebook.metadata.get(STAMP, {}).get("minutes")
         minutes = (reading_minutes(notebook), exercise_minutes(notebook), computed or 0.0)
         total = [so_far + more for so_far, more in zip(total, minutes)]
-        lines.append(f"| [`{path.stem}`](notebooks/{path.name}) | {title[1] if title else ''} | {minutes[0]} "
+        lines.append(f"| [`{path.stem}`](notebooks/{path.name}) | {title_of(notebook)} | {minutes[0]} "
                      f"| {minutes[1] or '–'} | {'–' if computed is None else f'{computed:.1f}'} |")
     hours = " | ".join(f"**{minutes / 60:.1f} h**" for minutes in total)
     return "\n".join(lines) + f"\n| | **all together** | {hours} |\n"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.contracts import InputError
+from ..common.contracts import InputError, check_divisible
 from ..common.runtime import notice
 from ..data.by_name import open_data
 from ..data.clip_plan import choose_step, fitting_size, names_of_runs, standing_targets
@@ -28,6 +28,7 @@ def open_clip(data: str, height: int | None, width: int | None, step: int | None
         InputError: If the camera stands in all frames.
     """
     height, width = fitting_size(data, options, height, width)
+    check_divisible(height, width)
     if step is None and data.startswith("frames:"):
         options = replace(options, step=choose_step(data, height, width, options))
     source = open_data(data, height, width, options)

@@ -30,15 +30,13 @@ def size_to_open(args: argparse.Namespace, data: str, options) -> tuple[int, int
 
     A source of one's own is opened at the size of the preset, as by `train`.
     """
-    from ..data.clip_plan import native_size, size_of_shape
+    from ..data.clip_plan import fitting_size
     from ..presets import find_preset
 
     if find_part("source", data.partition(":")[0]):
         preset = find_preset(getattr(args, "preset", None) or "quick")
-        fitted = preset.height, preset.width
-    else:
-        fitted = size_of_shape(*native_size(data, options))
-    return args.height or fitted[0], args.width or fitted[1]
+        return args.height or preset.height, args.width or preset.width
+    return fitting_size(data, options, args.height, args.width)
 
 
 def data_options(args: argparse.Namespace, **changes):

@@ -128,6 +128,12 @@ def parameter_literals(notebook) -> dict[str, object]:
     return values
 
 
+def title_of(notebook) -> str:
+    """Return a notebook's title, the first heading of its first cell; empty without one."""
+    found = re.search(r"^# (.+)$", notebook.cells[0].source, re.M)
+    return found[1] if found else ""
+
+
 def code_cells(notebook) -> list:
     """Return the code cells that belong to the notebook, without the one papermill injects."""
     return [cell for cell in notebook.cells if cell.cell_type == "code" and INJECTED not in _tags(cell)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.contracts import InputError, check_divisible
+from ..common.contracts import InputError
 from .by_name import DataOptions, open_data
 from .clips import ClipSource
 from .flow import track
@@ -46,15 +46,9 @@ def native_size(data: str, options: DataOptions) -> tuple[int, int]:
 
 
 def fitting_size(data: str, options: DataOptions, height: int | None, width: int | None) -> tuple[int, int]:
-    """Return the height and width of a training: what was asked for, else what the shape of the pictures suggests.
-
-    Raises:
-        InputError: If one of them is no multiple of 32.
-    """
+    """Return the height and width at which to open data: what was asked for, else what its pictures' shape suggests."""
     fitted = size_of_shape(*native_size(data, options))
-    height, width = height or fitted[0], width or fitted[1]
-    check_divisible(height, width)
-    return height, width
+    return height or fitted[0], width or fitted[1]
 
 
 def motion_between(source: ClipSource, first: int, second: int) -> float:

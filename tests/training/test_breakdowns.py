@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from training_cases import TINY, assert_same_run, cut_off, train
+from training_cases import TINY, assert_same_run, cut_off, signal_after, train
 
 from semdepth_lite.camera import disp_to_depth
 from semdepth_lite.losses import LossTerms
@@ -23,15 +23,7 @@ from semdepth_lite.training.run import Run
 def test_ctrl_c_lets_the_step_end_and_keeps_it(source, tmp_path):
     train(source, tmp_path / "whole", save_every=100)
     run = Run(source, TINY, tmp_path / "cut", "cpu")
-    step = run.train_step
-
-    def interrupted(*arguments):
-        found = step(*arguments)
-        if run.step == 3:
-            signal.raise_signal(signal.SIGINT)
-        return found
-
-    run.train_step = interrupted
+    signal_after(run, 3, signal.SIGINT)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         run.train(progress=False, log_every=1, save_every=100)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from factories import TinySource
 from torch import nn
+from training_cases import signal_after
 
 from semdepth_lite import losses
 from semdepth_lite.classes import TRAIN_ID
@@ -338,15 +339,7 @@ def test_the_log_is_json_whatever_a_watch_returns(source, tmp_path):
 
 def test_sigterm_ends_between_two_steps_with_a_checkpoint(source, tmp_path):
     run = Run(source, TINY, tmp_path, "cpu")
-    step = run.train_step
-
-    def terminated(*arguments):
-        found = step(*arguments)
-        if run.step == 2:
-            signal.raise_signal(signal.SIGTERM)
-        return found
-
-    run.train_step = terminated
+    signal_after(run, 2, signal.SIGTERM)
     with pytest.raises(Terminated):
         run.train(progress=False)
     assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 2

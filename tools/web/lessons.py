@@ -18,6 +18,7 @@ from pathlib import Path
 import nbformat
 from PIL import Image
 
+from semdepth_lite.course import notebooks
 from tools.web.glossary import link_terms
 from tools.web.live import without_live_words
 
@@ -42,8 +43,7 @@ def title_of(name: str) -> str:
     Args:
         name: Name of its file without ending.
     """
-    first = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells[0].source
-    return first.split("\n", 1)[0].removeprefix("# ")
+    return notebooks.title_of(notebooks.load(ROOT / "notebooks" / f"{name}.ipynb"))
 
 
 def with_titles(text: str) -> str:
