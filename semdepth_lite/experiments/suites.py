@@ -196,18 +196,18 @@ def borders_experiment(preset: str = "lesson") -> list[Trial]:
 
 
 def noise_experiment(preset: str = "lesson") -> list[Trial]:
-    """Teach border refinement by corrupted labels, with the ranking loss's two safeguards and without them.
+    """Measure what masks of known quality are worth: exact labels with errors, in training and at test alike.
 
-    Without noise, the ranking loss as it is and SEEM are the experiment `variants`'s.
+    Without errors, it is the row of exact labels of `masks`; one seed shows the ranking loss without its safeguards.
     """
-    methods = {"ranking loss": ("ranking", {}), "ranking loss, not robust": ("ranking", {"ranking.robust": False}),
-               "ranking loss, no certainty": ("ranking", {"ranking.certainty": "none"}), "SEEM": ("seem", {})}
-    strengths = (0.0, 0.5, 1.0)
-    return [trial for level, strength in enumerate(strengths)
-            for number, (name, (variant, changes)) in enumerate(methods.items()) if strength or changes
-            for trial in repeat("noise", 60 + len(strengths) * number + level,
-                                f"noise-{number}-{round(100 * strength):03d}", f"{name}, noise {strength:g}", preset,
-                                variant=variant, changes=changes, label_noise=strength)]
+    bare = {"ranking.robust": False, "ranking.certainty": "none"}
+    rows = [(strength, extra, safe) for strength in (0.25, 0.5, 1.0)
+            for extra, safe in (({}, ""), (bare, ", no safeguards"))]
+    return [*learned(preset, 5), *(trial for trial in masks_experiment(preset) if "exact" in trial.file),
+            *(trial for place, (strength, extra, safe) in enumerate(rows) for trial in
+              repeat("noise", 60 + place, f"noise-{round(100 * strength):03d}{'-bare' if extra else ''}",
+                     f"SSFA and ranking{safe}, labels with errors of strength {strength:g}", preset,
+                     1 if extra else 3, variant="ssfa_labels", changes={**_SIGNED, **extra}, label_noise=strength))]
 
 
 def speed_experiment(preset: str = "lesson") -> list[Trial]:

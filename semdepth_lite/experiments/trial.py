@@ -9,18 +9,22 @@ import numpy as np
 import torch
 
 from ..common.storage import read_log
-from ..data.sources import StreetSource, batches
+from ..data.sources import SegmentedSource, Source, StreetSource, batches
+from ..data.triplet import Triplet
 from ..evaluation.baselines import constant_baseline, pixel_median_baseline
 from ..evaluation.prediction import evaluate_model, label_predictor
 from ..evaluation.protocol import Protocol
 from ..evaluation.report import Predictor, Report, evaluate
 from ..evaluation.segmentation import evaluate_segmentation
+from ..labels import pack_labels
 from ..metrics.registry import METRICS
 from ..model import Model
 from ..presets import data_fingerprint, street
+from ..training.preparation import with_noise
 from ..training.run import Run
 from ..training.segmenter import with_masks
 from ..training.settings import TrainSettings
+from ..variants import FromLabels
 from .results import Result
 
 TRIVIAL: dict[str, Callable[..., Predictor]] = {"constant": constant_baseline, "pixel median": pixel_median_baseline}
@@ -83,6 +87,7 @@ def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> R
     """
     source = street("train", trial.preset, progress=progress)
     judged = street(trial.split, trial.preset, progress=progress)
+    scenes = [judged.scene_of(i) for i in range(len(judged))]
     trained = {}
     if trial.settings is None:
         report = judge_trivial(trial, source, judged)
@@ -92,28 +97,48 @@ def execute(trial: Trial, work: Path, results: Path, progress: bool = True) -> R
         quick = Protocol(dense=False)  # a learning curve needs no edges, which take most of an evaluation's time
         model = run.train(progress, watch=lambda m: brief(evaluate_model(m, validation, quick)),
                           watch_every=max(1, trial.settings.steps // 5))
+        if isinstance(model.variant.masks, FromLabels):
+            judged = with_errors(judged, trial.settings.label_noise, trial.settings.seed)
         report = evaluate_model(model, judged)
         trained = {"settings": asdict(trial.settings), "seed": trial.settings.seed, "cost": run.cost(),
                    "curve": [row for row in read_log(run.folder / "log.jsonl") if "watch" in row],
                    "segmentation": segmentation_scores(model, judged)}
     result = Result(
         trial.name, {name: rounded(value) for name, value in report.summary().items()}, trial.group, trial.order,
-        trial.split, trial.preset, **trained, scenes=[judged.scene_of(i) for i in range(len(judged))],
+        trial.split, trial.preset, **trained, scenes=scenes,
         values={name: [rounded(float(value)) for value in report.values[name]]
                 for name, metric in METRICS.items() if metric.kept and name in report.values}, made_of=made_of(trial))
     result.save(trial.path(results))
     return result
 
 
-def segmentation_scores(model: Model, judged: StreetSource) -> dict[str, float | None] | None:
-    """Judge the classes that a model predicts on its way to depth; None if it predicts none."""
+def with_errors(judged: StreetSource, strength: float, seed: int) -> Source:
+    """Add to triplets the masks that a model trained on labels with errors is given, which err in the same manner.
+
+    Depth is still judged by the exact labels. Without errors the source stays as it is.
+    """
+    noisy = with_noise(judged, strength, seed)
+    if noisy is judged:
+        return judged
+    return SegmentedSource(judged, lambda indices: pack_labels(noisy.triplet(indices).require("labels")))
+
+
+def segmentation_scores(model: Model, judged: Source) -> dict[str, float | None] | None:
+    """Judge the classes that a model predicts on its way to depth, or is given with errors; None without either."""
     predict = label_predictor(model)
+    if predict is None and isinstance(judged, SegmentedSource):
+        predict = _given_labels
     branch = model.variant.branch
     classes = branch.classes if branch is not None else "all"
     if predict is None:
         return None
     found = evaluate_segmentation(predict, batches(with_masks(judged, model)), classes)
     return {name: rounded(value) for name, value in found.items()}
+
+
+def _given_labels(batch: Triplet) -> torch.Tensor:
+    """Return the class ids (B, H, W) of the masks that came with a batch."""
+    return batch.require("semantics")[:, 0]
 
 
 def judge_trivial(trial: Trial, source: StreetSource, judged: StreetSource) -> Report:

@@ -4,17 +4,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 from factories import TinySource
 from training_cases import TINY, cut_off, train
 
 from semdepth_lite import presets as presets_room
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.common.runtime import seed_of
 from semdepth_lite.evaluation.prediction import evaluate_model
 from semdepth_lite.evaluation.protocol import Protocol
 from semdepth_lite.experiments.runner import plan
-from semdepth_lite.experiments.trial import Trial, execute, is_done, rounded
+from semdepth_lite.experiments.trial import Trial, execute, is_done, rounded, segmentation_scores, with_errors
 from semdepth_lite.presets import PRESETS, Preset, find_preset, recipe
+from semdepth_lite.street import corrupt_labels
 
 
 @pytest.fixture
@@ -66,6 +70,23 @@ def test_an_experiments_run_continues_where_it_was_cut_off(tiny_preset, tmp_path
             trial.settings, save_every=1)
     resumed = execute(trial, tmp_path / "work", tmp_path / "b", progress=False)
     assert resumed.metrics == whole.metrics and resumed.values == whole.values
+
+
+@pytest.mark.slow
+def test_masks_with_errors_are_read_and_depth_is_judged_by_exact_labels(tiny_preset):
+    exact = presets_room.street("test", tiny_preset, progress=False)
+    assert with_errors(exact, 0.0, 0) is exact
+    model = recipe(tiny_preset, variant="ssfa_labels").build().eval()
+    worse = []
+    for strength in (0.25, 1.0):
+        erring = with_errors(exact, strength, seed=0)
+        batch, true = erring.triplet(np.arange(len(exact))), exact.triplet(np.arange(len(exact)))
+        assert torch.equal(batch.labels, true.labels)
+        wanted = corrupt_labels(true.labels.numpy()[2], strength, seed_of(0, 2))
+        assert np.array_equal(model.semantics_of(batch)[2, 0].numpy(), wanted)
+        worse.append(segmentation_scores(model, erring)["miou"])
+    assert 1 > worse[0] > worse[1] > 0
+    assert segmentation_scores(model, exact) is None
 
 
 def test_rounding_keeps_json_valid():
