@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -204,8 +205,8 @@ def automask(reprojection: torch.Tensor, identity: torch.Tensor, margin: float =
         InputError: if the shapes differ, beyond a batch that is one image.
     """
     try:
-        torch.broadcast_shapes(reprojection.shape, identity.shape)
-    except RuntimeError:
+        np.broadcast_shapes(reprojection.shape, identity.shape)  # torch's own imports its compiler, for two seconds
+    except ValueError:
         raise InputError(f"reprojection has shape {tuple(reprojection.shape)} and identity {tuple(identity.shape)}, "
                          "expected errors (B, H, W) of the same pixels.") from None
     return reprojection < identity + margin
