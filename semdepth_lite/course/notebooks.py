@@ -18,6 +18,7 @@ from ..common.contracts import InputError, RunFailed
 from ..common.small_files import check_regular
 from ..common.storage import write_atomically
 from ..experiments.results import find_measurements, find_results
+from .folds import fold_outcomes
 
 INJECTED = "injected-parameters"
 QUIET_KERNEL = ["--IPKernelApp.log_level=ERROR"]  # else each kernel warns about how it was started
@@ -200,7 +201,7 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
     """Move the outputs of an executed copy into the committed notebook and stamp it; its defaults stay.
 
     Views of widgets are left out: without their kernel they show nothing but an error, and their state would fill the
-    file. What they showed is there as a still picture.
+    file. What they showed is there as a still picture. What answers a prediction is folded.
 
     Args:
         executed: Copy that `run_notebook` or papermill has run.
@@ -223,6 +224,7 @@ def store_outputs(executed: str | Path, path: str | Path, **facts) -> None:
             if "execution_count" in output:
                 output.execution_count = number
     source.metadata.pop("widgets", None)
+    fold_outcomes(source)
     save_notebook(source, path)
     stamp(path, **facts)
 

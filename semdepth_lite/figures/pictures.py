@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..common.contracts import InputError
 from ..common.storage import write_atomically
+from .style import MARGIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,8 @@ class Picture:
         return (f'<figure style="margin: 0.6em 0"><img alt="{escape(self.alt)}" '
                 f'src="data:image/webp;base64,{data}" '
                 'style="max-width: 100%; height: auto; background: white">'
-                f'<figcaption style="font-style: italic; max-width: 60em">{escape(self.caption)}</figcaption></figure>')
+                f'<figcaption style="font-style: italic; max-width: 60em; padding-left: {round(MARGIN * DPI)}px">'
+                f'{escape(self.caption)}</figcaption></figure>')
 
     def __repr__(self) -> str:
         return f"{self.caption}\n[{self.alt}]"

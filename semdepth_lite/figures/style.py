@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 9.0  # inches: a notebook's text column
+MARGIN = 0.06  # inches around what is drawn
 NO_VALUE = (0.86, 0.86, 0.86)  # the gray of pixels without depth or error
 # Okabe and Ito's colors, which color-blind readers can tell apart, each with a dash and a marker of its own.
 LINES = (("#0072B2", "-", "o"), ("#D55E00", "--", "s"), ("#009E73", "-.", "^"), ("#CC79A7", ":", "D"),
@@ -24,8 +25,8 @@ STYLE: dict[Any, Any] = {
     "font.size": 12, "axes.titlesize": 12, "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11,
     "legend.fontsize": 11, "legend.frameon": False, "axes.titlelocation": "left", "axes.spines.top": False,
     "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.axisbelow": True, "grid.color": "#e3e3e3",
-    "lines.linewidth": 2.0, "lines.markersize": 6, "figure.constrained_layout.h_pad": 0.06,
-    "figure.constrained_layout.w_pad": 0.06}
+    "lines.linewidth": 2.0, "lines.markersize": 6, "figure.constrained_layout.h_pad": MARGIN,
+    "figure.constrained_layout.w_pad": MARGIN}
 
 
 def styled(draw):

@@ -19,6 +19,7 @@ import nbformat
 from PIL import Image
 
 from semdepth_lite.course import notebooks
+from semdepth_lite.course.folds import STILL
 from tools.web.glossary import link_terms
 from tools.web.live import without_live_words
 
@@ -27,7 +28,6 @@ STRIPS = ROOT / "figures" / "explorers"
 EMBEDDED = re.compile(r'<img\b([^>]*?)src="data:image/(\w+);base64,([^"]+)"([^>]*)>')
 SHOWN = re.compile(r"\b(\w+Explorer)\(.*\)\.show\(\)")
 NAMED = re.compile(r"\[`?(\d\d_\w+)`?\](?=\(\1\.ipynb\))")  # a link to a lesson by the name of its file
-STILL = re.compile(r"<figcaption[^>]*>The explorer ")
 OPENED = "This lesson's notebook needs the package: run `%pip install \"semdepth-lite[course] @ git+{address}\"` first."
 
 

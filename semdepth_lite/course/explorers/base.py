@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...common.contracts import InputError
 from ...figures import Picture, picture
 from ...figures.pictures import DPI
+from ..folds import folded
+from ..guesses import a_person_is_there
 from .controls import button, is_mute, said, spread, text_of
 from .layout import Canvas, encode
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 STRICT = "SEMDEPTH_STRICT_WIDGETS"  # the environment variable that makes callbacks raise what they tell
 LIVE_DPI = 90
+STILL = "The same as a still picture, for pages without a kernel"
 NAME_HANDLES = (  # a handle comes without a name, and that of factors speaks an exponent
     "const box = this.closest('.widget-vbox'), name = (tries) => {{ "
     "const handles = box.querySelectorAll('.noUi-handle'); "
@@ -61,7 +64,7 @@ class Drawing:
 class Explorer(ABC):
     """Sliders that redraw a picture; a subclass says which, and what is drawn.
 
-    `show` puts it into a notebook, a still picture below it. From the kernel, `set` moves the controls, `numbers` and
+    `show` puts it into a notebook, a still picture with it. From the kernel, `set` moves the controls, `numbers` and
     `sentence` say what is shown, and `image.value` holds the PNG.
 
     Args:
@@ -160,11 +163,12 @@ class Explorer(ABC):
         return picture(still, alt=f"{self.alt} {drawing.sentence}", caption=f"{seen}: {self.caption}")
 
     def show(self) -> None:
-        """Display the explorer in the notebook, and a still picture below it."""
-        from IPython.display import display
+        """Display the explorer in the notebook, and a still picture below it: folded where a person has the live one."""
+        from IPython.display import HTML, display
 
         display(self.box)
-        display(self.still())
+        still = self.still()
+        display(HTML(folded(still.html(), STILL)) if a_person_is_there() else still)
 
     def _move(self, name: str, value) -> None:
         from traitlets import TraitError

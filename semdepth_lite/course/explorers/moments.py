@@ -31,7 +31,7 @@ class MomentsExplorer(Explorer):
     title = "Watch it learn"
     alt = ("A photograph, its measured depth and the depth that the network has reached, near being bright, and below "
            "it a map of the photometric error, bright where the painted view differs from the photograph.")
-    caption = "where is the error still large when depth has nearly stopped to change?"
+    caption = "where is the error still large when depth has nearly stopped changing?"
 
     def __init__(self, moments: Sequence[Moment], image: torch.Tensor, truth: torch.Tensor,
                  depth_range: tuple[float, float] = (2.0, 8.0)) -> None:
