@@ -16,9 +16,9 @@ from semdepth_lite.camera import backproject, intrinsics, rigid_transform
 from semdepth_lite.classes import GROUPS, NAMES
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import demos, explorers, museum
+from semdepth_lite.course.explorers import base, pixels
 from semdepth_lite.course.explorers import borders as profiles
 from semdepth_lite.course.explorers import pace_car as pace
-from semdepth_lite.course.explorers import pixels
 from semdepth_lite.course.explorers.controls import choice, factor_slider, slider
 from semdepth_lite.course.explorers.layout import Canvas
 from semdepth_lite.data.sources import triplet_of
@@ -115,6 +115,10 @@ def test_show_displays_the_explorer_and_its_twin(made, monkeypatch):
     monkeypatch.setattr("IPython.display.display", shown.append)
     made["scale"].show()
     assert shown[0] is made["scale"].box and isinstance(shown[1], figures.Picture)
+    monkeypatch.setattr("semdepth_lite.course.explorers.base.a_person_is_there", lambda: True)
+    made["scale"].show()  # one picture is enough for a person, who has the live one
+    assert shown[2] is made["scale"].box
+    assert shown[3].data == f"<details><summary>{base.STILL}</summary>{shown[1].html()}</details>"
 
 
 @pytest.mark.parametrize("name", MOVES)

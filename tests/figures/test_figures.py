@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -112,6 +113,13 @@ def test_bundle_keeps_words_in_every_form():
     assert "<figcaption" in bundle["text/html"] and "bright &amp; far" in bundle["text/html"]
     assert ALT in bundle["text/plain"] and CAPTION in bundle["text/plain"]
     assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).format == "PNG"
+
+
+def test_a_caption_begins_where_its_picture_does():
+    shown = figures.picture(figures.image_grid([[(np.zeros((20, 60, 3)), "black")]]), alt=ALT, caption=CAPTION)
+    image = np.asarray(Image.open(io.BytesIO(shown.png)).convert("L"))
+    first = int((image < 128).any(0).argmax())
+    assert first == pytest.approx(int(re.search(r"padding-left: (\d+)px", shown.html())[1]), abs=1)
 
 
 @pytest.mark.slow

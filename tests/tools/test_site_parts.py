@@ -15,6 +15,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_output
 
+from semdepth_lite.course import folds
 from semdepth_lite.course.glossary import TERMS
 from tools.web import glossary, lessons, live, names
 
@@ -119,6 +120,9 @@ def test_lessons_are_called_by_their_titles():
 def test_what_only_a_reader_at_the_keyboard_can_be_shown_is_replaced():
     printed = live.without_live_words(new_output("stream", text=f"u = 1\n{live.NOT_PREDICTED}59.5 pixels."))
     assert printed.text == f"u = 1\n{live.OUTCOME}59.5 pixels."
+    html = folds.folded(f"<pre>{live.NOT_PREDICTED}2.</pre>", folds.SUMMARY)
+    fold = live.without_live_words(new_output("display_data", {"text/html": html}))
+    assert fold.data["text/html"] == html.replace(live.NOT_PREDICTED, live.OUTCOME) != html
     verdict = new_output("execute_result", {"text/plain": "NOT YET  checks.warp: the function returns nothing yet."})
     assert "<code>checks.warp</code> judges" in live.without_live_words(verdict).data["text/html"]
     passed = new_output("execute_result", {"text/plain": "OK  checks.warp: right."})

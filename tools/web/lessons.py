@@ -12,14 +12,14 @@ import json
 import re
 import shutil
 from functools import cache
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import nbformat
 from PIL import Image
 
 from semdepth_lite.course import notebooks
-from semdepth_lite.course.folds import STILL
+from semdepth_lite.course.folds import STILL, is_folded
 from tools.web.glossary import link_terms
 from tools.web.live import without_live_words
 
@@ -127,6 +127,13 @@ def without_still(outputs: list) -> list:
     return [output for output in outputs if not STILL.search("".join(output.get("data", {}).get("text/html", "")))]
 
 
+def with_formulas(html: str) -> str:
+    """Draw the formulas of a folded outcome; in other outputs a dollar is a dollar."""
+    from tools.web.formulas import mathml
+
+    return re.sub(r"\$([^$]+)\$", lambda found: mathml(unescape(found[1]), "inline"), html)
+
+
 def write_lesson(path: Path, folder: Path, pictures: Path, place: str) -> None:
     """Write a lesson's copy for the site.
 
@@ -155,7 +162,8 @@ def write_lesson(path: Path, folder: Path, pictures: Path, place: str) -> None:
             data = output.get("data", {})
             if "text/html" in data:
                 data.pop("image/png", None)
-                data["text/html"] = unpack_pictures("".join(data["text/html"]), pictures, "../_static/pictures")
+                html = with_formulas(data["text/html"]) if is_folded(output) else "".join(data["text/html"])
+                data["text/html"] = unpack_pictures(html, pictures, "../_static/pictures")
     notebook.cells = cells
     nbformat.write(notebook, folder / path.name)
 

@@ -163,8 +163,9 @@ class Explorer(ABC):
         return picture(still, alt=f"{self.alt} {drawing.sentence}", caption=f"{seen}: {self.caption}")
 
     def show(self) -> None:
-        """Display the explorer in the notebook, and a still picture below it: folded where a person has the live one."""
-        from IPython.display import HTML, display
+        """Display the explorer and a still picture below it, which is folded where a person has the live one."""
+        from IPython.core.display import HTML
+        from IPython.display import display
 
         display(self.box)
         still = self.still()
