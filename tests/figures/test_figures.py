@@ -119,7 +119,8 @@ def test_a_caption_begins_where_its_picture_does():
     shown = figures.picture(figures.image_grid([[(np.zeros((20, 60, 3)), "black")]]), alt=ALT, caption=CAPTION)
     image = np.asarray(Image.open(io.BytesIO(shown.png)).convert("L"))
     first = int((image < 128).any(0).argmax())
-    assert first == pytest.approx(int(re.search(r"padding-left: (\d+)px", shown.html())[1]), abs=1)
+    (indent,) = re.findall(r"padding-left: (\d+)px", shown.html())
+    assert first == pytest.approx(int(indent), abs=1)
 
 
 @pytest.mark.slow

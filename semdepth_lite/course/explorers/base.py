@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STRICT = "SEMDEPTH_STRICT_WIDGETS"  # the environment variable that makes callbacks raise what they tell
 LIVE_DPI = 90
-STILL = "The same as a still picture, for pages without a kernel"
+STILL = "A still picture of it, for pages without a kernel"
 NAME_HANDLES = (  # a handle comes without a name, and that of factors speaks an exponent
     "const box = this.closest('.widget-vbox'), name = (tries) => {{ "
     "const handles = box.querySelectorAll('.noUi-handle'); "
