@@ -122,8 +122,9 @@ def test_declared_dependencies_are_those_imported():
                 and not getattr(node, "level", 0) for alias in node.names}
     outside = imported - set(sys.stdlib_module_names) - {"semdepth_lite"}
     modules = {"pillow": "PIL", "scikit-image": "skimage"}
-    # jupyterlab brings IPython, papermill nbformat, ipywidgets traitlets.
-    declared = {modules.get(name, name) for name in dependencies()} | {"IPython", "nbformat", "traitlets"}
+    # jupyterlab brings IPython and nbconvert, papermill nbformat, ipywidgets traitlets.
+    declared = {modules.get(name, name) for name in dependencies()} | {
+        "IPython", "nbconvert", "nbformat", "traitlets"}
     assert outside <= declared, "imported but not declared"
 
 

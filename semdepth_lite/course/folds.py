@@ -75,7 +75,7 @@ def _html(output: NotebookNode) -> str:
         from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
         return markdown2html_mistune("".join(data["text/markdown"]))
-    return f'<pre style="white-space: pre-wrap">{escape(_plain(output))}</pre>'
+    return f'<pre style="white-space: pre-wrap; word-break: normal">{escape(_plain(output))}</pre>'
 
 
 def _plain(output: NotebookNode) -> str:
