@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from semdepth_lite.data.kitti import KittiRaw
+
 DAY, DRIVE = "2011_09_26", "2011_09_26/2011_09_26_drive_0001_sync"
 HEIGHT, WIDTH = 20, 60
 
@@ -56,6 +58,16 @@ def make_raw(root: Path, frames=range(5), drive: str = DRIVE) -> Path:
         scan = np.array([[10, 0.1, 0.1, 1], [5, 0.05, 0.05, 1], [-3, 1, 0, 1], [8, 2, 1, 1]], np.float32)
         scan.tofile(root / drive / "velodyne_points" / "data" / f"{frame:010d}.bin")
     return root
+
+
+def open_raw(root: Path, **options) -> KittiRaw:
+    """Open such a folder at the size of its images, without a cache unless one is named."""
+    return KittiRaw(root, HEIGHT, WIDTH, **{"cache": None, **options})
+
+
+def write_lines(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
 # Odometry

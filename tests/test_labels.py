@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semdepth_lite import labels as labels_room
+from semdepth_lite import labels as label_functions
 from semdepth_lite.classes import CLASSES, GROUPS, IGNORE, NAMES, TRAIN_ID
 from semdepth_lite.common.contracts import InputError, check_divisible, check_sizes
 from semdepth_lite.common.runtime import pick_device, seed_everything
@@ -105,7 +105,7 @@ def test_a_reader_never_sees_the_new_file_before_it_is_whole(tmp_path):
 # Classes
 
 def test_classes_are_cityscapes_in_train_id_order():
-    assert len(NAMES) == labels_room.NUM_CLASSES == 19
+    assert len(NAMES) == label_functions.NUM_CLASSES == 19
     assert [NAMES[i] for i in (0, 5, 8, 10, 11, 13, 18)] == ["road", "pole", "vegetation", "sky", "person", "car",
                                                              "bicycle"]
     assert len(set(CLASSES.values())) == 19

@@ -262,7 +262,7 @@ def test_no_place_and_no_registry_is_named():
 
 
 def test_no_private_words():
-    private = re.compile(r"\b(?:rooms?|doors?|told|twins?|shelf|witness)\b")
+    private = re.compile(r"(?<![a-zA-Z])(?:rooms?|doors?|told|twins?|shelf|witness)(?![a-zA-Z])")
     # museum.shelf and this exhibit's words stand in the lessons; a house of the street has doors
     known = {"museum/__init__.py", "museum/exhibits.py", "tools/strips.py", "explorers/museum.py", "test_museum.py",
              "test_explorers.py", "test_browser.py", Path(__file__).name}

@@ -152,7 +152,7 @@ def test_pixels_without_a_label_have_no_side():
     assert torch.equal(snap_depth(depth, spread), depth)
 
 
-def test_wrong_input_is_told():
+def test_wrong_input_is_refused():
     labels, depth = step()
     with pytest.raises(InputError, match="mask has shape"):
         snap_depth(depth, labels[:, 1:])

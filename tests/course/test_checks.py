@@ -179,7 +179,7 @@ def refuse_gradients(depth):
      "for a batch in which no pixel has a label nothing comes back that can be differentiated"),
     (checks.median_scale, lambda pred, gt, mask: [1.0] * len(pred), "returns a list of 2 values"),
 ])
-def test_masks_factors_and_lists_are_told_apart(check, answer, says):
+def test_masks_factors_and_lists_are_kept_apart(check, answer, says):
     assert says in check(answer, seed=3).text
 
 
@@ -207,7 +207,7 @@ def test_help_of_a_check_is_its_statement():
         assert check.__doc__ == checks.EXERCISES[name].statement and check.__name__ == name
 
 
-def test_an_answer_that_fails_on_a_special_input_is_told_which():
+def test_an_answer_that_fails_on_a_special_input_learns_which():
     def fragile(pred, gt, mask):
         found = checks.EXERCISES["abs_rel"].reference(pred, gt, mask)
         return torch.where(found.isnan(), 7.0, found)

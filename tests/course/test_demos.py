@@ -196,7 +196,7 @@ def test_misread_pixels_are_what_torch_reads():
     assert torch.allclose(wrong, right, atol=1e-12)
 
 
-def test_the_environment_is_told_line_by_line():
+def test_the_environment_is_reported_line_by_line():
     lines = check_environment()
     assert all(line.startswith(("OK   ", "FIX  ")) for line in lines) and "Python" in lines[0]
     assert any(line.startswith("FIX") and "1e+09 GiB" in line for line in check_environment(1e9))

@@ -64,7 +64,7 @@ def test_what_ends_the_process_ends_one_answer_only(monkeypatch):
 
 
 @pytest.mark.slow  # a process that imports torch
-def test_people_are_told_apart_and_bad_files_stop_nothing(tmp_path):
+def test_people_are_kept_apart_and_bad_files_stop_nothing(tmp_path):
     hand_in(tmp_path / "ada" / "07.ipynb", BOTH, EXERCISES["abs_rel"].stub)
     (tmp_path / "bob.ipynb").write_text("{")
     ada, bob = grading.grade(tmp_path)

@@ -39,7 +39,7 @@ def test_a_number_is_compared(capsys, predicted, outcome, says):
     assert says in capsys.readouterr().out
 
 
-def test_without_a_prediction_the_outcome_is_told_and_nothing_written(capsys, tmp_path):
+def test_without_a_prediction_the_outcome_is_shown_and_nothing_written(capsys, tmp_path):
     choice().compare("half")
     assert capsys.readouterr().out == "You predicted nothing; it happened: half.\n"
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def test_sizes(lesson):
     assert len(code) <= 330  # asking, revealing and comparing take a third of them
 
 
-def test_headings_are_told_apart(lesson):
+def test_headings_are_unique(lesson):
     prose = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
     titles = re.findall(r"^(#{1,6}) (.+)$", re.sub(r"^```.*?^```", "", prose, flags=re.S | re.M), re.M)
     assert len({title for _, title in titles}) == len(titles)

@@ -1,7 +1,6 @@
 """Real data by name, and evaluation against LiDAR points where they are."""
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,6 @@ from semdepth_lite.street import render_frame
 from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
 
-REAL = os.environ.get("SEMDEPTH_REAL_DATA")
-needs_real = pytest.mark.skipif(not REAL, reason="SEMDEPTH_REAL_DATA names no folder with the real KITTI sample")
 HEIGHT, WIDTH = 60, 100
 
 
@@ -152,11 +149,10 @@ def test_a_street_becomes_a_plain_clip(tmp_path):
 
 
 @pytest.mark.slow
-@needs_real
-def test_a_short_training_on_real_frames_lowers_the_photometric_loss(tmp_path):
-    root = Path(REAL)
-    source = open_data(f"kitti:{root / 'kitti_raw'}", 64, 192, DataOptions(
-        frames=_list(tmp_path), depth="improved", improved_root=root / "kitti_depth_annotated", cache=tmp_path / "c"))
+def test_a_short_training_on_real_frames_lowers_the_photometric_loss(real_data, tmp_path):
+    source = open_data(f"kitti:{real_data / 'kitti_raw'}", 64, 192, DataOptions(
+        frames=_list(tmp_path), depth="improved", improved_root=real_data / "kitti_depth_annotated",
+        cache=tmp_path / "c"))
     assert len(source) == 10
     run = Run(source, TrainSettings(steps=24, batch=2), tmp_path / "run", "cpu")
     model = run.train(progress=False, log_every=4)

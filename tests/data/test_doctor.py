@@ -152,7 +152,7 @@ def test_a_standing_camera_is_found():
     assert found["static"] == "bad" and found["parallax"] == "bad"
 
 
-def test_a_camera_that_hardly_travels_is_told_by_how_much_more_it_should():
+def test_a_camera_that_hardly_travels_learns_by_how_much_more_it_should():
     short = {**FORWARD, "translation": tuple(0.08 * t for t in FORWARD["translation"])}
     finding = next(each for each in examine(Clip([pair(**short)])) if each.name == "parallax")
     assert finding.verdict != "good" and f"a frame step {math.ceil(1 / finding.value)} times as large" in finding.remedy

@@ -1,10 +1,7 @@
-"""KITTI: numbers of the real sample, a small tree made here, and a clear sentence for every broken file."""
+"""KITTI: triplets, motion, depth and labels of a small tree made here, and numbers of the real sample."""
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,39 +13,19 @@ from kitti_files import (
     WIDTH,
     frame_picture,
     make_odometry,
-    make_raw,
-    numbers,
+    open_raw,
     projection,
+    write_lines,
 )
 from PIL import Image
 
 from semdepth_lite.camera import monodepth2_intrinsics, resize_intrinsics
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data import kitti
-from semdepth_lite.data.clips import ClipSource, shrink_depth
-from semdepth_lite.data.frame_cache import FrameStore, PlanarImages
+from semdepth_lite.data.clips import shrink_depth
 from semdepth_lite.data.image_files import read_depth_png, read_image, write_depth_png
-from semdepth_lite.data.sources import prefetch
 from semdepth_lite.losses import photometric_error
 from semdepth_lite.warp import warp
-
-REAL = os.environ.get("SEMDEPTH_REAL_DATA")
-needs_real = pytest.mark.skipif(not REAL, reason="SEMDEPTH_REAL_DATA names no folder with the real KITTI sample")
-
-
-@pytest.fixture
-def raw(tmp_path):
-    return make_raw(tmp_path / "kitti")
-
-
-def open_raw(root: Path, **options) -> kitti.KittiRaw:
-    return kitti.KittiRaw(root, HEIGHT, WIDTH, **{"cache": None, **options})
-
-
-def write_lines(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
 
 # The source
 
@@ -199,184 +176,10 @@ def test_odometry_yields_true_motion(tmp_path):
     assert np.allclose(source.trajectory("09")[0], np.eye(4)) and len(source) == 2
 
 
-def test_odometry_refuses_what_does_not_match(tmp_path):
-    root = make_odometry(tmp_path / "a")
-    poses = root / "poses" / "09.txt"
-    text = poses.read_text()
-    poses.write_text("".join(text.splitlines(keepends=True)[:3]))
-    with pytest.raises(InputError, match="09.txt has 3 poses, but the sequence has 4 images"):
-        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], poses=True, cache=None)
-    lines = text.splitlines()
-    poses.write_text("\n".join([lines[0], "x" + lines[1][1:], *lines[2:]]))
-    with pytest.raises(InputError, match="09.txt line 2 holds something that is no number"):
-        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], poses=True, cache=None)
-    poses.write_text(numbers(2 * np.eye(4)[:3]) + "\n")
-    with pytest.raises(InputError, match="line 1 holds a matrix that is no rotation"):
-        kitti.read_odometry_poses(poses)
-    (root / "sequences" / "09" / "image_2" / "000002.png").unlink()
-    with pytest.raises(InputError, match="image_2 lacks frame 000002"):
-        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], cache=None)
-
-
-def test_odometry_calibration_of_another_size_is_refused(tmp_path):
-    root = make_odometry(tmp_path)
-    for file in (root / "sequences" / "09" / "image_2").iterdir():
-        Image.fromarray(np.zeros((40, 120, 3), np.uint8)).save(file)
-    with pytest.raises(InputError, match=r"principal point at \(29.5, 9.5\), but the images have 120x40"):
-        kitti.KittiOdometry(root, HEIGHT, WIDTH, ["09"], cache=None)
-
-
-# Bad input
-
-@pytest.mark.parametrize("file, change, sentence", [
-    ("calib_cam_to_cam.txt", lambda t: t.replace("P_rect_02", "P_rect_2"), "line 26 has the key 'P_rect_2'"),
-    ("calib_cam_to_cam.txt", lambda t: t + "extra: 1\n", "line 35 has the key 'extra'"),
-    ("calib_cam_to_cam.txt", lambda t: "\n".join(x for x in t.splitlines() if "P_rect_02" not in x),
-     "lacks the key 'P_rect_02'"),
-    ("calib_cam_to_cam.txt", lambda t: t + "corner_dist: 1\n", "line 35 repeats the key 'corner_dist'"),
-    ("calib_velo_to_cam.txt", lambda t: t.replace("T: 0 0", "T: 0"), r"line 3 \(T\) has 2 numbers, expected 3"),
-    ("calib_velo_to_cam.txt", lambda t: t.replace("-0.27", "nan"), r"line 3 \(T\) holds a number that is not finite"),
-    ("calib_velo_to_cam.txt", lambda t: t.replace("-0.27", "far"), r"line 3 \(T\) holds something that is no number"),
-    ("calib_velo_to_cam.txt", lambda t: t.replace("R: 0", "R: 3"), "no rotation"),
-    ("calib_imu_to_velo.txt", lambda t: "", "lacks the key 'calib_time'"),
-    ("calib_cam_to_cam.txt", lambda t: t.replace(f"S_rect_02: {WIDTH}", "S_rect_02: 61"),
-     "has 60x20 pixels, but .*calib_cam_to_cam.txt .S_rect_02. is for 61x20"),
-])
-def test_broken_calibration_is_named_with_its_line(raw, file, change, sentence):
-    path = raw / DAY / file
-    path.write_text(change(path.read_text()))
-    with pytest.raises(InputError, match=sentence) as caught:
-        open_raw(raw)
-    assert file in str(caught.value) and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("line, sentence", [
-    (f"{DRIVE} 2", "line 2 reads"), (f"{DRIVE} 2 x", "line 2 reads"), (f"{DRIVE} -2 l", "line 2 reads"),
-    ("drive 2 l", "line 2 names the folder 'drive'"), ("../.. 2 l", "line 2 names the folder"),
-    (f"{DRIVE} 9 l", r"line 2 needs .*0000000009.png \(or .jpg\) which is missing"),
-    (f"{DRIVE} 4 l", r"line 2 needs .*0000000005.png \(or .jpg\), the neighbor \+1 of frame 4, which is missing")])
-def test_a_bad_list_is_named_with_its_line(raw, tmp_path, line, sentence):
-    with pytest.raises(InputError, match=f"files.txt {sentence}"):
-        open_raw(raw, frames=write_lines(tmp_path / "files.txt", f"{DRIVE} 2 l", line))
-
-
-def test_missing_things_are_named(raw, tmp_path):
-    with pytest.raises(InputError, match="list.txt does not exist"):
-        open_raw(raw, frames=tmp_path / "list.txt")
-    with pytest.raises(InputError, match="names no frame"):
-        open_raw(raw, frames=write_lines(tmp_path / "empty.txt", ""))
-    with pytest.raises(InputError, match="is no folder"):
-        kitti.KittiRaw(tmp_path / "nowhere", HEIGHT, WIDTH, frames=[kitti.FrameName(DRIVE, 1, "l")], cache=None)
-    with pytest.raises(InputError, match="holds no drive"):
-        kitti.KittiRaw(tmp_path, HEIGHT, WIDTH, cache=None)
-    with pytest.raises(InputError, match="depth 'lidar' is unknown"):
-        open_raw(raw, depth="lidar")
-    with pytest.raises(InputError, match="improved_root"):
-        open_raw(raw, depth="improved")
-    with pytest.raises(InputError, match="has no depth: .*groundtruth.*missing"):
-        open_raw(raw, depth="improved", improved_root=tmp_path)
-    with pytest.raises(InputError, match="indices .7. do not lie in 0 to 2"):
-        open_raw(raw).triplet([7])
-    with pytest.raises(InputError, match="has no depth"):
-        open_raw(raw).ground_truth(0)
-
-
-def test_a_truncated_scan_is_refused(raw):
-    path = raw / DRIVE / "velodyne_points" / "data" / f"{1:010d}.bin"
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(InputError, match="0000000001.bin has 59 bytes, expected a multiple of 16"):
-        open_raw(raw, depth="camera").triplet([0])
-
-
-def test_gaps_are_named_or_split_the_drive(tmp_path):
-    root = make_raw(tmp_path, frames=(0, 1, 2, 4, 5, 6))
-    with pytest.raises(InputError, match="lacks frame 3 .numbers run from 0 to 6, 1 gaps."):
-        open_raw(root)
-    assert [f.frame for f in kitti.frames_of_drives(root, allow_gaps=True)] == [1, 5]
-
-
-def test_a_damaged_frame_is_named_when_it_is_read(raw):
-    path = raw / DRIVE / "image_02" / "data" / f"{2:010d}.png"
-    path.write_bytes(path.read_bytes()[:900])
-    with pytest.raises(InputError, match="0000000002.png is damaged"):
-        open_raw(raw).triplet([0])
-
-
-# The cache
-
-def test_cached_frames_equal_decoded_ones_and_are_decoded_once(raw, tmp_path):
-    cached, plain = open_raw(raw, cache=tmp_path / "cache"), open_raw(raw)
-    batch = [0, 2, 1, 0]
-    assert torch.equal(cached.triplet(batch).sources, plain.triplet(batch).sources)
-
-    def refuse(path):
-        raise AssertionError(f"{path} was decoded again")
-
-    again = open_raw(raw, cache=tmp_path / "cache")
-    again.frames.read_file = refuse
-    assert torch.equal(again.triplet(batch).target, plain.triplet(batch).target)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
-
-
-def test_changed_files_and_sizes_get_a_cache_of_their_own(raw, tmp_path):
-    cache = tmp_path / "cache"
-    open_raw(raw, cache=cache).triplet([0])
-    path = raw / DRIVE / "image_02" / "data" / f"{1:010d}.png"
-    Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(path)
-    assert open_raw(raw, cache=cache).triplet([0]).target.max() == 0
-    kitti.KittiRaw(raw, HEIGHT, WIDTH // 2, cache=cache)
-    assert len(list(cache.iterdir())) == 3
-
-
-def test_a_cut_cache_is_made_again(raw, tmp_path):
-    first = open_raw(raw, cache=tmp_path / "cache")
-    expected = first.triplet([0]).target
-    first.frames.path.write_bytes(first.frames.path.read_bytes()[:-3])
-    assert torch.equal(open_raw(raw, cache=tmp_path / "cache").triplet([0]).target, expected)
-
-
-def test_a_cache_that_does_not_fit_is_refused(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr("semdepth_lite.data.frame_cache.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
-    with pytest.raises(InputError, match="the cache of 5 frames needs .* GB"):
-        open_raw(raw, cache=tmp_path / "cache")
-
-
-def test_prefetch_keeps_order_and_passes_errors_on(raw, tmp_path):
-    source = open_raw(raw, cache=tmp_path / "cache")
-    batches = [[0], [2, 1], [1], [0, 2]]
-    for workers in (0, 2):
-        assert [t.index.tolist() for t in prefetch(source, batches, workers)] == batches
-    with pytest.raises(InputError, match="indices"):
-        list(prefetch(source, [[0], [9], [1]], workers=2))
-
-
-def test_memory_stays_flat_over_many_batches(raw, tmp_path):
-    resource = pytest.importorskip("resource", reason="this system does not tell a process's peak memory")
-    source = kitti.KittiRaw(raw, 96, 320, cache=tmp_path / "cache")
-    unit = 1 if sys.platform == "darwin" else 1024
-
-    def peak(batches: int) -> int:
-        for _ in prefetch(source, [[0, 1, 2]] * batches, workers=2):
-            pass
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-    warm = peak(80)  # as long as what is judged: how many batches wait at once varies with the threads
-    assert peak(80) - warm < 30e6  # a batch is 3.3 MB: keeping every batch would take 265 MB
-
-
-def test_a_store_checks_what_its_reader_returns(tmp_path):
-    Image.fromarray(frame_picture(0, 2)).save(tmp_path / "a.png")
-    store = FrameStore([tmp_path / "a.png"], PlanarImages(8, 8), (3, 8, 9), "x", None)
-    with pytest.raises(InputError, match="a.png gives"):
-        store.read([0])
-    assert issubclass(kitti.KittiRaw, ClipSource)
-
-
 # The real sample
 
-@needs_real
-def test_real_scan_has_the_known_sum():
-    root = Path(REAL) / "kitti_raw"
+def test_real_scan_has_the_known_sum(real_data):
+    root = real_data / "kitti_raw"
     source = kitti.KittiRaw(root, 192, 640, frames=[kitti.FrameName(DRIVE.replace("0001", "0005"), 0, "l")],
                             neighbors=(), depth="forward", cache=None)
     depth = source.ground_truth(0)
@@ -385,16 +188,14 @@ def test_real_scan_has_the_known_sum():
 
 
 @pytest.mark.slow
-@needs_real
-def test_real_stereo_is_explained_best_at_the_true_scale():
-    root = Path(REAL)
-    calibration = kitti.read_raw_calibration(root / "kitti_raw" / DAY)
+def test_real_stereo_is_explained_best_at_the_true_scale(real_data):
+    calibration = kitti.read_raw_calibration(real_data / "kitti_raw" / DAY)
     T = torch.from_numpy(calibration.T_camera_camera(source=3, target=2)).float()
     assert abs(calibration.K(2)[0, 0] - 721.54) < 0.01 and abs(T[0, 3] + 0.5327) < 1e-4
-    images = [read_image(root / "kitti_raw" / DRIVE / f"image_0{camera}" / "data" / "0000000010.jpg")
+    images = [read_image(real_data / "kitti_raw" / DRIVE / f"image_0{camera}" / "data" / "0000000010.jpg")
               for camera in (2, 3)]
     left, right = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 for image in images)
-    truth = read_depth_png(root / "kitti_depth_annotated" / Path(DRIVE).name / "proj_depth" / "groundtruth"
+    truth = read_depth_png(real_data / "kitti_depth_annotated" / Path(DRIVE).name / "proj_depth" / "groundtruth"
                            / "image_02" / "0000000010.png")
     depth = torch.from_numpy(truth)[None, None]
     known = depth > 0
@@ -408,11 +209,10 @@ def test_real_stereo_is_explained_best_at_the_true_scale():
     assert errors[1.0] < 0.75 * errors[0.8] and errors[1.0] < 0.75 * errors[1.25]
 
 
-@needs_real
-def test_real_triplets_of_both_sides(tmp_path):
-    root = Path(REAL) / "kitti_raw"
+def test_real_triplets_of_both_sides(real_data, tmp_path):
+    root = real_data / "kitti_raw"
     source = kitti.KittiRaw(root, 96, 320, frames=kitti.frames_of_drives(root, [DRIVE], sides="lr"), depth="improved",
-                            improved_root=Path(REAL) / "kitti_depth_annotated", cache=tmp_path)
+                            improved_root=real_data / "kitti_depth_annotated", cache=tmp_path)
     assert len(source) == 20
     batch = source.triplet([0, 19])
     assert 0.2 < batch.target.mean() < 0.6 and (batch.depth > 0).float().mean() > 0.3

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from factories import pole_scene, scene_triplet
+from kitti_files import DRIVE, HEIGHT, WIDTH, frame_picture, make_odometry
 from PIL import Image
 
 from semdepth_lite.camera import invert_transform, rigid_transform
@@ -18,13 +20,6 @@ from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.training.batches import check_source
 from semdepth_lite.training.settings import TrainSettings
 from semdepth_lite.warp import warp
-from tests.factories import pole_scene, scene_triplet
-from tests.kitti_files import DRIVE, HEIGHT, WIDTH, frame_picture, make_odometry, make_raw
-
-
-@pytest.fixture
-def raw(tmp_path):
-    return make_raw(tmp_path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch
 from factories import TinySource
 from training_cases import TINY, cut_off, train
 
-from semdepth_lite import presets as presets_room
+from semdepth_lite import presets
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.common.runtime import seed_of
 from semdepth_lite.evaluation.prediction import evaluate_model
@@ -66,7 +66,7 @@ def test_a_trial_leaves_results_and_is_done(tiny_preset, tmp_path):
 def test_an_experiments_run_continues_where_it_was_cut_off(tiny_preset, tmp_path):
     trial = Trial("learned", "self-supervised", recipe(tiny_preset), tiny_preset)
     whole = execute(trial, tmp_path / "whole", tmp_path / "a", progress=False)
-    cut_off(presets_room.street("train", tiny_preset, progress=False), tmp_path / "work" / "learned", 1,
+    cut_off(presets.street("train", tiny_preset, progress=False), tmp_path / "work" / "learned", 1,
             trial.settings, save_every=1)
     resumed = execute(trial, tmp_path / "work", tmp_path / "b", progress=False)
     assert resumed.metrics == whole.metrics and resumed.values == whole.values

@@ -81,7 +81,7 @@ SAMPLES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_figure_has_room_for_its_words(name):
+def test_every_figure_has_space_for_its_words(name):
     figure = SAMPLES[name]()
     figure.draw_without_rendering()
     canvas = figure.bbox

@@ -46,7 +46,7 @@ with sole_use(Path(sys.argv[1])):
 """
 
 
-def test_a_second_run_in_a_folder_is_told_and_a_dead_one_holds_nothing(tmp_path):
+def test_a_second_run_in_a_folder_is_refused_and_a_dead_one_holds_nothing(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, env=environment)
     try:

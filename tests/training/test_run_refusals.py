@@ -111,7 +111,7 @@ def with_code(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [cut_in_half, emptied_file, another_file, with_code])
-def test_a_checkpoint_that_is_not_whole_is_told_in_one_sentence(source, finished, tmp_path, spoil):
+def test_a_checkpoint_that_is_not_whole_is_refused_in_one_sentence(source, finished, tmp_path, spoil):
     folder = copy(finished, tmp_path / "run")
     spoil(folder / "checkpoint.pt")
     for call in (lambda: load_run(folder, "cpu"), lambda: Run(source, replace(TINY, steps=2), folder, "cpu")):
@@ -121,7 +121,7 @@ def test_a_checkpoint_that_is_not_whole_is_told_in_one_sentence(source, finished
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_another_version_is_told_in_one_sentence(finished, tmp_path):
+def test_a_checkpoint_of_another_version_is_refused_in_one_sentence(finished, tmp_path):
     for name, spoil in (("key", lambda s: s["settings"].update(magic=1)), ("shape", lambda s: s["model"].popitem()),
                         ("variant", lambda s: s["settings"].update(width=16))):
         folder = copy(finished, tmp_path / name)
@@ -133,7 +133,7 @@ def test_a_checkpoint_of_another_version_is_told_in_one_sentence(finished, tmp_p
         assert "\n" not in str(caught.value)
 
 
-def test_a_folder_without_a_run_is_told(tmp_path):
+def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="checkpoint.pt does not exist; train a run"):
         load_run(tmp_path, "cpu")
     (tmp_path / "settings.json").write_text("{half")

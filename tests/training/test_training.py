@@ -182,7 +182,7 @@ def test_batches_read_ahead_train_the_same_bytes(source, tmp_path, workers):
     assert_same_run(tmp_path / "plain", tmp_path / "cut")
 
 
-def test_what_the_data_lacks_is_told_before_the_folder_is_made(tmp_path):
+def test_what_the_data_lacks_is_named_before_the_folder_is_made(tmp_path):
     class Bare(TinySource):
         def triplet(self, indices):
             return replace(super().triplet(indices), depth=None, T_source_target=None)
