@@ -3,7 +3,8 @@
     python -m tools.exercises                     writes notebooks/solutions/ and brings the exercise cells
                                                              of all lessons up to date
     python -m tools.exercises NOTEBOOK CELL_ID NAME [NAME ...]
-                                                             puts exercises behind the cell with that id
+                                                             puts exercises behind the cell with that id, and
+                                                             brings all up to date
 
 An exercise is two cells: the statement with hint and solution folded away, and the stub with its check.
 """
@@ -135,7 +136,7 @@ def write_exercises() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write and refresh everything, or put exercises into one notebook.
+    """Put exercises into a notebook where any are named, then write the solutions and bring all cells up to date.
 
     Args:
         arguments: Arguments of the command line; None takes those of this process.
@@ -146,12 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = parser(__doc__)
     command.add_argument("what", nargs="*", help="NOTEBOOK CELL_ID NAME [NAME ...]; nothing brings all up to date")
     what = command.parse_args(arguments).what
-    if not what:
-        write_exercises()
-    elif len(what) < 3:
+    if 0 < len(what) < 3:
         raise InputError(f"{len(what)} arguments are too few; give NOTEBOOK CELL_ID NAME [NAME ...].")
-    else:
+    if what:
         insert(what[0], what[1], what[2:])
+    write_exercises()
 
 
 if __name__ == "__main__":

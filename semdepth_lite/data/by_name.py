@@ -22,9 +22,6 @@ from .sources import SegmentedSource, batches
 from .stereo import STEREO, StereoSource
 from .triplet import Triplet
 
-KINDS = {"kitti": "the root of KITTI raw", "odometry": "the root of KITTI odometry",
-         "frames": "a folder of images or a video"}
-
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -65,15 +62,6 @@ class DataOptions:
     path: Path | None = None
     allow_gaps: bool = False
     cache: Path | None = DEFAULT_CACHE
-
-
-# The options that each kind understands, beside cache; the street takes none.
-UNDERSTOOD = {"kitti": ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root", "labels", "label_ids",
-                        "poses", "allow_gaps", "stereo"),
-              "odometry": ("neighbors", "sequences", "camera", "depth", "labels", "label_ids", "poses", "stereo"),
-              "frames": ("neighbors", "intrinsics", "step", "depth", "labels", "label_ids", "path", "allow_gaps"),
-              "photo": ("neighbors", "poses"),
-              "street": ()}
 
 
 def check_options(kind: str, options: DataOptions) -> None:
@@ -117,40 +105,6 @@ def open_own(make: Callable[..., Any], data: str, height: int, width: int, optio
     return source
 
 
-def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> Any:
-    """Open real data by name, or a source of one's own that is registered.
-
-    Args:
-        data: `photo` (see `photo.py`), `kitti:ROOT`, `odometry:ROOT` or `frames:FOLDER` (or a video file), or
-            `NAME:PLACE` of a registered source.
-        height, width: Size to yield, pixels.
-        options: Further options.
-
-    Raises:
-        InputError: if the kind is unknown, has no use for an option, or the data is missing or wrong.
-    """
-    if data == "photo":
-        check_options("photo", options)
-        return photo(height, width)
-    kind, colon, place = data.partition(":")
-    own = find_part("source", kind)
-    if own is not None:
-        return open_own(own, data, height, width, options)
-    if kind not in KINDS or not colon or not place:
-        known = ", ".join(f"{name}:PLACE ({what})" for name, what in KINDS.items())
-        raise InputError(f"data {data!r} is unknown; use {known}, photo (a stereo photograph with measured depth), or "
-                         "NAME:PLACE of a source of your own after `register` (--code FILE).")
-    check_options(kind, options)
-    if kind == "frames":
-        return FrameFolder(Path(place), height, width, options.intrinsics, options.step, options.labels,
-                           options.label_ids, None if options.depth is None else Path(options.depth),
-                           options.allow_gaps, cache=options.cache, neighbors=options.neighbors, path=options.path)
-    if options.stereo not in (None, *STEREO):
-        raise InputError(f"stereo {options.stereo!r} is unknown; use {' or '.join(STEREO)}.")
-    open_kind = _open_odometry if kind == "odometry" else _open_raw
-    return open_kind(Path(place), height, width, options)
-
-
 def _offsets(options: DataOptions) -> tuple[int, ...]:
     """Return the offsets of the neighbors in time that are wanted."""
     return (-1, 1) if options.neighbors and options.stereo != "alone" else ()
@@ -187,6 +141,67 @@ def _open_raw(root: Path, height: int, width: int, options: DataOptions) -> Kitt
     motions = [source.calibration(i).T_camera_camera(source=there.camera, target=here.camera)
                for i, (here, there) in enumerate(zip(source.items, beside))]
     return StereoSource(source, other, range(len(source)), np.stack(motions))
+
+
+def _open_frames(place: Path, height: int, width: int, options: DataOptions) -> FrameFolder:
+    """Open a folder of images or a video."""
+    return FrameFolder(place, height, width, options.intrinsics, options.step, options.labels, options.label_ids,
+                       None if options.depth is None else Path(options.depth), options.allow_gaps, cache=options.cache,
+                       neighbors=options.neighbors, path=options.path)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of real data that has a place.
+
+    Attributes:
+        place: What the place is.
+        options: Names of the `DataOptions` that it understands, beside cache.
+        open: Function of place, height and width in pixels, and options, that returns the source.
+    """
+
+    place: str
+    options: tuple[str, ...]
+    open: Callable[[Path, int, int, DataOptions], Any]
+
+
+KINDS = {
+    "kitti": Kind("the root of KITTI raw", ("frames", "drives", "neighbors", "intrinsics", "depth", "improved_root",
+                                            "labels", "label_ids", "poses", "allow_gaps", "stereo"), _open_raw),
+    "odometry": Kind("the root of KITTI odometry", ("neighbors", "sequences", "camera", "depth", "labels", "label_ids",
+                                                    "poses", "stereo"), _open_odometry),
+    "frames": Kind("a folder of images or a video", ("neighbors", "intrinsics", "step", "depth", "labels", "label_ids",
+                                                     "path", "allow_gaps"), _open_frames)}
+UNDERSTOOD = {name: kind.options for name, kind in KINDS.items()} | {"photo": ("neighbors", "poses"), "street": ()}
+
+
+def open_data(data: str, height: int, width: int, options: DataOptions = DataOptions()) -> Any:
+    """Open real data by name, or a source of one's own that is registered.
+
+    Args:
+        data: `photo` (see `photo.py`), `kitti:ROOT`, `odometry:ROOT` or `frames:FOLDER` (or a video file), or
+            `NAME:PLACE` of a registered source.
+        height, width: Size to yield, pixels.
+        options: Further options.
+
+    Raises:
+        InputError: if the kind is unknown, has no use for an option, or the data is missing or wrong.
+    """
+    if data == "photo":
+        check_options("photo", options)
+        return photo(height, width)
+    kind, colon, place = data.partition(":")
+    own = find_part("source", kind)
+    if own is not None:
+        return open_own(own, data, height, width, options)
+    if kind not in KINDS or not colon or not place:
+        known = ", ".join(f"{name}:PLACE ({each.place})" for name, each in KINDS.items())
+        raise InputError(f"data {data!r} is unknown; use {known}, photo (a stereo photograph with measured depth), or "
+                         "NAME:PLACE of a source of your own after `register` (--code FILE).")
+    check_options(kind, options)
+    if options.stereo not in (None, *STEREO):
+        raise InputError(f"stereo {options.stereo!r} is unknown; use {' or '.join(STEREO)}.")
+    return KINDS[kind].open(Path(place), height, width, options)
 
 
 def truth_batches(source: Any) -> Iterator[Triplet]:

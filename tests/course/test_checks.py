@@ -187,10 +187,11 @@ def test_a_verdict_is_shown_with_a_mark_and_the_progress():
     verdict = checks.rmse_log(lambda pred, gt, mask: "<b>", seed=3)
     page = verdict._repr_html_()
     assert "LOOK AGAIN</b>" in page and "&lt;b&gt;" not in verdict.text and 'role="status"' in page
-    assert "0 of 3 exercises of this lesson passed." in page
+    count = len(checks.names("07"))
+    assert f"0 of {count} exercises of this lesson passed." in page
     checks.rmse_log(checks.EXERCISES["rmse_log"].mistakes[0].wrong)
     solve("abs_rel")
-    assert "1 of 3" in checks.rmse_log(lambda pred, gt, mask: None)._repr_html_()
+    assert f"1 of {count}" in checks.rmse_log(lambda pred, gt, mask: None)._repr_html_()
 
 
 def test_an_exercise_of_one_s_own_is_checked_as_the_module_s_words_promise():

@@ -13,7 +13,7 @@ from semdepth_lite import figures
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import notebooks
 
-LESSONS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("0*.ipynb"))
+LESSONS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("[0-9]*.ipynb"))
 BAD = {"preset": ("huge", "preset 'huge' is unknown; use one of quick, lesson, photo, clip, showcase, paper"),
        "seed": (-4, "-"),
        "data_root": ("nowhere", "nowhere"), "networks": ("mine", "networks 'mine' is unknown; use 'pretrained' or")}

@@ -80,7 +80,8 @@ def test_memory_stays_flat_over_many_batches(raw, tmp_path):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
     warm = peak(80)  # as long as what is judged: how many batches wait at once varies with the threads
-    assert peak(80) - warm < 30e6  # a batch is 3.3 MB: keeping every batch would take 265 MB
+    # a batch is 3.3 MB, and some 30 MB come and go with the threads: keeping every batch would take 265 MB
+    assert peak(80) - warm < 80e6
 
 
 def test_a_store_checks_what_its_reader_returns(tmp_path):

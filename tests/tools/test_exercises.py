@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -88,11 +89,17 @@ def ids(path: Path) -> list[str]:
     return [cell.id for cell in notebooks.load(path).cells]
 
 
-def test_insert_places_and_moves(tmp_path):
+def test_insert_places_and_moves(tmp_path, monkeypatch):
+    (tmp_path / "notebooks" / "solutions").mkdir(parents=True)
+    for lesson in LESSONS:
+        shutil.copy(lesson, tmp_path / "notebooks")
+    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    monkeypatch.setattr(cells, "SOLUTIONS", tmp_path / "notebooks" / "solutions")
     path = small(tmp_path / "small.ipynb")
     cells.main([str(path), "a", "class_iou", "abs_rel"])
     new = ["exercise-class-iou", "answer-class-iou", "exercise-abs-rel", "answer-abs-rel"]
     assert ids(path) == ["a", *new, "b"]
+    assert "solution-abs-rel" in ids(tmp_path / "notebooks" / "solutions" / "07_reproduction.ipynb")
     cells.insert(path, "b", ["class_iou"])
     assert ids(path) == ["a", *new[2:], "b", *new[:2]]
     with pytest.raises(InputError, match="no cell 'c'; use one of a, "):
