@@ -74,7 +74,7 @@ def test_an_experiments_run_continues_where_it_was_cut_off(tiny_preset, tmp_path
 
 @pytest.mark.slow
 def test_masks_with_errors_are_read_and_depth_is_judged_by_exact_labels(tiny_preset):
-    exact = presets_room.street("test", tiny_preset, progress=False)
+    exact = presets.street("test", tiny_preset, progress=False)
     assert with_errors(exact, 0.0, 0) is exact
     model = recipe(tiny_preset, variant="ssfa_labels").build().eval()
     worse = []
