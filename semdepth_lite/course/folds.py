@@ -28,7 +28,7 @@ def folded(html: str, summary: str) -> str:
         html: What is folded.
         summary: Words of the line.
     """
-    return f"<details><summary>{escape(summary)}</summary>{html}</details>"
+    return f"<details><summary>{escape(summary)}</summary>\n{html}</details>"
 
 
 def is_folded(output: NotebookNode) -> bool:

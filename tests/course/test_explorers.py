@@ -118,7 +118,7 @@ def test_show_displays_the_explorer_and_its_twin(made, monkeypatch):
     monkeypatch.setattr("semdepth_lite.course.explorers.base.a_person_is_there", lambda: True)
     made["scale"].show()  # one picture is enough for a person, who has the live one
     assert shown[2] is made["scale"].box
-    assert shown[3].data == f"<details><summary>{base.STILL}</summary>{shown[1].html()}</details>"
+    assert shown[3].data == f"<details><summary>{base.STILL}</summary>\n{shown[1].html()}</details>"
 
 
 @pytest.mark.parametrize("name", MOVES)

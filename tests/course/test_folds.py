@@ -29,7 +29,7 @@ def test_one_fold_holds_all_that_a_cell_shows():
     (cell,) = after_a_prompt(new_code_cell("show()", outputs=[FIGURE, TABLE, PRINTED]))
     (fold,) = cell.outputs
     html = fold.data["text/html"]
-    assert html.startswith(f"<details><summary>{folds.SUMMARY}</summary><figure>f</figure>")
+    assert html.startswith(f"<details><summary>{folds.SUMMARY}</summary>\n<figure>f</figure>")
     assert html.count("<details") == 1 and "<td>x</td>" in html and "1 &lt; 2" in html and html.endswith("</details>")
     assert fold.data["text/plain"].split("\n")[0] == "words" and "| x | 1.5 |" in fold.data["text/plain"]
     assert folds.is_folded(fold) and not folds.is_folded(FIGURE) and not folds.is_folded(PRINTED)
