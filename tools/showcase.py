@@ -1,8 +1,8 @@
 """The depth of the baseline and of the best semantic network side by side, and what masks are worth.
 
 `python -m tools.showcase` draws figures/showcase.png from two networks that come with the package, and
-figures/masks.png from the committed results of the experiment `masks`. `python -m tools.showcase --blind FOLDER` writes
-pairs of unnamed crops for somebody who does not know which is which, and FOLDER_key.json, which does.
+figures/masks.png from the committed results of the experiments `masks` and `noise`. `python -m tools.showcase --blind
+FOLDER` writes pairs of unnamed crops for somebody who does not know which is which, and FOLDER_key.json, which does.
 """
 from __future__ import annotations
 
@@ -14,19 +14,13 @@ import numpy as np
 from semdepth_lite.common.storage import write_json
 from semdepth_lite.course.showcase import DEPTHS, PRESET, views
 from semdepth_lite.data.image_files import write_image
-from semdepth_lite.experiments.results import ROOT, read_results
-from semdepth_lite.experiments.suites import METHODS
-from semdepth_lite.experiments.tables import compare
-from semdepth_lite.figures import colorize_depth, image_grid, learning_curve, save
+from semdepth_lite.experiments.mask_quality import CAPTION, worth_of_masks
+from semdepth_lite.experiments.results import ROOT
+from semdepth_lite.figures import colorize_depth, image_grid, save
 from semdepth_lite.presets import street
 from tools import parser
 
 PAIRS = 20  # of the blind test
-# rows of the chart, from poor masks to exact ones: their group and name
-MASKS = (("masks", "combined, small masks made"), ("given", METHODS["semdepth_segmenter"]),
-         ("features-other", "SSFA, exact labels at test"))
-GAINS = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel": "on thin things",
-         "near_abs_rel": "near side", "fat": "fattening"}
 
 
 def draw_showcase(path: Path, count: int = 4) -> None:
@@ -41,23 +35,9 @@ def draw_showcase(path: Path, count: int = 4) -> None:
 
 def draw_masks(path: Path) -> None:
     """Draw what masks are worth: differences to the baseline over the quality of the masks."""
-    base = read_results("baseline", "baseline-more")
-    found: dict[str, list[tuple[float, float]]] = {title: [] for title in GAINS.values()}
-    for group, name in MASKS:
-        runs = [run for run in read_results(group) if run.name == name]
-        quality = np.mean([(run.segmentation or {}).get("miou") or 1.0 for run in runs])  # exact labels have no mIoU
-        for metric, title in GAINS.items():
-            difference = compare(runs, base, metric)
-            if difference is not None:
-                found[title].append((float(quality), 100 * difference.relative))
-    curves = {title: tuple(np.array(points).T) for title, points in found.items()}
-    save(learning_curve(curves, xlabel="mIoU of the masks on test scenes (1: exact)",
-                        ylabel="difference to the baseline in percent"), path,
-         alt="Differences to the baseline over the mIoU of the masks. " + "; ".join(
-             f"{title}: " + ", ".join(f"{gain:+.0f} percent at {quality:.2f}" for quality, gain in points)
-             for title, points in found.items()) + ".",
-         caption="The better the masks, the more they are worth, at equal steps: masks of depth's own pixels, masks of "
-                 "twice as many, and exact labels, which SSFA alone reads.")
+    drawn = worth_of_masks()
+    if drawn is not None:
+        save(drawn[0], path, alt=drawn[1], caption=CAPTION)
 
 
 def write_blind(folder: Path) -> None:

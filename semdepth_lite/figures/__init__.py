@@ -9,7 +9,7 @@ Notable:
 """
 from __future__ import annotations
 
-from .charts import birds_eye, border_profile, learning_curve, metric_dots, photometric_curve
+from .charts import birds_eye, border_profile, learning_curve, metric_dots, photometric_curve, points_on_curves
 from .comparisons import difference_bars
 from .images import colorize_depth, contact_sheet, depth_panel, image_grid, label_panel, map_panel, overlay
 from .marks import point_panel, quadruplet_picture
@@ -17,4 +17,5 @@ from .pictures import Picture, picture, save, show, stored
 
 __all__ = ["Picture", "birds_eye", "border_profile", "colorize_depth", "contact_sheet", "depth_panel",
            "difference_bars", "image_grid", "label_panel", "learning_curve", "map_panel", "metric_dots", "overlay",
-           "photometric_curve", "picture", "point_panel", "quadruplet_picture", "save", "show", "stored"]
+           "photometric_curve", "picture", "point_panel", "points_on_curves", "quadruplet_picture", "save", "show",
+           "stored"]

@@ -121,6 +121,31 @@ def learning_curve(histories: Mapping[str, tuple[object, object]], *, xlabel: st
 
 
 @styled
+def points_on_curves(curves: Mapping[str, Sequence[tuple[float, float]]],
+                     points: Mapping[str, Sequence[tuple[float, float]]], *, xlabel: str, ylabel: str) -> Figure:
+    """Draw curves, and beside each of them points of the same quantity that were found in another way, as rings.
+
+    Args:
+        curves: Name to the (x, y) of a curve, in order.
+        points: Name of a curve to (x, y) of its rings.
+        xlabel: Quantity of x, with unit.
+        ylabel: Quantity of y, with unit.
+    """
+    figure = new_figure(WIDTH, 3.7)
+    axis = figure.subplots()
+    for (name, curve), (color, dash, marker) in zip(curves.items(), LINES):
+        axis.plot(*zip(*curve), color=color, linestyle=dash, marker=marker, label=name)
+        if points.get(name):
+            axis.plot(*zip(*points[name]), marker, color=color, markerfacecolor="none", markersize=10,
+                      markeredgewidth=1.6)
+    axis.axhline(0, color=TRUTH, linewidth=1)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.grid(axis="y")
+    _legend(axis)
+    return figure
+
+
+@styled
 def metric_dots(rows: Mapping[str, Mapping[str, Sequence[float]]], *, better: Mapping[str, str] | None = None,
                 digits: int = 3) -> Figure:
     """Draw metrics over seeds: a small ring for each seed, a dot at the mean, mean and standard deviation in words.

@@ -58,6 +58,9 @@ SAMPLES = {
     "learning_curve": lambda: figures.learning_curve(
         {"baseline": (np.arange(20), np.linspace(0.5, 0.2, 60).reshape(3, 20))}, xlabel="step", ylabel="abs_rel",
         references={"per-pixel median": 0.26}),
+    "points_on_curves": lambda: figures.points_on_curves(
+        {"AbsRel": [(0.4, -5.0), (1.0, -28.0)], "thin things": [(0.4, -9.0), (1.0, -54.0)]},
+        {"AbsRel": [(0.65, -25.0)], "thin things": [(0.65, -35.0)]}, xlabel="mIoU", ylabel="percent"),
     "metric_dots": lambda: figures.metric_dots(
         {"baseline": {"abs_rel": [0.16, 0.17], "rmse": [6.1]}, "semdepth": {"abs_rel": [0.15, 0.14]}},
         better={"abs_rel": "lower"}),
