@@ -262,10 +262,9 @@ def test_no_place_and_no_registry_is_named():
 
 
 def test_no_private_words():
-    private = re.compile(r"(?<![a-zA-Z])(?:rooms?|doors?|told|twins?|shelf|witness)(?![a-zA-Z])")
+    private = re.compile(r"(?<![a-zA-Z])(?:rooms?|doors?|told|twins?|(?<!museum\.)shelf|witness)(?![a-zA-Z])")
     # museum.shelf and this exhibit's words stand in the lessons; a house of the street has doors
-    known = {"museum/__init__.py", "museum/exhibits.py", "tools/strips.py", "explorers/museum.py", "test_museum.py",
-             "test_explorers.py", "test_browser.py", Path(__file__).name}
+    known = {"museum/__init__.py", "museum/exhibits.py", "test_museum.py", Path(__file__).name}
     for path in tracked(".py"):
         name = path.relative_to(ROOT).as_posix()
         if "street" not in name and not name.endswith(tuple(known)):
@@ -289,12 +288,17 @@ def test_a_file_is_documented_and_readable(path):
     assert ast.get_docstring(tree), "the file does not say what it is"
     missing = [node.name for node in public_definitions(tree) if not ast.get_docstring(node)]
     assert not missing, f"without a docstring: {', '.join(missing)}"
-    assert len(text.splitlines()) <= 400, "a file grew past 400 lines"
     long = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
             and node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines()) > 60]
     assert not long, f"longer than 60 lines without their docstring: {', '.join(long)}"
     stars = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
     assert not stars
+
+
+def test_no_file_grows_past_400_lines():
+    sizes = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+             for path in tracked(".py")}
+    assert not (long := {name: lines for name, lines in sizes.items() if lines > 400}), f"grown past 400 lines: {long}"
 
 
 def test_arguments_are_noun_phrases():
