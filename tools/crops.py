@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from semdepth_lite.course.showcase import DEPTHS, pick_crops
-from semdepth_lite.evaluation.prediction import depth_predictor, to_scale
+from semdepth_lite.evaluation.prediction import scaled_prediction
 from semdepth_lite.experiments.results import ROOT
 from semdepth_lite.figures import colorize_depth, image_grid, save
 from semdepth_lite.labels import colorize_labels
@@ -47,8 +47,7 @@ def draw_crops(work: Path, path: Path, preset: str = "lesson") -> list[str]:
 
         cells = [(item.target[0, :, down, along], "image"),
                  (colorize_labels(item.labels[0, down, along]).numpy(), "classes"), (painted(item.depth), "true depth")]
-        cells += [(painted(to_scale(depth_predictor(model)(item), item.depth)), title)
-                  for title, model in models.items()]
+        cells += [(painted(scaled_prediction(model, item)), title) for title, model in models.items()]
         rows += [cells[:6], cells[6:]]
     save(image_grid(rows), path,
          alt=f"{len(crops)} crops of test images, each beside its classes, its true depth and the depth by "

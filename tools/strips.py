@@ -16,7 +16,7 @@ from semdepth_lite import load_pretrained
 from semdepth_lite.common.storage import write_atomically
 from semdepth_lite.course import explorers, museum, photo_training
 from semdepth_lite.course.explorers import Explorer
-from semdepth_lite.course.explorers.controls import said, text_of
+from semdepth_lite.course.explorers.controls import shown_value, text_of
 from semdepth_lite.course.explorers.layout import Canvas
 from semdepth_lite.course.explorers.pixels import BY_SLIDERS
 from semdepth_lite.data.photo import photo
@@ -91,7 +91,7 @@ def draw_strip(explorer: Explorer, name: str) -> tuple[Image.Image, dict]:
                 values[i] != first)
     words = {"title": explorer.title, "alt": explorer.alt, "label": text_of(control), "start": start,
              "width": stills[0].shape[1], "height": stills[0].shape[0],
-             "values": [said(control, value) for value in values], "sentences": sentences,
+             "values": [shown_value(control, value) for value in values], "sentences": sentences,
              "left_out": left_out(explorer, name)}
     return Image.fromarray(np.concatenate(stills)), words
 

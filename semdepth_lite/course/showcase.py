@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..data.sources import StreetSource, street_source
-from ..evaluation.prediction import depth_predictor, to_scale
+from ..evaluation.prediction import scaled_prediction
 from ..figures import colorize_depth
 from ..labels import colorize_labels, group_mask, label_borders
 from ..model import Model
@@ -86,8 +86,6 @@ def views(source: StreetSource, count: int = 3, models: Mapping[str, Model] | No
     masked = with_masks(source, list(models.values())[-1])
     for index, down, along in pick_crops(source, count):
         item = masked.triplet(np.array([index]))
-        truth = item.require("depth")
-        depths = {title: to_scale(depth_predictor(model)(item), truth)[0, 0, down, along]
-                  for title, model in models.items()}
+        depths = {title: scaled_prediction(model, item)[0, 0, down, along] for title, model in models.items()}
         yield View(item.target[0, :, down, along], item.require("semantics")[0, 0, down, along], depths,
-                   truth[0, 0, down, along])
+                   item.require("depth")[0, 0, down, along])

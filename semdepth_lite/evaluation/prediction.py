@@ -272,6 +272,11 @@ def to_scale(depth: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return depth * scale[:, None, None, None]
 
 
+def scaled_prediction(model: Model, batch: Triplet) -> torch.Tensor:
+    """Predict the depth of a batch (B, 1, H, W), each map brought to the scale of the true one."""
+    return to_scale(depth_predictor(model)(batch), batch.require("depth"))
+
+
 def evaluate_model(model: Model, source: Source, protocol: Protocol = Protocol()) -> Report:
     """Judge a model on every triplet of a source; what its segmenter sees is larger, where it was trained so."""
     return evaluate(depth_predictor(model), batches(with_masks(source, model)), protocol)

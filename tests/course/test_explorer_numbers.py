@@ -255,7 +255,8 @@ def test_the_museum_shows_the_failures_that_it_was_given(made):
         explorers.MuseumExplorer({})
 
 
-def test_a_batch_of_several_is_refused(batch):
-    for wrong in (replace(batch, T_source_target=None), replace(batch, depth=None)):
+def test_a_batch_of_several_or_without_truth_is_refused(batch):
+    two = replace(batch, target=batch.target.expand(2, -1, -1, -1))
+    for wrong in (two, replace(batch, T_source_target=None), replace(batch, depth=None)):
         with pytest.raises(InputError, match="one triplet with true depth and motion"):
             explorers.WarpExplorer(wrong)

@@ -46,17 +46,17 @@ class AttentionExplorer(PixelExplorer):
         """Ask the model, and name what is looked at most."""
         labels = self.batch.labels[0]
         maps = self.look(u, v)
-        said, numbers = [], {}
+        looks, numbers = [], {}
         for level, weights in maps.items():
             row, column = divmod(int(weights.argmax()), weights.shape[1])
             cell = labels.shape[0] // weights.shape[0], labels.shape[1] // weights.shape[1]
             center = column * cell[1] + cell[1] // 2, row * cell[0] + cell[0] // 2
             numbers[f"most_{level}"] = float(weights.max())
-            said.append(f"level {level}: {100 * weights.max():.1f} % on one cell, {class_at(labels, *center)}")
+            looks.append(f"level {level}: {100 * weights.max():.1f} % on one cell, {class_at(labels, *center)}")
         even = 100 / maps[self.levels[0]].numel()
         figure = map_panel({f"level {level}": weights for level, weights in maps.items()}, label="weight",
                            limits=(0.0, max(numbers.values())), image=ringed(self.batch.target[0], u, v))
         figure.axes[0].set_title(f"pixel ({u}, {v}) asks", loc="left")
-        sentence = (f"Pixel ({u}, {v}) shows {class_at(labels, u, v)}. It looks most at: {'; '.join(said)}. An even "
+        sentence = (f"Pixel ({u}, {v}) shows {class_at(labels, u, v)}. It looks most at: {'; '.join(looks)}. An even "
                     f"look would be {even:.1f} % on each cell.")
         return Drawing([figure], sentence, numbers)

@@ -26,7 +26,7 @@ from ...figures import Picture, picture
 from ...figures.pictures import DPI
 from ..folds import folded
 from ..guesses import a_person_is_there
-from .controls import button, is_mute, said, spread, text_of
+from .controls import button, is_mute, shown_value, spread, text_of
 from .layout import Canvas, encode
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Explorer(ABC):
                             f'{width}px; max-width: 100%; aspect-ratio: {width} / {height}"></div>')
         self.sentence, self.numbers = drawing.sentence, drawing.numbers
         control = self.controls.get(self._moved)
-        first = f"{text_of(control)}: {said(control, control.value)}. " if control and is_mute(control) else ""
+        first = f"{text_of(control)}: {shown_value(control, control.value)}. " if control and is_mute(control) else ""
         sliders = sum(hasattr(control, "continuous_update") for control in self.controls.values())
         self.status.value = (f'<div role="status" aria-live="polite" {WORDS}>{escape(first + drawing.sentence)}</div>'
                              f'<img src="{PIXEL}" alt="" hidden onload="'
@@ -157,7 +157,7 @@ class Explorer(ABC):
         pixels = Canvas(LIVE_DPI).raster(drawing.figures)
         still = Figure(figsize=(pixels.shape[1] / DPI, pixels.shape[0] / DPI), dpi=DPI)
         still.figimage(pixels)
-        where = " and ".join(f'"{text_of(control)}" at {said(control, values[name])}'
+        where = " and ".join(f'"{text_of(control)}" at {shown_value(control, values[name])}'
                              for name, control in self.controls.items() if name in self.moment)
         seen = f"The explorer with {where}" if where else "The explorer as it starts"
         return picture(still, alt=f"{self.alt} {drawing.sentence}", caption=f"{seen}: {self.caption}")

@@ -7,7 +7,7 @@ from ...borders import snap_depth
 from ...classes import NAMES
 from ...common.contracts import InputError
 from ...data.triplet import StreetTriplet
-from ...evaluation.prediction import depth_predictor, to_scale
+from ...evaluation.prediction import scaled_prediction
 from ...figures import border_profile, image_grid, overlay
 from ...labels import colorize_labels, group_mask
 from ...metrics import border_band, depth_errors, error_maps, evaluation_mask
@@ -91,12 +91,12 @@ class BorderExplorer(Explorer):
     moment = {"noise": 0.6}
 
     def __init__(self, batch: StreetTriplet, model: Model, marked: dict[str, tuple[int, int]] | None = None) -> None:
-        self.batch, self.depth = batch, to_scale(depth_predictor(model)(batch), batch.depth)
+        self.batch, self.depth = batch, scaled_prediction(model, batch)
         self.labels = {noise: torch.from_numpy(corrupt_labels(batch.labels.numpy(), noise, 0)) for noise in STRENGTHS}
         self.marked = marked or self._most_moved(telling_borders(batch, POOL))
         super().__init__({"border": choice("border", list(self.marked)),
-                          "noise": steps("label noise (0 to 1)", [(f"{n:g}", n) for n in STRENGTHS], 0.0),
-                          "reach": steps("reach from the border (px)", [(f"{r:g}", r) for r in REACHES], REACHES[0])})
+                          "noise": steps("label noise (0 to 1)", STRENGTHS),
+                          "reach": steps("reach from the border (px)", REACHES)})
 
     def _most_moved(self, borders: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
         """Sort borders by how far snapping to exact labels moves them, those with a clear step first; keep OFFERED."""

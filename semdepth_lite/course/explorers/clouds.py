@@ -4,7 +4,7 @@ from __future__ import annotations
 from ...camera import backproject
 from ...classes import GROUPS
 from ...data.triplet import StreetTriplet
-from ...evaluation.prediction import depth_predictor, to_scale
+from ...evaluation.prediction import scaled_prediction
 from ...figures import birds_eye
 from ...labels import group_mask
 from ...model import Model
@@ -32,7 +32,7 @@ class CloudExplorer(Explorer):
         self.batch = batch
         self.depths = {"true depth": batch.depth}
         if model is not None:
-            self.depths["network's depth, scaled"] = to_scale(depth_predictor(model)(batch), batch.depth)
+            self.depths["network's depth, scaled"] = scaled_prediction(model, batch)
         self.clouds = {name: backproject(depth, batch.K)[0] for name, depth in self.depths.items()}
         super().__init__({"group": choice("what is shown", [EVERYTHING, *GROUPS]),
                           "top": slider("above the camera (m)", -1.5, 10.0, 2.5, 0.5),

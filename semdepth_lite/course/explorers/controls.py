@@ -1,7 +1,7 @@
 """The controls of the explorers: sliders, choices and switches with whole labels, all reachable by keyboard."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 WIDTH, LABEL = 25.0, 11.5  # rem, of a control and of its label
 ENTRY = 0.45, 2.5  # rem, of a letter in a menu and of what stands around the word
@@ -50,11 +50,12 @@ def pixel_slider(label: str, size: int, value: int):
     return IntSlider(description=label, min=0, max=size - 1, value=value, continuous_update=True, **_form())
 
 
-def steps(label: str, options: Sequence[tuple[str, object]], value):
-    """Make a slider over a few named values."""
+def steps(label: str, values: Sequence, name: Callable[..., str] = "{:g}".format):
+    """Make a slider over a few values, at the first of them; `name` gives the words that stand for a value."""
     from ipywidgets import SelectionSlider
 
-    return SelectionSlider(description=label, options=list(options), value=value, continuous_update=True, **_form())
+    return SelectionSlider(description=label, options=[(name(value), value) for value in values], value=values[0],
+                           continuous_update=True, **_form())
 
 
 def spread(controls: Iterable) -> None:
@@ -97,8 +98,8 @@ def text_of(control) -> str:
     return control.description
 
 
-def said(control, value) -> str:
-    """Say a value of a control as the control shows it."""
+def shown_value(control, value) -> str:
+    """Write a value of a control as the control shows it."""
     for option in getattr(control, "options", ()):
         if isinstance(option, tuple) and option[1] == value:
             return option[0]

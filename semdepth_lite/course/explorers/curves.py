@@ -8,7 +8,7 @@ import torch
 
 from ...common.contracts import InputError
 from ...data.triplet import StreetTriplet
-from ...evaluation.prediction import depth_predictor, to_scale
+from ...evaluation.prediction import scaled_prediction
 from ...figures import colorize_depth, image_grid, photometric_curve
 from ...losses import LossSettings, automask, combine_sources, identity_error
 from ...model import Model
@@ -70,7 +70,7 @@ class CurveExplorer(PixelExplorer):
         self.identity = {(on, minimum): identity_error(batch.target, batch.sources,
                                                        LossSettings(ssim=share, minimum=minimum))[0]
                          for on, share in shares.items() for minimum in (True, False)}
-        self.answer = None if model is None else to_scale(depth_predictor(model)(batch), batch.depth)[0, 0]
+        self.answer = None if model is None else scaled_prediction(model, batch)[0, 0]
         super().__init__(batch, marked, {"ssim": switch("SSIM (off: color difference alone)", True),
                                          "minimum": switch("minimum over sources (off: mean)", True),
                                          "mask": switch("automask", False)})
@@ -99,9 +99,9 @@ class CurveExplorer(PixelExplorer):
         best = float(best_depth(error[:, None, None], self.depths)[0, 0])
         share = 100 * float(teaches.float().mean())
         known = f"the truth is {truth:.1f} m" if truth else "the sky has no depth"
-        said = "" if answer is None else f", the network says {answer:.1f} m"
+        network = "" if answer is None else f", the network says {answer:.1f} m"
         quiet = f" The automask leaves {share:.0f} % of the depths tried to teach." if mask else ""
         sentence = (f"Pixel ({u}, {v}) shows {class_at(self.batch.labels[0], u, v)}: the loss is lowest at "
-                    f"{best:.1f} m, {known}{said}.{quiet}")
+                    f"{best:.1f} m, {known}{network}.{quiet}")
         numbers = {"best": best, "truth": truth, "teaches_percent": share}
         return Drawing([image, figure], sentence, numbers if answer is None else {**numbers, "network": answer})

@@ -39,8 +39,8 @@ class MomentsExplorer(Explorer):
             raise InputError("there are no moments to show; train with moments=30.")
         self.moments, self.photograph, self.truth, self.depth_range = list(moments), image, truth, depth_range
         self.moment = {"step": len(self.moments) - 1}
-        options = [(str(moment.step), index) for index, moment in enumerate(self.moments)]
-        super().__init__({"step": steps("steps taken", options, 0)})
+        super().__init__({"step": steps("steps taken", range(len(self.moments)),
+                                        lambda index: str(self.moments[index].step))})
 
     def draw(self, step: int) -> Drawing:
         """Show one moment."""

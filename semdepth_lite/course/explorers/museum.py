@@ -33,7 +33,7 @@ class MuseumExplorer(Explorer):
         strengths = list(next(iter(made.values())))
         self.moment = {"strength": strengths[-1]}
         super().__init__({"exhibit": choice("exhibit", list(self.names)),
-                          "strength": steps("strength (0 to 1)", [(f"{s:g}", s) for s in strengths], strengths[0])})
+                          "strength": steps("strength (0 to 1)", strengths)})
 
     def draw(self, exhibit: str, strength: float) -> Drawing:
         """Show the chosen failure."""

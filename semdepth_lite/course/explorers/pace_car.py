@@ -45,21 +45,22 @@ class PaceCarExplorer(Explorer):
                          for share, batch in self.batches.items()}
         self.u, self.v = self._telling_pixel()
         super().__init__({
-            "share": steps("speed, of the camera's", [(f"{100 * share:.0f} %", share) for share in SHARES], 0.0),
+            "share": steps("speed, of the camera's", SHARES, lambda share: f"{100 * share:.0f} %"),
             "mask": switch("automask", False)})
 
     def _telling_pixel(self) -> tuple[int, int]:
         """Pick the pixel of a car that the truth explains worst and standing still best, at equal speed."""
-        batch = self.batches[1.0]
-        cars = batch.moving[0] & (batch.labels[0] == TRAIN_ID["car"])
-        return pick_pixel(self.at_truth[1.0] - 3 * self.identity[1.0], cars)
+        return pick_pixel(self.at_truth[1.0] - 3 * self.identity[1.0], self.moving_cars(1.0))
+
+    def moving_cars(self, share: float) -> torch.Tensor:
+        """Mark the pixels (H, W) of all cars that move."""
+        batch = self.batches[share]
+        return batch.moving[0] & (batch.labels[0] == TRAIN_ID["car"])
 
     def car(self, share: float) -> torch.Tensor:
         """Mark the pixels (H, W) of the car ahead: moving cars about as far as the ringed pixel."""
-        batch = self.batches[share]
-        depth = batch.depth[0, 0]
-        return (batch.moving[0] & (batch.labels[0] == TRAIN_ID["car"])
-                & ((depth / depth[self.v, self.u] - 1).abs() < 0.4))
+        depth = self.batches[share].depth[0, 0]
+        return self.moving_cars(share) & ((depth / depth[self.v, self.u] - 1).abs() < 0.4)
 
     def draw(self, share: float, mask: bool) -> Drawing:
         """Read what was found at this speed."""

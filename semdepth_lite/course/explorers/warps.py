@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 
 from ...camera import backproject, check_intrinsics, rigid_transform
@@ -32,13 +31,8 @@ def single(batch: StreetTriplet) -> StreetTriplet:
     return batch
 
 
-def error_picture(error: torch.Tensor, valid: torch.Tensor) -> np.ndarray:
-    """Draw an error map (H, W) in gray, pixels without a source tinted orange: (H, W, 3) uint8."""
-    return overlay((error / BRIGHTEST).masked_fill(~valid, 0), ~valid, strength=0.8)
-
-
 class _OneWarp(Explorer):
-    """What these explorers share: one triplet, one of its sources, and the error of a warp.
+    """What these explorers share: one triplet, one of its sources, the error of a warp, and how both are drawn.
 
     Args:
         batch: One triplet with true depth and motion.
@@ -50,6 +44,7 @@ class _OneWarp(Explorer):
         self.batch, self.name = single(batch), ("previous", "next")[source]
         self.target, self.view, self.K = batch.target, batch.sources[:, source], batch.K
         self.depth, self.motion = far_sky(batch.depth), batch.T_source_target[:, source]
+        self.at_truth = self.warped(self.depth, self.motion, self.K)[-1]
         super().__init__(controls)
 
     def warped(self, depth: torch.Tensor, motion: torch.Tensor, K: torch.Tensor
@@ -58,6 +53,12 @@ class _OneWarp(Explorer):
         view, valid = warp(self.view, depth, motion, K)
         error = photometric_error(view, self.target)
         return view, error[0, 0], valid[0, 0], float(masked_mean(error, valid))
+
+    def row(self, view: torch.Tensor, error: torch.Tensor, valid: torch.Tensor,
+            title: str = "source, warped into the target") -> list[tuple[object, str]]:
+        """Place the view beside its error in gray, in which pixels without a source are orange."""
+        picture = overlay((error / BRIGHTEST).masked_fill(~valid, 0), ~valid, strength=0.8)
+        return [(view[0], title), (picture, "error: white is large, orange has no source")]
 
 
 class WarpExplorer(_OneWarp):
@@ -93,8 +94,7 @@ class WarpExplorer(_OneWarp):
         view, error, valid, mean = self.warped(scale * self.depth, motion, self.K)
         unmoved = float(photometric_error(self.view, self.target).mean())
         figure = image_grid([[(self.target[0], "target"), (self.view[0], f"source: the {self.name} frame")],
-                             [(view[0], "source, warped into the target"),
-                              (error_picture(error, valid), "error: white is large, orange has no source")]])
+                             self.row(view, error, valid)])
         inside = 100 * float(valid.float().mean())
         sentence = (f"Mean photometric error {mean:.4f} over the {inside:.0f} % of pixels with a source; without any "
                     f"warp {unmoved:.4f}.")
@@ -126,15 +126,13 @@ class ScaleExplorer(_OneWarp):
         if together:
             motion[:, :3, 3] *= factor
         view, error, valid, mean = self.warped(factor * self.depth, motion, self.K)
-        _, _, _, at_truth = self.warped(self.depth, self.motion, self.K)
         length = float(motion[0, :3, 3].norm())
         depth = colorize_depth(factor * self.batch.depth[0, 0])
         figure = image_grid([[(self.target[0], "target"), (depth, "depth, scaled: near is bright")],
-                             [(view[0], "source, warped"),
-                              (error_picture(error, valid), "error: white is large, orange has no source")]])
+                             self.row(view, error, valid, "source, warped")])
         sentence = (f"Depth times {factor:.3g}, camera moved {length:.2f} m: mean photometric error {mean:.4f}; with "
-                    f"the true scale {at_truth:.4f}.")
-        return Drawing([figure], sentence, {"error": mean, "at_truth": at_truth, "meters": length})
+                    f"the true scale {self.at_truth:.4f}.")
+        return Drawing([figure], sentence, {"error": mean, "at_truth": self.at_truth, "meters": length})
 
 
 class IntrinsicsExplorer(_OneWarp):
@@ -178,12 +176,10 @@ class IntrinsicsExplorer(_OneWarp):
         height, width = self.target.shape[-2:]
         check_intrinsics(K, height, width)
         view, error, valid, mean = self.warped(self.depth, self.motion, K)
-        _, _, _, at_truth = self.warped(self.depth, self.motion, self.K)
-        images = image_grid([[(view[0], "source, warped into the target"),
-                              (error_picture(error, valid), "error: white is large, orange has no source")]])
+        images = image_grid([self.row(view, error, valid)])
         above = birds_eye({"with the true K": self.cloud(self.K), "with this K": self.cloud(K)}, reach=(10.0, 30.0))
         angle = 2 * float(torch.rad2deg(torch.atan(width / 2 / K[0, 0, 0])))
         sentence = (f"fx {K[0, 0, 0]:.1f} px is a field of view of {angle:.0f} degrees, the center lies at "
                     f"({K[0, 0, 2]:.1f}, {K[0, 1, 2]:.1f}): mean photometric error {mean:.4f}; with the true K "
-                    f"{at_truth:.4f}.")
-        return Drawing([images, above], sentence, {"error": mean, "at_truth": at_truth, "field_of_view": angle})
+                    f"{self.at_truth:.4f}.")
+        return Drawing([images, above], sentence, {"error": mean, "at_truth": self.at_truth, "field_of_view": angle})
