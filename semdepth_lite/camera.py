@@ -41,8 +41,8 @@ def check_intrinsics(K: torch.Tensor, height: int, width: int) -> None:
             raise InputError(f"K has focal lengths {fx:.4g}, {fy:.4g} and the principal point ({cx:.4g}, {cy:.4g}); "
                              "expected finite numbers of pixels, focal lengths above 0.")
         if last != [0, 0, 1] or under or abs(slant) > 1e-6 * fx:
-            raise InputError(f"K is {numbers}, row by row, expected fx, 0, cx, 0, fy, cy, 0, 0, 1; a camera of skewed "
-                             "pixels has no place here, and a matrix that is scaled is divided by its last number.")
+            raise InputError(f"K is {numbers}, row by row, expected fx, 0, cx, 0, fy, cy, 0, 0, 1; divide a scaled "
+                             "matrix by its last number; skewed pixels are not supported.")
         if fx < 5 or fy < 5 or 0 <= cx <= 1 or 0 <= cy <= 1:
             raise InputError(f"K has fx {fx:.4g}, fy {fy:.4g}, cx {cx:.4g} and cy {cy:.4g}, some of which look "
                              f"normalized; expected pixels: multiply the first row by the width {width} and the second "

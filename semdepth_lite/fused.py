@@ -265,7 +265,7 @@ class Prepared(NamedTuple):
 
 def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, settings: LossSettings,
                  gradients: bool) -> tuple[torch.Tensor, ...]:
-    """Return the summed photometric error of some images, and its gradients by depth and camera.
+    """Return the summed photometric error of some images, and if wanted its gradients by depth and camera.
 
     Args:
         depth: (N, H, W).
@@ -287,10 +287,10 @@ def reprojection(depth: torch.Tensor, camera: torch.Tensor, images: Prepared, se
     # At a nan position torch reads some pixel, so that nothing would show, and its backward pass crashes on a CPU.
     trace = places.sum()
     total = torch.where(lost, unmoved, error).sum() + 0 * trace
-    if gradients and depth.device.type == "cpu" and not math.isfinite(trace):
-        return total, torch.full_like(depth, torch.nan), torch.full_like(camera, torch.nan)
     if not gradients:
         return (total,)
+    if depth.device.type == "cpu" and not math.isfinite(trace):
+        return total, torch.full_like(depth, torch.nan), torch.full_like(camera, torch.nan)
     share = share.mul_(~lost[:, None])
     by_view = view_gradient(share, view, images.target, parts, settings.ssim).flatten(0, 1)
     _, by_pairs = torch.ops.aten.grid_sampler_2d_backward(by_view, sources, pairs, 0, 1, True, [False, True])

@@ -36,7 +36,7 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
 def check_ids(labels: torch.Tensor) -> None:
     """Refuse ids that do not fit into a byte, such as -1 for void or 26001 for an instance.
 
-    Bytes need no look; other types are looked at on a CPU only, because a GPU would have to be waited for.
+    Bytes always fit; other types are checked on a CPU only, as the check would make a GPU wait.
 
     Raises:
         InputError: naming the lowest and the highest id.
@@ -132,7 +132,7 @@ def unpack(packed: torch.Tensor, classes: int = NUM_CLASSES) -> torch.Tensor:
     check_sizes(packed, "packed labels", "B3HW")
     batch, _, height, width = packed.shape
     index = packed[:, :2].movedim(1, -1).long()                                    # (B, H, W, 2)
-    known = index < classes  # neither none of them nor no label
+    known = index < classes  # leaves out OTHER and IGNORE
     share = packed[:, 2].float() / 255
     spread = torch.zeros(batch, height, width, classes, device=packed.device)
     spread.scatter_add_(-1, index * known, torch.stack((share, 1 - share), -1) * known)

@@ -202,7 +202,7 @@ def automask(reprojection: torch.Tensor, identity: torch.Tensor, margin: float =
     Ties go to the unmoved sources, by order instead of by random noise, so that runs repeat.
 
     Raises:
-        InputError: if the shapes differ, beyond a batch that is one image.
+        InputError: if the shapes differ; one image may stand for the whole batch.
     """
     try:
         np.broadcast_shapes(reprojection.shape, identity.shape)  # torch's own imports its compiler, for two seconds

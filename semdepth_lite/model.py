@@ -149,8 +149,8 @@ class Model(nn.Module):
             seed: Seed for sampling SEEM's points while training.
 
         Raises:
-            InputError: if the shape or the size does not fit, the images are far from [0, 1] (not asked while training,
-                because a GPU would be waited for), or the variant needs a label map and none is given.
+            InputError: if the shape or the size does not fit, the images are far from [0, 1] (not checked while
+                training, as it would make a GPU wait), or the variant needs a label map and none is given.
         """
         check_sizes(images, "images", "B3HW")
         check_divisible(*images.shape[-2:])

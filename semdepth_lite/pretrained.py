@@ -60,12 +60,21 @@ def load_pretrained(name: str, device: str = "auto", folder: Path = FOLDER) -> M
     except TypeError as error:
         raise InputError(f"{name}.json holds settings that are not known here ({error}); install the package "
                          "again.") from error
-    return _whole(settings, state, f"{name}.pt").to(pick_device(device))
+    return build_trained(settings, state, f"{name}.pt").to(pick_device(device))
 
 
-def _whole(settings: TrainSettings, half: dict[str, torch.Tensor], where: str) -> Model:
-    """Build a model in evaluation mode and give it weights of half precision, read from the file `where`."""
+def build_trained(settings: TrainSettings, weights: dict[str, torch.Tensor], where: str) -> Model:
+    """Build a model in single precision and evaluation mode from weights of any precision.
+
+    Args:
+        settings: Settings of its training.
+        weights: State_dict.
+        where: Name of its file, for messages.
+
+    Raises:
+        InputError: if the weights belong to another network.
+    """
     model = settings.build()
-    check_state(half, model.state_dict(), where)
-    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in half.items()})
+    check_state(weights, model.state_dict(), where)
+    model.load_state_dict(weights)  # which converts to the parameters' own type
     return model.eval()

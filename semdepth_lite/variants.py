@@ -114,7 +114,8 @@ class Seem:
     """SEEDepth's enhancement of depth at points on the semantic edges, see `borders.SEEM`.
 
     Attributes:
-        points: Number of points in an image 640 pixels wide; it is scaled with the width.
+        points: Number of points in an image 640 pixels wide, scaled with the width; 2048 is [inferred], from the
+            density of the scatter in SEEDepth's overview figure.
         important: Share of the points near edges while training; the others are uniform.
         edges: Origin of the edges while training: labels, or the prediction, as at test.
         residual: Adding to the depth feature, from zero on; False substitutes as drawn.

@@ -50,7 +50,7 @@ class PublishedWeights:
                 continue
             if name not in self.states:
                 raise InputError(f"the weights hold no {NETWORK_FILES[name]}, but the model has that network; build it "
-                                 f"without a learned pose, or fetch the file.")
+                                 "without a learned pose, or fetch the file.")
             check_state(self.states[name], network.state_dict(), NETWORK_FILES[name])
         for name, network in wanted.items():
             if network is not None:
@@ -87,8 +87,6 @@ def unpickled(file: Path | io.BytesIO, path: Path) -> dict:
 
 
 FOLDER = Path(__file__).resolve().parent / "pretrained_weights"
-
-
 CARD = {"sha256": str}  # what every card holds; `pretrained.CARD` asks for more
 
 
@@ -155,7 +153,7 @@ def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.
         if not isinstance(found, torch.Tensor) or found.shape != tensor.shape:
             shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             raise InputError(f"{where} has {key!r} with shape {shape}, expected {tuple(tensor.shape)}; it belongs to "
-                             f"another network.")
+                             "another network.")
         plain = found.layout == torch.strided and not (found.is_quantized or found.is_meta)
         if not plain or found.is_floating_point() < tensor.is_floating_point() or found.is_complex():
             raise InputError(f"{where} has {key!r} as {found.dtype} in the layout {found.layout} on {found.device}, "
@@ -182,8 +180,10 @@ def recognize_encoder(state: Mapping[str, torch.Tensor], where: str) -> str:
 
 
 def read_monodepth2(folder: Path) -> PublishedWeights:
-    """Read a folder of Monodepth2's published weights: encoder.pth and depth.pth, and where they are there
-    pose_encoder.pth and pose.pth. Other files, such as adam.pth, are left alone.
+    """Read a folder of Monodepth2's published weights.
+
+    encoder.pth and depth.pth must be there; pose_encoder.pth and pose.pth are read together, if one of them is there.
+    Other files, such as adam.pth, are left alone.
 
     Args:
         folder: Folder such as mono_640x192.
@@ -238,7 +238,7 @@ def imagenet_state(name: str, path: Path | None = None) -> dict[str, torch.Tenso
     """
     if name not in RESNETS:
         raise InputError(f"encoder {name!r} has no ImageNet weights; use {', '.join(RESNETS)}, or start from random "
-                         f"ones.")
+                         "ones.")
     if path is not None:
         return load_tensors(path)
     from torchvision.models import get_model_weights

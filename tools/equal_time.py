@@ -3,8 +3,6 @@
 `python -m tools.equal_time` writes figures/results/equal_time.json; with names of `TIMED`, it times these beside the
 baseline and leaves the others as they are.
 """
-# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
-# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import statistics

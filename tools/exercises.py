@@ -1,10 +1,9 @@
 """The exercises as notebook cells, and the notebooks of solutions: both made from one source, `checks.EXERCISES`.
 
-    python -m tools.exercises                     writes notebooks/solutions/ and brings the exercise cells
-                                                             of all lessons up to date
+    python -m tools.exercises
+        writes notebooks/solutions/ and brings the exercise cells of all lessons up to date
     python -m tools.exercises NOTEBOOK CELL_ID NAME [NAME ...]
-                                                             puts exercises behind the cell with that id, and
-                                                             brings all up to date
+        puts exercises behind the cell with that id, and brings all up to date
 
 An exercise is two cells: the statement with hint and solution folded away, and the stub with its check.
 """
@@ -63,9 +62,9 @@ def insert(path: str | Path, after: str, names: list[str]) -> None:
     """Put exercises behind a cell of a notebook; those that are there already move.
 
     Args:
-        path: the notebook.
-        after: id of the cell.
-        names: of exercises, in order.
+        path: Path of the notebook.
+        after: Id of the cell.
+        names: Names of the exercises, in order.
 
     Raises:
         InputError: if the cell or an exercise is unknown.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semdepth_lite.common import storage as common
+from semdepth_lite.common import storage
 from semdepth_lite.common.storage import read_log
 from semdepth_lite.course import reproduce as reproduction
 from semdepth_lite.data.image_files import read_depth_png, read_image, read_label_map, write_image
@@ -72,7 +72,7 @@ def street(folder: Path) -> None:
 
 def predict(folder: Path) -> None:
     """Predict depth for some images."""
-    common.remove_leftovers(folder / "in")  # a life may end while it makes its input
+    storage.remove_leftovers(folder / "in")  # a life may end while it makes its input
     for i in range(6):
         if not (folder / "in" / f"{i}.png").exists():
             write_image(folder / "in" / f"{i}.png", np.random.RandomState(i).randint(0, 256, (64, 96, 3), np.uint8))
@@ -82,7 +82,7 @@ def predict(folder: Path) -> None:
 
 def label(folder: Path) -> None:
     """Convert some label maps, as `label --convert` does."""
-    common.remove_leftovers(folder / "in")
+    storage.remove_leftovers(folder / "in")
     for i in range(6):
         if not (folder / "in" / f"{i}.png").exists():
             write_image(folder / "in" / f"{i}.png", np.random.RandomState(i).randint(0, 34, (64, 96)).astype(np.uint8))
@@ -133,7 +133,7 @@ def experiment(folder: Path) -> None:
     PRESETS["tiny"] = Preset(64, 96, {"train": 1, "validation": 1, "test": 1}, settings)
     for trial in [Trial("constant", "constant", None, "tiny", group="a"), Trial("run", "run", settings, "tiny",
                                                                                 group="a", order=1)]:
-        common.remove_leftovers(folder / "results")
+        storage.remove_leftovers(folder / "results")
         if not is_done(trial, folder / "results"):
             execute(trial, folder / "work", folder / "results", progress=False)
 
@@ -155,7 +155,7 @@ def notebooks(folder: Path) -> None:
         with open(folder / "ran.txt", "a") as ran:  # one line for each time a notebook is begun
             ran.write(f"{path.stem}\n")
         time.sleep(0.02)
-        common.write_atomically(copy, lambda temporary: temporary.write_text(f"executed {path.stem}"))
+        storage.write_atomically(copy, lambda temporary: temporary.write_text(f"executed {path.stem}"))
         return {"notebook": path.name, "output": str(copy.name), "seconds": 1.0, "results": None}
 
     reproduction.run_notebook = run_notebook
@@ -217,7 +217,7 @@ def check_experiment(folder: Path, before: dict) -> None:
 def check_notebooks(folder: Path, before: dict) -> None:
     """Check that a finished notebook is not run again."""
     record = folder / "reproduced" / reproduction.RECORD
-    finished = set(common.read_json(record)) if record.exists() else set()
+    finished = set(storage.read_json(record)) if record.exists() else set()
     ran = (folder / "ran.txt").read_text().split() if (folder / "ran.txt").exists() else []
     again = [name for name in ran[before.get("ran", 0):] if name in before.get("finished", set())]
     assert not again, f"finished notebooks {again} were run again"

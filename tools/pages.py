@@ -1,8 +1,8 @@
 """What is made from the package and never typed by hand: the pages' pictures and tables.
 
-`python -m tools.pages` draws the README's picture, the overview of both methods and, from
-committed results, what each variant changes; it brings exercises, solutions, glossary and the line of
-minutes of each lesson up to date, fills the README's list of notebooks, and in README and docs/ every block of the form
+`python -m tools.pages` draws the README's picture, the overview of both methods and, from committed results, what each
+variant changes; it brings exercises, solutions, glossary and the line of minutes of each lesson up to date, fills the
+README's list of notebooks, and in README and docs/ every block of the form
 
     <!-- results: GROUP,GROUP | METRIC METRIC ... -->
     <!-- end of results -->

@@ -24,7 +24,7 @@ from semdepth_lite.evaluation.segmentation import evaluate_segmentation
 from semdepth_lite.experiments.suites import find_experiment
 from semdepth_lite.experiments.trial import Trial, rounded
 from semdepth_lite.presets import find_preset, recipe, street
-from semdepth_lite.pretrained import _whole, check_name
+from semdepth_lite.pretrained import build_trained, check_name
 from semdepth_lite.semantics import GIVEN, Segmenter
 from semdepth_lite.training.batches import load_batch
 from semdepth_lite.training.checkpoint import load_checkpoint
@@ -59,9 +59,9 @@ def write_pretrained(name: str, run: Path, folder: Path = FOLDER) -> dict:
     """Write the weights of a finished run in half precision, judge what was written, and write its card.
 
     Args:
-        name: whose weights they are.
-        run: its run folder.
-        folder: to write to.
+        name: Name of the weights.
+        run: Run folder of their training.
+        folder: Folder to write to.
 
     Returns:
         The card.
@@ -77,7 +77,7 @@ def write_pretrained(name: str, run: Path, folder: Path = FOLDER) -> dict:
     half = {key: value.half() if value.is_floating_point() else value for key, value in checkpoint["model"].items()}
     whole = io.BytesIO()
     torch.save(half, whole)
-    report = evaluate_model(_whole(settings, half, f"{name}.pt"), street("test", trial.preset))
+    report = evaluate_model(build_trained(settings, half, f"{name}.pt"), street("test", trial.preset))
     card = {"name": name, "settings": asdict(settings), "height": size.height, "width": size.width,
             "commands": commands, "sha256": hashlib.sha256(whole.getbuffer()).hexdigest(),
             "cpu_seconds": round(checkpoint["cpu_seconds"]),

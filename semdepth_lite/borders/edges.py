@@ -13,7 +13,6 @@ from ..common.contracts import InputError, check_sizes
 from ..common.processes import draw
 from ..metrics import squared_distance_to
 
-POINTS = 2048       # of an image of 640x192 [inferred, from the density of the scatter in FIG1]
 IMPORTANT = 0.75    # share of points near edges [code: PREND]
 OVERSAMPLING = 3    # candidates for each important point [code: PREND]
 STEPS = 510 * 256   # of an edge's strength, which is a multiple of 1/510 where probabilities are bytes (ours)

@@ -39,6 +39,8 @@ NEAR = (2.0, 8.0)   # px from the border to b and c (1, 2); closer, labels are n
 FAR = 20.0          # px from the border to a and d at most (4)
 SMOOTHING = 2.0     # px, of the mask whose gradient is the border's normal (1)
 
+THING, BEHIND = 1, 2  # the two sides of a border; 0 = neither
+
 
 @dataclass(frozen=True)
 class RankingSettings:
@@ -147,9 +149,6 @@ class Quadruplets:
         front = read_map(sides, first) == THING
         return Pairs(first.flatten(1), second.flatten(1), push.flatten(1), pull.flatten(1),
                      share.expand(-1, push[0].numel()), front.flatten(1))
-
-
-THING, BEHIND = 1, 2  # the two sides of a border; 0 = neither
 
 
 def border_sides(labels: torch.Tensor, settings: RankingSettings) -> torch.Tensor:

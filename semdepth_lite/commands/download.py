@@ -18,6 +18,6 @@ def run_download(args: argparse.Namespace) -> dict:
     """Fetch parts of KITTI."""
     from ..data.kitti.download import BASE_URL, download_kitti
 
-    say = (lambda _: None) if args.quiet or args.json else print
-    markers = download_kitti(args.parts, args.root, args.base_url or BASE_URL, report=say)
+    report = (lambda _: None) if args.quiet or args.json else print
+    markers = download_kitti(args.parts, args.root, args.base_url or BASE_URL, report=report)
     return {"root": str(args.root), "parts": args.parts, "text": f"{len(markers)} parts are in {args.root}"}

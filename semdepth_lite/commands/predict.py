@@ -9,8 +9,6 @@ from .options import add_device, add_model, open_model
 
 STREET_ONLY = ("these weights have seen nothing but a rendered street: on real pictures expect the ground and the far "
                "end of a road, and no objects; train on your own clip for more")
-
-
 CLOUDS = 10  # point clouds of a video, spread over it
 
 

@@ -1,4 +1,4 @@
-"""Shape contract, bad input, seeds, devices, files written whole, Ctrl-C: what every folder needs.
+"""What every folder relies on: contracts of shapes, image sizes, types and choices, and the two kinds of errors.
 
 Fixed letters in shape contracts: B batch, C channels, H height, W width, N points, S source frames.
 """

@@ -1,6 +1,4 @@
-"""Real data by name: what `--data` on the command line opens, and its ground truth at full size for evaluation; and a
-street that is written like a clip of one's own.
-"""
+"""Real data by name: what `--data` on the command line opens, and its ground truth at full size for evaluation."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

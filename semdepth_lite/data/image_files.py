@@ -271,7 +271,7 @@ def write_image(path: Path, image: np.ndarray, kind: str = "") -> None:
         path: File to write.
         image: Pixels.
         kind: What a command of this package calls it, such as "color"; put into the file, so that the command knows
-            its own outputs again (`storage.is_ours`). Nothing is put in by default.
+            its own outputs again (`common.storage.is_ours`). Nothing is put in by default.
 
     Raises:
         InputError: If the array is no image.

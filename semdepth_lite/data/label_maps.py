@@ -1,4 +1,4 @@
-"""Label maps of real clips: reading, Cityscapes ids, resizing, and a store that keeps them."""
+"""Label maps of real clips: read strictly, translated to trainIds, and resized."""
 from __future__ import annotations
 
 from pathlib import Path

@@ -27,8 +27,6 @@ from .label_tables import label_table
 
 SEGMENTERS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what torchvision's networks were fed
-
-
 LABELS = "labels"  # what stands in label maps beside the package's mark
 CITYSCAPES_ENDINGS = {"labelId": "_labelIds", "trainId": "_labelTrainIds"}
 

@@ -1,6 +1,4 @@
-"""Frames of your own: a folder of images or a video file with one line of intrinsics, as a source of triplets; and the
-scale that a known height of the camera gives.
-"""
+"""Frames of your own: a folder of images or a video file with one line of intrinsics, as a source of triplets."""
 from __future__ import annotations
 
 import logging

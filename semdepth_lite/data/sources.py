@@ -209,7 +209,7 @@ class SegmentedSource(Wrapped):
 
     Args:
         source: The triplets.
-        maps: Function from B positions to packed maps (B, 3, H, W) uint8 (`semantics.pack_probabilities`).
+        maps: Function from B positions to packed maps (B, 3, H, W) uint8 (`labels.pack_probabilities`).
     """
 
     def __init__(self, source: Source, maps: Callable[[np.ndarray], torch.Tensor]) -> None:

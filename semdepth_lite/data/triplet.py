@@ -1,4 +1,4 @@
-"""The `Triplet` every source yields, and augmentation that keeps intrinsics and poses right."""
+"""The `Triplet` that every source yields: a batch of target frames with their neighbors and what is known of them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Triplet:
         target_aug, sources_aug: The same frames as the networks see them, with jittered colors.
         depth: (B, 1, H, W) z of the target view, meters, 0 = none.
         labels: (B, H, W) uint8 trainIds, 255 = none.
-        semantics: (B, 3, H, W) uint8, what an outside segmenter says, packed (`semantics.pack_probabilities`).
+        semantics: (B, 3, H, W) uint8, what an outside segmenter says, packed (`labels.pack_probabilities`).
         moving: (B, H, W) bool, the pixel belongs to an object that moves in the world.
         T_source_target: (B, S, 4, 4) true motion; nan for neighbors in time where only a second camera's is known.
         index: (B,) position of the target in its source, for caches.

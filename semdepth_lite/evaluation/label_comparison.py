@@ -46,7 +46,7 @@ def compare_labels(files: Sequence[Path], truth: Path, ids: str = "trainId") -> 
     Args:
         files: Label maps, trainIds.
         truth: Folder of true label maps, anywhere under it; those without a partner are left out.
-        ids: Kind of the ids of the true ones, see `label_tables.LABEL_KINDS`.
+        ids: Kind of the ids of the true ones, see `data.label_tables.LABEL_KINDS`.
 
     Raises:
         InputError: If no map has a true one, or one cannot be read.

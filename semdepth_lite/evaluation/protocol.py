@@ -1,7 +1,7 @@
-"""The evaluation protocol, the report it gives, trivial baselines, and how sure a difference is.
+"""The evaluation protocol, and every metric of a batch by it.
 
-Every number of a table comes from `evaluate_batch`: one pass over a batch, one value an image. `Report` averages over
-images, skips those a metric has nothing to say about, and says how many it kept.
+Every number of a table comes from `evaluate_batch`: one pass over a batch, one value an image. `report.Report` averages
+over images, skips those that a metric cannot judge, and tells how many it kept.
 """
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Result:
 
     Attributes:
         name: Row of the tables; results of one name are the seeds of one row.
-        metrics: Metric to its mean over the images, None where there is none (`metrics.METRICS`).
+        metrics: Metric to its mean over the images, None where there is none (`metrics.registry.METRICS`).
         group: Group of rows; tables name the groups they show.
         order: Place of the row among the rows of all groups.
         split: Split on which it was judged.

@@ -138,8 +138,11 @@ def scale_experiment(preset: str = "lesson") -> list[Trial]:
             *showcase_experiment()]
 
 
-def showcase_experiment(preset: str = "showcase") -> list[Trial]:
-    """Train the networks of the pictures, one seed: the segmenter sees there as many pixels as it learned from."""
+def showcase_experiment(_: str = "") -> list[Trial]:
+    """Train the networks of the pictures, one seed, by the preset `showcase`, whichever was asked for.
+
+    The segmenter sees there as many pixels as it learned from.
+    """
     return [*repeat("scale", 154, "showcase-0-baseline", "baseline, 128x384", "showcase", 1),
             *repeat("scale", 155, "showcase-1-semantic", "SSFA and ranking, 128x384", "showcase", 1,
                     variant="semdepth_segmenter", changes={"masks.scale": 1})]

@@ -1,4 +1,4 @@
-"""What the semantic networks learn from and are judged by: targets, class weights, cross-entropy, mIoU, border F1."""
+"""What the semantic networks learn from: targets, class weights, where their bias starts, and the cross-entropy."""
 from __future__ import annotations
 
 import torch

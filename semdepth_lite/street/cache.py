@@ -86,7 +86,7 @@ def load_street(settings: StreetSettings, cache_dir: str | Path | None = None, w
 
     Args:
         settings: What to render.
-        cache_dir: Folder of all caches; None = `storage.cache_root()`.
+        cache_dir: Folder of all caches; None = `common.storage.cache_root()`.
         workers: Number of processes; None = the number of CPUs, 1 = render in this process.
         progress: Whether to show a progress bar.
 

@@ -15,7 +15,6 @@ BLOCK = 24.0  # length of a block of the street, m
 CHUNK = 16.0  # the camera's stretch that shares one set of standing things and one shadow map, m
 REACH = 160.0  # how far ahead things are placed, m
 BEHIND = 40.0  # how far behind, for the shadows that they throw ahead, m
-FRAME_SECONDS = 0.1
 CAMERA_HEIGHT = 1.6
 SPLITS = ("train", "validation", "test")
 

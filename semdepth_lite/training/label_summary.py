@@ -13,8 +13,8 @@ from ..common.contracts import InputError
 from ..data.sources import Source
 from ..labels import group_mask, label_borders
 from ..variants import FromLabels, FromSegmenter, Variant
+from .preparation import some_triplets
 
-COUNTED, AT_ONCE = 128, 8  # triplets of a source whose labels are looked at, and those read together
 SHOWN = 0.002  # share of the pixels from which on a class is named
 
 
@@ -103,9 +103,7 @@ def summarize_labels(maps: Iterable[np.ndarray], ranking: RankingSettings | None
 
 def label_summary(source: Source, variant: Variant) -> LabelSummary:
     """Count what some of a source's label maps hold, spread evenly, at the size of training."""
-    chosen = np.unique(np.linspace(0, len(source) - 1, COUNTED).round().astype(int))
-    parts = (source.triplet(chosen[start:start + AT_ONCE]) for start in range(0, len(chosen), AT_ONCE))
-    maps = (labels.numpy() for part in parts for labels in part.require("labels", source.name))
+    maps = (labels.numpy() for part in some_triplets(source) for labels in part.require("labels", source.name))
     return summarize_labels(maps, variant.ranking)
 
 

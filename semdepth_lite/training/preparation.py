@@ -1,5 +1,4 @@
 """What a variant needs before depth is trained: class weights, a segmenter, and that segmenter's label maps."""
-# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 
 from ..classes import IGNORE
-from ..data.sources import NoisyLabels, SegmentedSource, Source, larger_targets
+from ..data.sources import NoisyLabels, SegmentedSource, Source, batches, larger_targets
 from ..data.triplet import Triplet
 from ..model import Model
 from ..semantics import class_weights, output_count, prior_logits, targets
@@ -67,7 +66,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
         model.encoder.load_state_dict(model.segmenter.encoder.state_dict())
     if folder is None:
         return with_masks(source, model)
-    packed = segment_all(model.segmenter, _all(larger), len(source), folder / LABEL_MAPS)
+    packed = segment_all(model.segmenter, batches(larger, AT_ONCE), len(source), folder / LABEL_MAPS)
     return SegmentedSource(source, lambda indices: torch.from_numpy(packed[indices]))
 
 
@@ -76,19 +75,14 @@ def clean_up(folder: Path) -> None:
     (folder / LABEL_MAPS).unlink(missing_ok=True)
 
 
-def _all(source: Source) -> Iterator[Triplet]:
-    for start in range(0, len(source), AT_ONCE):
-        yield source.triplet(np.arange(start, min(start + AT_ONCE, len(source))))
-
-
 def some_triplets(source: Source) -> Iterator[Triplet]:
-    """Yield triplets spread over a source, to count classes on."""
+    """Yield some of a source's triplets in batches, evenly spread: enough to count classes on."""
     chosen = np.unique(np.linspace(0, len(source) - 1, COUNTED).round().astype(int))
     for start in range(0, len(chosen), AT_ONCE):
         yield source.triplet(chosen[start:start + AT_ONCE])
 
 
-def count_classes(batches: Iterable[Triplet], classes: str = "all") -> torch.Tensor:
+def count_classes(triplets: Iterable[Triplet], classes: str = "all") -> torch.Tensor:
     """Count the labeled pixels of each class (of background and foreground, if a group is named): (N,) float64.
 
     Raises:
@@ -96,7 +90,7 @@ def count_classes(batches: Iterable[Triplet], classes: str = "all") -> torch.Ten
     """
     count = max(2, output_count(classes))
     total = torch.zeros(count, dtype=torch.float64)
-    for triplet in batches:
+    for triplet in triplets:
         found = targets(triplet.require("labels").cpu(), classes)
         total += torch.bincount(found[found != IGNORE], minlength=count)
     return total

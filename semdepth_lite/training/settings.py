@@ -1,5 +1,4 @@
 """What decides a training run: its settings, the loss of a step, and the learning rate of a step."""
-# only masks of a segmenter have an origin and a scale, which is asked for where there is a segmenter
 from __future__ import annotations
 
 import math

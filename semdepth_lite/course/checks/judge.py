@@ -73,11 +73,11 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
     """
     seed = random.SystemRandom().randrange(2**31) if seed is None else seed
 
-    def say(outcome: str, text: str, mistake: str | None = None) -> Verdict:
+    def end(outcome: str, text: str, mistake: str | None = None) -> Verdict:
         return Verdict(exercise.name, outcome, text, mistake, seed)
 
     if not callable(answer):
-        return say("wrong", f"pass the function itself, {exercise.answer}, without calling it.", "not a function")
+        return end("wrong", f"pass the function itself, {exercise.answer}, without calling it.", "not a function")
     tried = exercise.trial or (lambda function: function)
     handed_in = answer
     answer, reference = tried(answer), tried(exercise.reference)
@@ -97,27 +97,27 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                 usual = meaning(error)
                 words = (f"your function raised {type(error).__name__}: {first_line(error)} (inputs: "
                          f"{describe(case.args)}).")
-                return say("wrong", words + (f" Usually: {usual}." if usual else ""), "raised")
+                return end("wrong", words + (f" Usually: {usual}." if usual else ""), "raised")
             if not all(same(a, b) for a, b in zip(args, case.args)):
-                return say("wrong", "your function changes its input in place, and whoever called it loses it; work "
+                return end("wrong", "your function changes its input in place, and whoever called it loses it; work "
                                     "on a copy (.clone()) or write the result to a new tensor.", "in place")
         if all(result is None for result in given):
-            return say("open", "the function returns nothing yet. Write its body, run the cell again, and open the "
+            return end("open", "the function returns nothing yet. Write its body, run the cell again, and open the "
                                "hint if you are stuck.")
         if all(same(result, right) for result, right in zip(given, expected)):
             if _is_the_package_s(handed_in, exercise):
-                return say("wrong", f"this is semdepth_lite.{exercise.teaches} itself, and of course it is right; the "
+                return end("wrong", f"this is semdepth_lite.{exercise.teaches} itself, and of course it is right; the "
                                     "exercise asks for a function that you wrote.", "the package's own")
             if exercise.trial is None and (kind := _no_mask(given, expected)):
-                return say("wrong", f"the values are right, but a mask of True and False is asked for, and yours is "
+                return end("wrong", f"the values are right, but a mask of True and False is asked for, and yours is "
                                     f"{kind}: it picks no pixels out and cannot be turned around with ~.", "no bool")
-            return _judge_gradient(exercise, answer, cases, say)
+            return _judge_gradient(exercise, answer, cases, end)
         for mistake in exercise.mistakes:
             if _makes(tried(mistake.wrong), cases, given):
-                return say("wrong", mistake.says, mistake.name)
+                return end("wrong", mistake.says, mistake.name)
         if recognized := _makes_where_finite(exercise, cases, given, expected, tried):
-            return say("wrong", *recognized)
-        return say("wrong", sentence(exercise, cases, given, expected, seed))
+            return end("wrong", *recognized)
+        return end("wrong", sentence(exercise, cases, given, expected, seed))
 
 
 def _is_the_package_s(answer: Callable, exercise: Exercise) -> bool:
@@ -139,11 +139,11 @@ def _no_mask(given: list, expected: list) -> str:
     return ""
 
 
-def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], say: Callable) -> Verdict:
+def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], end: Callable) -> Verdict:
     """Say that the values are right, once the gradient has been looked at where one is asked for."""
     praise = f"right on {len(cases)} random inputs, like semdepth_lite.{exercise.teaches}"
     if exercise.gradient is None:
-        return say("right", praise + ".")
+        return end("right", praise + ".")
     gradients = []
     for function in (exercise.reference, answer):
         args = _copies(cases[0].args)
@@ -152,25 +152,25 @@ def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], say
             out = tensors(function(*args))[0]
         except Exception as error:
             if "requires grad" in str(error):  # numpy, and what else refuses a tensor that has to learn
-                return say("wrong", f"the values are right, but a network could not learn through this: {CUT}",
+                return end("wrong", f"the values are right, but a network could not learn through this: {CUT}",
                            "detached")
-            return say("wrong", f"the values are right, but where a gradient is asked for, your function raised "
+            return end("wrong", f"the values are right, but where a gradient is asked for, your function raised "
                                 f"{type(error).__name__}: {first_line(error)}.", "raised")
         if not out.requires_grad:
-            return say("wrong", "the values are right, but no gradient comes back to the input, so a network could not "
+            return end("wrong", "the values are right, but no gradient comes back to the input, so a network could not "
                                 f"learn through this; {CUT}", "detached")
         gradients.append(torch.autograd.grad(out.sum(), args[exercise.gradient], allow_unused=True)[0])
     if not same(*gradients[::-1]):
-        return say("wrong", "the values are right, but the gradient is another; look for a rounding, a comparison or "
+        return end("wrong", "the values are right, but the gradient is another; look for a rounding, a comparison or "
                             "a part that is detached.", "other gradient")
     for case in cases[1:]:
         args = _copies(case.args)
         args[exercise.gradient].requires_grad_()
         if tensors(exercise.reference(*args))[0].requires_grad and not tensors(answer(*args))[0].requires_grad:
-            return say("wrong", f"the values are right, but for {case.note or 'some inputs'} nothing comes back that "
+            return end("wrong", f"the values are right, but for {case.note or 'some inputs'} nothing comes back that "
                                 "can be differentiated, and backward() would raise; a tensor is asked for that hangs "
                                 "on the input, also where it is 0.", "detached")
-    return say("right", praise + ", gradient included.")
+    return end("right", praise + ", gradient included.")
 
 
 def _makes(wrong: Callable, cases: list[Case], given: list) -> bool:

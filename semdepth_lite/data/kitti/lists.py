@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ...common.contracts import InputError
 from ...common.small_files import read_text
-from ...common.storage import write_atomically
 from ..image_files import IMAGE_SUFFIXES
 from .poses import read_oxts
 
@@ -70,12 +69,6 @@ def _parse_line(line: str, where: str) -> FrameName:
         raise InputError(f"{where} names the folder {words[0]!r}, expected day/drive such as "
                          f"2011_09_26/2011_09_26_drive_0001_sync.")
     return FrameName("/".join(parts), int(words[1]), words[2], where)
-
-
-def write_list(path: Path, frames: Sequence[FrameName]) -> None:
-    """Write frames as lines `folder frame side`."""
-    text = "".join(f"{f.folder} {f.frame} {f.side}\n" for f in frames)
-    write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="ascii"))
 
 
 class FrameIndex:
