@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -301,10 +302,30 @@ def test_no_file_grows_past_400_lines():
     assert not (long := {name: lines for name, lines in sizes.items() if lines > 400}), f"grown past 400 lines: {long}"
 
 
+def resolves(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def test_names_in_docstrings_lead_somewhere():
+    """A dotted name that begins with a module beside the file, or above it, is there: `figures.image_grid`."""
+    quoted = re.compile(r"(?<!`)`([A-Za-z_]\w*)\.([A-Za-z_][\w.]*)`(?!`)")
+    for path in FILES:
+        inside = [parent for parent in path.parents if PACKAGE in (parent, *parent.parents)]
+        places = [".".join(parent.relative_to(ROOT).parts) for parent in inside]
+        for module, rest in quoted.findall(path.read_text(encoding="utf-8")):
+            known = [f"{place}.{module}" for place in places if importlib.util.find_spec(f"{place}.{module}")]
+            assert not known or rest in ("py", "NAME") or any(resolves(f"{each}.{rest}") for each in known), \
+                f"{path.relative_to(ROOT)} names `{module}.{rest}`, which is not there"
+
+
 def test_arguments_are_noun_phrases():
     """What stands after the name of an argument or attribute begins with a capital letter, digit or symbol."""
     listed = re.compile(r"^( *)(?:Args|Attributes):\n((?:\1    .*\n)+)", re.M)
-    for path in FILES:
+    for path in [*FILES, *sorted((ROOT / "tools").glob("*.py"))]:
         for indent, lines in listed.findall(path.read_text(encoding="utf-8")):
             found = re.search(rf"^{indent}    [\w*][\w*., ]*: [a-z].*", lines, re.M)
             assert not found, f"{path.relative_to(ROOT)}: {found[0].strip()}"

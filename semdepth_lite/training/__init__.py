@@ -5,7 +5,7 @@ from ..common.lazy import lazy_names
 
 _HOMES = {
     "TrainSettings": "settings", "Run": "run", "TrainingError": "diagnosis", "load_run": "checkpoint",
-    "load_checkpoint": "checkpoint",
+    "load_checkpoint": "checkpoint", "diagnose": "diagnosis",
 }
 __all__ = list(_HOMES)
 
