@@ -110,7 +110,7 @@ def test_monodepth2s_own_intrinsics_are_half_a_pixel_off_center():
     (intrinsics(50, 50, 24, 40), "outside an image of 48x32"),
     (intrinsics(700, 700, 1.5, 16), r"principal point at \(1.5, 16\)"),
     (intrinsics(700, 700, -5, 16), r"principal point at \(-5, 16\)"),
-    (intrinsics(700, 700, 0.5, 0.5), "look normalized"), (2 * intrinsics(50, 50, 12, 8), "divided by its last number"),
+    (intrinsics(700, 700, 0.5, 0.5), "look normalized"), (2 * intrinsics(50, 50, 12, 8), "divide a scaled matrix by"),
     (torch.tensor([[50.0, 5, 24], [0, 50, 16], [0, 0, 1]]), "expected fx, 0, cx, 0, fy, cy, 0, 0, 1"),
     (torch.tensor([[50.0, 0, 24], [0, 50, 16], [1, 0, 1]]), "expected fx, 0, cx, 0, fy, cy, 0, 0, 1"),
     (torch.stack((intrinsics(50, 50, 24, 16), intrinsics(-3, 50, 24, 16))), "focal lengths -3, 50"),
