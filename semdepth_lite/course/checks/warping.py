@@ -12,20 +12,43 @@ from .exercise import Case, Exercise, Mistake
 from .geometry import random_size
 
 LESSON = "02_view_synthesis"
+BEHIND = "points that end behind the source camera"
 
 
 def warp_cases() -> list[Case]:
-    """Draw sources with depth and motion: one to the side, two ahead, one whose points end behind the camera."""
+    """Draw sources with depth and motion: one to the side, two ahead, one far ahead, and some points left behind."""
     cases = []
-    for count, ahead, note in ((1, -0.4, ""), (2, 0.3, ""), (1, -9.0, "points that end behind the source camera")):
+    for count, ahead, note in ((1, -0.4, ""), (2, 0.3, ""), (1, -9.0, BEHIND)):
         height, width = random_size()
         depth = 2 + 4 * torch.rand(count, 1, height, width)
         turn = 0.05 * torch.randn(count, 3)
         move = torch.tensor([0.3, -0.1, ahead]).expand(count, 3)
         K = camera.intrinsics(0.8 * width, 0.8 * width, (width - 1) / 2, (height - 1) / 2)[None].expand(count, 3, 3)
-        cases.append(Case((torch.rand(count, 3, height, width), depth, camera.rigid_transform(turn, move),
-                           K.contiguous()), note))
-    return cases
+        source = torch.rand(count, 3, *((1, 1) if note else (height, width))).expand(-1, -1, height, width)
+        cases.append(Case((source.contiguous(), depth, camera.rigid_transform(turn, move), K.contiguous()), note))
+    return [*cases, _passed_by()]
+
+
+def _passed_by() -> Case:
+    """Move two cameras forward by 4 m, past what is near, each along the ray of one of its pixels.
+
+    `camera.project` holds z at a tiny number, so a point behind lands on the image only where the first two numbers
+    of K X are 0. All numbers are short in binary, so that they are 0 without any rounding: at the point of pixel (6, 2)
+    that is 2 m away, and at the whole ray of pixel (0, 0). Divided by its own z, a point behind lands mirrored, often
+    on the image. Such points have no color, so the source has one color for all: who reads where does not matter.
+    """
+    height, width = random_size()
+    focal, steps = 16.0, 4
+    K = camera.intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2)[None].repeat(2, 1, 1)
+    center = torch.tensor([(width - 1) / 2, (height - 1) / 2])
+    T = torch.eye(4).repeat(2, 1, 1)
+    T[:, 2, 3] = -4.0
+    T[:, :2, 3] = -4.0 * (torch.tensor([[3.0, 1.0], [0.0, 0.0]]) - center) / focal
+    depth = 1 + torch.randint(0, 7 * steps, (2, 1, height, width)) / steps
+    depth = torch.where(depth == 4, 4.5, depth)  # no point in the plane of the camera, where nothing can be divided
+    depth[0, 0, 2, 6] = depth[1, 0, 0, 0] = 2.0
+    depth[1, 0, 1, 1] = 0.0  # no depth there: this tells a test of depth from no test at all
+    return Case((torch.rand(2, 3, 1, 1).expand(-1, -1, height, width).contiguous(), depth, T, K), BEHIND)
 
 
 def _warp_with(T=lambda T: T, read=sample, seen=lambda inside, z: inside & (z > 0)) -> Callable:
@@ -39,14 +62,19 @@ def _warp_with(T=lambda T: T, read=sample, seen=lambda inside, z: inside & (z > 
     return wrong
 
 
-def _warp_mirrored(source, depth, T_source_target, K):
-    """Warp as a division by any z does: points behind the camera land on the image, upside down, and count."""
-    moved = K.unsqueeze(1).unsqueeze(1) @ camera.transform_points(
-        T_source_target, camera.backproject(depth, K)).movedim(1, -1).unsqueeze(-1)
-    u, v, z = moved.squeeze(-1).unbind(-1)
-    pixels = torch.stack((u / z, v / z), 1)
-    height, width = source.shape[-2:]
-    return sample(source, pixels), inside(pixels, height, width)
+def _warp_mirrored(front=lambda depth: True) -> Callable:
+    """Build a warp that divides by any z: points behind the camera land on the image, upside down, and count."""
+    def wrong(source, depth, T_source_target, K):
+        moved = torch.einsum("bij,bjhw->bihw", K, camera.transform_points(T_source_target, camera.backproject(depth, K)))
+        pixels = moved[:, :2] / moved[:, 2:]
+        return sample(source, pixels), inside(pixels, *source.shape[-2:]) & front(depth)
+    return wrong
+
+
+def _warp_seen_before(source, depth, T_source_target, K):
+    """Warp, and ask for the depth before the motion, where the one after it decides."""
+    pixels, _ = source_pixels(depth, T_source_target, K)
+    return sample(source, pixels), inside(pixels, *source.shape[-2:]) & (depth > 0)
 
 
 def _sample_with(**options) -> Callable:
@@ -96,11 +124,20 @@ def my_warp(source, depth, T_source_target, K):
     inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
     return sample(source, pixels), inside & (z > 0)''',
     teaches="warp.warp", reference=lambda source, depth, T, K: warp(source, depth, T, K),
-    cases=warp_cases, parts=("the picture", "the mask"), mistakes=(
+    cases=warp_cases, gradient=1, parts=("the picture", "the mask"), mistakes=(
         Mistake("inverse motion", _warp_with(T=camera.invert_transform),
                 "your motion takes source points to the target; the target's points have to go to the source."),
-        Mistake("mirrored points count", _warp_mirrored,
+        Mistake("mirrored points count", _warp_mirrored(),
                 "points behind the source camera land on the image too, mirrored, and your mask lets them count."),
+        Mistake("mirrored points count, z before the motion", _warp_mirrored(lambda depth: depth > 0),
+                "you divide by one z and test another: points land on the image mirrored, and they lay in front of the "
+                "target camera only."),
+        Mistake("z before the motion", _warp_seen_before,
+                "your mask tests the depth before the motion, in the target camera; a point that lies in front of it "
+                "can lie behind the source camera."),
+        Mistake("z not tested", _warp_with(seen=lambda inside, z: inside),
+                "your mask asks whether a point lies on the image, and not whether it lies in front of the source "
+                "camera."),
         Mistake("outside counts", _warp_with(seen=lambda inside, z: z > 0),
                 "your mask asks whether a point lies in front of the camera, and not whether it lies on the image."),
         Mistake("mask upside down", _warp_with(seen=lambda inside, z: ~(inside & (z > 0))),
