@@ -18,7 +18,10 @@ def _minimum_cases() -> list[Case]:
         valid = torch.rand(shape) < 0.7
         valid[:, :, 0, :2] = False
         valid[:, :, 1, :] = True
-        cases.append(Case((0.05 + torch.rand(shape), valid)))
+        valid[:, :, 2, 0] = torch.arange(sources) == 0
+        errors = 0.05 + torch.rand(shape)
+        errors[:, 0, 2, 0] = 1.04  # the only source that sees, with an error that a blind one of 1 would beat
+        cases.append(Case((errors, valid)))
     return cases
 
 
@@ -51,7 +54,8 @@ no source sees: what did they become?""",
         Mistake("valid ignored", lambda e, v: losses.combine_sources(e),
                 "a source that cannot show the pixel wins with the color of its rim."),
         Mistake("invisible means zero", lambda e, v: (e * v).amin(1),
-                "you set the error of blind sources to 0, and with 0 they always win."),
+                "you return 0 wherever one source is blind: its error of 0 always wins, or `all` stands where `any` is "
+                "meant."),
         Mistake("mask upside down", lambda e, v: _minimum(e, ~v),
                 "you listen only to the sources that cannot show the pixel."),
         Mistake("infinity left over", lambda e, v: e.masked_fill(~v, torch.inf).amin(1),
@@ -68,6 +72,8 @@ no source sees: what did they become?""",
                 "zero where no source sees is right, but elsewhere a blind source can still win."),
         Mistake("one left over", lambda e, v: e.masked_fill(~v, 1.0).amin(1),
                 "you give blind sources an error of 1: it can win, and where no source sees it is left over."),
+        Mistake("one for a blind source", lambda e, v: e.masked_fill(~v, 1.0).amin(1) * v.any(1),
+                "you give blind sources an error of 1, which can win; give them one that never can."),
         Mistake("a large number left over", lambda e, v: e.masked_fill(~v, 1e3).amin(1),
                 "nearly: where no source sees the pixel, your large number is left, and the mean of the loss with it."),
         Mistake("one where none sees", lambda e, v: torch.where(v.any(1), _minimum(e, v), 1.0),
@@ -146,6 +152,13 @@ def _smooth(disp: torch.Tensor, image: torch.Tensor, step=torch.abs, weight=None
     return x + y
 
 
+def _smooth_crossed(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Compute the loss with the weight of the other axis, where both have one."""
+    (step_x, step_y), (along_x, along_y) = _steps(disp), losses.edge_weights(image)
+    return ((step_x.abs()[..., :-1, :] * along_y[..., :-1]).mean()
+            + (step_y.abs()[..., :-1] * along_x[..., :-1, :]).mean())
+
+
 SMOOTHNESS = Exercise(
     name="smoothness", lesson=LESSON, title="Let depth be smooth where the image is", difficulty=2, minutes=12,
     statement="""\
@@ -211,6 +224,8 @@ exponential. Return a scalar.""",
                 "you multiply the two directions; add them."),
         Mistake("images added up", lambda d, i: len(d) * _smooth(d, i),
                 "you add the images of a batch up; the mean runs over them too."),
+        Mistake("edges of the other axis", _smooth_crossed,
+                "your axes are crossed: a step of disparity along x has to meet the change of the image along x."),
         Mistake("image and disparity exchanged", lambda d, i: _smooth(i, d),
                 "you smooth the image beside the disparity.")))
 

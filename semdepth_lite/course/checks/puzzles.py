@@ -127,12 +127,13 @@ def hidden(answer: Callable) -> Callable:
         goal, _ = source_pixels(depth, true, K)
         found, _ = source_pixels(wrong_depth, torch.as_tensor(T, dtype=torch.float32).view(1, 4, 4), K)
         lost, _ = source_pixels(wrong_depth, true, K)
-        rest, harm = (found - goal).abs().mean(), (lost - goal).abs().mean()
+        off = found - goal
+        rest, harm = off.norm(dim=1).mean(), (lost - goal).norm(dim=1).mean()  # lengths: the harm is all sideways
         rigid = torch.allclose(torch.as_tensor(T)[..., :3, :3].reshape(3, 3) @ torch.as_tensor(
             T)[..., :3, :3].reshape(3, 3).mT, torch.eye(3), atol=1e-4)
         if rest < 0.15 * harm and rigid:
-            return torch.zeros(3)
-        return torch.cat(((found - goal).mean((0, 2, 3)) / harm, torch.tensor([float(rigid)])))
+            return torch.zeros(4)
+        return torch.cat((off.mean((0, 2, 3)) / harm, torch.stack((rest / harm, torch.tensor(float(rigid))))))
     return trial
 
 
@@ -140,9 +141,9 @@ def tell_turn(found: torch.Tensor) -> str:
     """Say where a motion leads the pixels, beside the harm that the wrong depth does by itself."""
     if not found[-1]:
         return "this is no rigid motion: its rotation does not keep lengths."
-    u, v = 100 * found[:2]
-    return (f"with your motion the pixels land {abs(u):.0f} % to the side and {abs(v):.0f} % up or down of what the "
-            "wrong depth does without a turn; less than 15 % is asked for.")
+    u, v, rest = (100 * found[:3]).tolist()
+    return (f"with your motion the pixels land {rest:.0f} % as far from their goal as the wrong depth leads them without "
+            f"a turn, on average {abs(u):.0f} % to the side and {abs(v):.0f} % up or down; less than 15 % is asked for.")
 
 
 def _turned(angle: float, axis: int = 1, move: float = 0.0) -> torch.Tensor:
@@ -191,6 +192,19 @@ an axis times an angle, and a translation.)""",
                 "the angle is right in radians; you give degrees."),
         Mistake("turn without motion", lambda b, c: _turned(b * c),
                 "you turn, but no longer move; then no depth at all can be seen."),
+        Mistake("around the line of sight", lambda b, c: _turned(b * c, 2, b),
+                "your turn is one about the line of sight, which spins the image about its middle; the pixels have to "
+                "move sideways, all alike."),
+        Mistake("motion the other way", lambda b, c: _turned(b * c, move=-b),
+                "the turn is right, but you move to the other side: the true translation is by -b."),
+        Mistake("offset over baseline", lambda b, c: _turned(c / b, move=b),
+                "the larger the baseline, the more harm the wrong depth does; your angle shrinks where it should grow."),
+        Mistake("baseline over offset", lambda b, c: _turned(b / c, move=b),
+                "the larger the offset, the more harm it does; your angle shrinks where it should grow."),
+        Mistake("half the turn", lambda b, c: _turned(b * c / 2, move=b),
+                "you turn the right way and half as far: half of the harm is left."),
+        Mistake("twice the turn", lambda b, c: _turned(2 * b * c, move=b),
+                "you turn the right way and twice as far: what was harm to one side is harm to the other now."),
         Mistake("shorter way", lambda b, c: _turned(0.0, move=b * (1 - c)),
                 "a shorter way helps at one distance only, because the offset is not a factor.")))
 

@@ -219,7 +219,10 @@ def _visible_cases() -> list[Case]:
         height, width = random_size()
         size = torch.tensor([width, height]).view(1, 2, 1, 1)
         pixels = torch.rand(count, 2, 12, 30) * (size + 3) - 2
-        cases.append(Case((pixels, torch.randn(count, 1, 12, 30), height, width)))
+        z = torch.randn(count, 1, 12, 30)
+        z[..., 0, :5] = 0.0  # in the plane of the camera, and on the image
+        pixels[..., 0, :5] = torch.rand(count, 2, 5) * (size[..., 0] - 1)
+        cases.append(Case((pixels, z, height, width)))
     return cases
 
 
@@ -284,6 +287,12 @@ is the center of the first pixel.""",
                 "your image has an end and no beginning."),
         Mistake("outside", lambda p, z, h, w: ~warp.inside(p, h, w),
                 "you marked what lies beside the image, and z is not used."),
+        Mistake("limits one pixel out", lambda p, z, h, w: _within(p, -1, w, h) & (z > 0),
+                "your limits are the centers of pixels that lie beside the image already; go half as far beyond the "
+                "outer centers."),
+        Mistake("z of 0 counts", lambda p, z, h, w: warp.inside(p, h, w) & (z >= 0),
+                "a point with z = 0 lies in the plane of the camera, not in front of it; divided by 0, it has no "
+                "place."),
         Mistake("between -1 and 1", lambda p, z, h, w: _within(p, -1, 1, 1) & (z > 0),
                 "your limits belong to positions between -1 and 1; here they are pixels.")))
 
