@@ -61,9 +61,9 @@ def _second_only(labels: torch.Tensor) -> torch.Tensor:
     return _one_side(labels.flip(1, 2)).flip(1, 2)
 
 
-def _around(labels: torch.Tensor) -> torch.Tensor:
-    """Compare with neighbors that wrap around the image."""
-    return torch.stack([_differs(labels, labels.roll(by, dim)) for by in (1, -1) for dim in (1, 2)]).any(0)
+def _around(labels: torch.Tensor, steps: tuple[int, ...] = (1, -1), differs=_differs) -> torch.Tensor:
+    """Compare with neighbors that wrap around the image, on one side or on both."""
+    return torch.stack([differs(labels, labels.roll(by, dim)) for by in steps for dim in (1, 2)]).any(0)
 
 
 def _pooled(labels: torch.Tensor) -> torch.Tensor:
@@ -114,9 +114,17 @@ pairs, and the right ones. The same for rows.""",
                 "the rim of what has no label is no border of anything."),
         Mistake("around the rim", _around,
                 "the left column was compared with the right one: torch.roll goes around the image."),
-        Mistake("around the rim, one side", lambda labels: _differs(labels, labels.roll(1, 2)) | _differs(
-            labels, labels.roll(1, 1)),
+        Mistake("around the rim, one side", lambda labels: _around(labels, (1,)),
                 "two things: torch.roll goes around the image, and only one pixel of each pair is marked."),
+        Mistake("around the rim, the other side", lambda labels: _around(labels, (-1,)),
+                "two things: torch.roll goes around the image, and you mark the left and the upper pixel of each pair "
+                "alone."),
+        Mistake("around the rim, blind to 255", lambda labels: _around(labels, differs=torch.ne),
+                "two things: torch.roll goes around the image, and 255 is no class."),
+        Mistake("around the rim, 255 left out afterward", lambda labels: _around(
+            labels, differs=torch.ne) & (labels != IGNORE),
+                "two things: torch.roll goes around the image, and the neighbors of pixels without a label stay "
+                "marked."),
         Mistake("a window of nine, blind to 255", _pooled,
                 "a window also reaches pixels that meet at a corner only, and 255 counts as a class in it."),
         Mistake("a window of nine", lambda labels: _pooled(labels) & (labels != IGNORE),
@@ -131,9 +139,10 @@ pairs, and the right ones. The same for rows.""",
                 "you marked the inside of the classes."),
         Mistake("the other pixel of each pair", _second_only,
                 "you marked the right and the lower pixel of each pair; the border has a left and an upper side too."),
-        Mistake("one side, around the rim, blind to 255", lambda labels: (labels != labels.roll(1, 1)) | (
-            labels != labels.roll(1, 2)),
+        Mistake("one side, around the rim, blind to 255", lambda labels: _around(labels, (1,), torch.ne),
                 "three things: torch.roll goes around, one pixel of each pair is missing, and 255 is no class."),
+        Mistake("the other side, around the rim, blind to 255", lambda labels: _around(labels, (-1,), torch.ne),
+                "three things: torch.roll goes around, the right and lower pixels are missing, and 255 is no class."),
         Mistake("255 left out afterward", lambda labels: _with_ignored(labels) & (labels != IGNORE),
                 "you take the pixels without a label out afterward; their neighbors are still marked."),
         Mistake("overwritten", _overwritten,
@@ -287,6 +296,12 @@ once this is what we want.""",
         Mistake("divided by what is taken", lambda p, g, n, f: (_taken(p, g, n) & f).sum((1, 2)) / _taken(p, g, n).sum(
             (1, 2)),
                 "you divide by all taken pixels, also those that lie at no jump."),
+        Mistake("far side in the count below alone", lambda p, g, n, f: _taken(p, g, n).sum((1, 2)) / f.sum((1, 2)),
+                "you divide by the far-side pixels, but count what is taken over the whole image."),
+        Mistake("half of its own distance", lambda p, g, n, f: _share((p - n).abs() < (p - g).abs() / 2, f),
+                "you ask for half of the distance to the truth; closer to the object than to the truth is enough."),
+        Mistake("within half of the jump", lambda p, g, n, f: _share((p - n).abs() < (g - n).abs() / 2, f),
+                "you count what lies within half of the jump around the object; whatever is nearer is taken too."),
         Mistake("signs kept", lambda p, g, n, f: _share((p - n) < (p - g), f),
                 "you compare differences with their signs; a distance has none.")))
 

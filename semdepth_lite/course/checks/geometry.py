@@ -56,6 +56,13 @@ def _focal_swapped(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     return _lifted(depth, torch.linalg.inv(other))
 
 
+def _one_focal(depth: torch.Tensor, K: torch.Tensor, row: int) -> torch.Tensor:
+    """Back-project with the focal length of one axis for both."""
+    other = K.clone()
+    other[:, 0, 0] = other[:, 1, 1] = K[:, row, row]
+    return _lifted(depth, torch.linalg.inv(other))
+
+
 BACKPROJECT = Exercise(
     name="backproject", lesson=LESSON, title="Lift every pixel into space", difficulty=2, minutes=10,
     statement="""\
@@ -90,6 +97,10 @@ image to it. Depth is $z$, not the length of the ray, so nothing has to be norma
                 "your camera looks along the ray of the pixel (0, 0); where is the middle of the image?"),
         Mistake("focal lengths swapped", _focal_swapped,
                 "x is scaled with the focal length of y, and y with that of x."),
+        Mistake("focal length of x for both", lambda depth, K: _one_focal(depth, K, 0),
+                "you use the focal length of x for both axes; y has one of its own."),
+        Mistake("focal length of y for both", lambda depth, K: _one_focal(depth, K, 1),
+                "you use the focal length of y for both axes; x has one of its own."),
         Mistake("half a pixel the other way", lambda depth, K: _lifted(depth, torch.linalg.inv(K), -0.5),
                 "all rays are off by half a pixel: u and v count from the center of the first pixel already."),
         Mistake("counted from one", lambda depth, K: _lifted(depth, torch.linalg.inv(K), 1.0),
@@ -210,6 +221,11 @@ for $x$; the inverse of a rotation is its transpose.""",
                 "the rotation of the inverse is right; its translation still speaks the world's directions."),
         Mistake("rotation not transposed", _rotation_kept,
                 "the translation of the inverse is right; its rotation turns the wrong way."),
+        Mistake("difference of the matrices", lambda source, target: target - source,
+                "you subtract the matrices; motions follow one another by a product, and are undone by an inverse."),
+        Mistake("difference of the matrices, the other way", lambda source, target: source - target,
+                "you subtract one matrix from the other, and the wrong way round too; a product with an inverse is "
+                "wanted."),
         Mistake("parts compared one by one", _parts_compared,
                 "the difference of the two positions is right in the world; in whose directions is it wanted?")))
 

@@ -209,6 +209,15 @@ def _step_each_level(network, optimizer, pyramid, loss_of, share: float = 1.0) -
     return sum(losses) / len(losses)
 
 
+def _step_each_view(network, optimizer, pyramid, loss_of) -> float:
+    """Let the network look at the target of each level, and take its finest map."""
+    loss: Any = sum(loss_of(network(level.target)[0], level) for level in pyramid) / len(pyramid)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 def _step_coarsest(network, optimizer, pyramid, loss_of) -> float:
     loss = loss_of(network(pyramid[0].target)[-1], pyramid[-1])
     optimizer.zero_grad()
@@ -246,7 +255,8 @@ old ones. What goes wrong in the second step without it?""",
         Mistake("gradients pile up", _step(zero=False),
                 "the first step is right and the second is not: the old gradient is still there."),
         Mistake("weights stay", _step(move=False),
-                "the loss is right, but the weights are the same after your step."),
+                "the loss is right, but the weights stay the same: no step is taken, or zero_grad stands between "
+                "backward and step and wipes the gradient out."),
         Mistake("uphill", _step(back=-1.0), "you climb: the loss grows with every step."),
         Mistake("finest level alone", _step(levels=1, join=1), "you look at the finest level only."),
         Mistake("sum of the levels", _step(join=1), "you add the levels up where their mean is wanted."),
@@ -259,6 +269,8 @@ old ones. What goes wrong in the second step without it?""",
         Mistake("coarse level divided by all", _step(levels=1),
                 "you divide by the number of levels, but only the finest of them is in your sum."),
         Mistake("two steps", _step_twice, "you take two steps down one gradient."),
+        Mistake("a look for each level", _step_each_view,
+                "your network looks at the target of every level; one look at the full-size target gives all maps."),
         Mistake("a step for each level", _step_each_level,
                 "you step inside the loop over the levels; their mean is one number, and one step goes down it."),
         Mistake("a step for each level, of half a size", partial(_step_each_level, share=0.5),

@@ -50,8 +50,10 @@ def fooled(answer: Callable) -> Callable:
         paint = answer(true_shift, wrong_shift)
         if paint is None:
             return None
+        values, again = (paint(torch.arange(COLUMNS, dtype=torch.float64)) for _ in range(2))
+        if not torch.equal(values, again):
+            return torch.full((5,), torch.nan)  # another wall at each look: whatever it measures is chance
         at_truth, at_wrong, contrast = wall_errors(paint, true_shift, wrong_shift)
-        values = paint(torch.arange(COLUMNS, dtype=torch.float64))
         allowed = bool((values >= -1e-6).all() and (values <= 1 + 1e-6).all())
         if at_wrong < 0.5 * at_truth and contrast > 0.1 and allowed:
             return torch.zeros(5)
@@ -68,10 +70,10 @@ def tell_paint(found: torch.Tensor) -> str:
             f"is asked for; the standard deviation is {contrast:.2f}, and has to be above 0.1.")
 
 
-def waves(period: float, low: float = 0.0, high: float = 1.0) -> Callable:
-    """Return a paint of smooth stripes."""
+def waves(period: float, low: float = 0.0, high: float = 1.0, turn: float = 2 * torch.pi) -> Callable:
+    """Return a paint of smooth stripes, whose sine goes by `turn` in each period."""
     def paint(x: torch.Tensor) -> torch.Tensor:
-        return low + (high - low) * (0.5 + 0.5 * torch.sin(2 * torch.pi * x / period))
+        return low + (high - low) * (0.5 + 0.5 * torch.sin(turn * x / period))
     return paint
 
 
@@ -108,6 +110,13 @@ not zero when the shift is not a whole number?""",
                 "a ramp is different at every place, so the truth fits best; something has to repeat."),
         Mistake("sum of the shifts", lambda a, b: waves(a + b),
                 "your pattern repeats after the sum of both shifts; only what lies between them counts."),
+        Mistake("a turn of 1", lambda a, b: waves(abs(b - a), turn=1.0),
+                "your stripes are more than six times as wide as you mean them: after which angle does a sine repeat?"),
+        Mistake("a turn of 1, backward", lambda a, b: waves(-abs(b - a), turn=1.0),
+                "your sine runs backward, which does no harm, and repeats more than six times too seldom, which does."),
+        Mistake("noise", lambda a, b: torch.rand_like,
+                "your paint is another at each look, and both cameras see one wall: the same position has to get the "
+                "same brightness."),
         Mistake("too dark", lambda a, b: waves(abs(b - a), -1.0, 1.0),
                 "the idea is right, but a brightness below 0 cannot be painted."),
         Mistake("too faint", lambda a, b: waves(abs(b - a), 0.45, 0.55),
@@ -142,8 +151,9 @@ def tell_turn(found: torch.Tensor) -> str:
     if not found[-1]:
         return "this is no rigid motion: its rotation does not keep lengths."
     u, v, rest = (100 * found[:3]).tolist()
-    return (f"with your motion the pixels land {rest:.0f} % as far from their goal as the wrong depth leads them without "
-            f"a turn, on average {abs(u):.0f} % to the side and {abs(v):.0f} % up or down; less than 15 % is asked for.")
+    return (f"with your motion the pixels land {rest:.0f} % as far from their goal as the wrong depth leads them "
+            f"without a turn, on average {abs(u):.0f} % to the side and {abs(v):.0f} % up or down; less than 15 % is "
+            "asked for.")
 
 
 def _turned(angle: float, axis: int = 1, move: float = 0.0) -> torch.Tensor:
@@ -198,9 +208,9 @@ an axis times an angle, and a translation.)""",
         Mistake("motion the other way", lambda b, c: _turned(b * c, move=-b),
                 "the turn is right, but you move to the other side: the true translation is by -b."),
         Mistake("offset over baseline", lambda b, c: _turned(c / b, move=b),
-                "the larger the baseline, the more harm the wrong depth does; your angle shrinks where it should grow."),
+                "the larger the baseline, the more harm is done; your angle shrinks where it should grow."),
         Mistake("baseline over offset", lambda b, c: _turned(b / c, move=b),
-                "the larger the offset, the more harm it does; your angle shrinks where it should grow."),
+                "the larger the offset, the more harm is done; your angle shrinks where it should grow."),
         Mistake("half the turn", lambda b, c: _turned(b * c / 2, move=b),
                 "you turn the right way and half as far: half of the harm is left."),
         Mistake("twice the turn", lambda b, c: _turned(2 * b * c, move=b),
@@ -335,9 +345,12 @@ def my_mended_step(network, optimizer, target, source, T_source_target, K):
                       "the colors of the source."),
               Mistake("ends exchanged", broken_step((), lambda disp: camera.disp_to_depth(disp, 20.0, 0.5)),
                       "three faults are gone; the two ends of depth are exchanged."),
+              Mistake("another range", broken_step((), lambda disp: camera.disp_to_depth(disp, 0.1, 100.0)),
+                      "three faults are gone; your depth runs from 0.1 to 100 m, not over the range asked for."),
               Mistake("mask multiplied", broken_step((), share=lambda error, valid: (error * valid).mean()),
                       "three faults are gone; you multiply by the mask and still divide by all pixels."),
               Mistake("no step", broken_step((), move=False),
-                      "the loss is right, but the weights are the same after your step.")))
+                      "the loss is right, but the weights stay the same: no step is taken, or zero_grad stands between "
+                      "backward and step and wipes the gradient out.")))
 
 EXERCISES = (TRAP, TURN, MEND)

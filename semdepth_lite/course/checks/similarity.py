@@ -18,7 +18,7 @@ def _image_cases() -> list[Case]:
         shape = (count, 3, *random_size())
         x, y = torch.rand(shape), torch.rand(shape)
         if note:
-            x, y = torch.full(shape, 0.3), torch.full(shape, 0.6)
+            x, y = torch.full(shape, 0.25), torch.full(shape, 0.75)  # exact in binary: no rounding for a root
         cases.append(Case((x, (0.5 * x + 0.5 * y).clone()), note))
     return cases
 
@@ -42,6 +42,14 @@ def _ssim_of_deviations(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     xx, yy = ((_mean(i * i) - m**2).clamp(min=0).sqrt() for i, m in ((x, a), (y, b)))
     top = (2 * a * b + SSIM_C1) * (2 * (_mean(x * y) - a * b) + SSIM_C2)
     return ((1 - top / ((a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))) / 2).clamp(0, 1)
+
+
+def _ssim_unbiased(x: torch.Tensor, y: torch.Tensor, covariance: float = 9 / 8) -> torch.Tensor:
+    """Compute the distance with sums of squares divided by 8 where the mean over 9 pixels belongs."""
+    a, b = _mean(x), _mean(y)
+    spread = 9 / 8 * (_mean(x * x) - a**2 + _mean(y * y) - b**2)
+    top = (2 * a * b + SSIM_C1) * (2 * covariance * (_mean(x * y) - a * b) + SSIM_C2)
+    return ((1 - top / ((a**2 + b**2 + SSIM_C1) * (spread + SSIM_C2))) / 2).clamp(0, 1)
 
 
 def _ssim_once(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -85,6 +93,9 @@ def my_ssim(x, y):
     teaches="losses.ssim_distance", reference=losses.ssim_distance, cases=_image_cases, gradient=0, mistakes=(
         Mistake("similarity", lambda x, y: _ssim(x, y, distance=lambda s: s),
                 "you return the similarity; a loss needs the distance, small where the images agree."),
+        Mistake("similarity, cut", lambda x, y: _ssim(x, y, distance=lambda s: s.clamp(0, 1)),
+                "you return the similarity, cut to 0 and more; a loss needs the distance, small where the images "
+                "agree."),
         Mistake("not halved", lambda x, y: _ssim(x, y, distance=lambda s: (1 - s).clamp(0, 1)),
                 "SSIM runs from -1 to 1, so the distance has to be halved to run from 0 to 1."),
         Mistake("zeros at the rim", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "constant")),
@@ -110,6 +121,12 @@ def my_ssim(x, y):
                 "your windows add up where they should average."),
         Mistake("deviations for variances", _ssim_of_deviations,
                 "below the fraction stand variances, not their roots."),
+        Mistake("unbiased", _ssim_unbiased,
+                "you divide by 8, as torch.var does unless it is asked otherwise; the mean over the 9 pixels of the "
+                "window is meant."),
+        Mistake("variances unbiased", lambda x, y: _ssim_unbiased(x, y, 1.0),
+                "your covariance is a mean over 9 pixels and your variances are divided by 8, as torch.var does unless "
+                "it is asked otherwise."),
         Mistake("covariance counted once", _ssim_once, "the covariance counts twice above the fraction.")))
 
 

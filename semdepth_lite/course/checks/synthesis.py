@@ -189,6 +189,9 @@ def my_sample(image, pixels):
                 "same row of numbers elsewhere."),
         Mistake("from 0 to 2", lambda image, pixels: _read(image, pixels, shift=0.0),
                 "your grid starts at 0, so the first column is read in the middle of the image."),
+        Mistake("from -1 to 0", lambda image, pixels: _grid(image, _last(pixels) / _steps(image) - 1),
+                "your grid runs from -1 to 0, so the last column is read in the middle of the image: a factor is "
+                "missing."),
         Mistake("zeros outside", lambda image, pixels: _read(image, pixels, padding="zeros"),
                 "inside all is well; outside you read black instead of the rim."),
         Mistake("mirrored outside", lambda image, pixels: _read(image, pixels, padding="reflection"),

@@ -7,7 +7,7 @@ from math import prod
 
 import torch
 
-from .compare import describe, flat, parts, same, shape_words, tensors
+from .compare import describe, flat, parts, same, shape_words, tensors, tolerance
 from .exercise import Case, Exercise
 from .inputs import changed_input
 from .relations import Pair, relation, wrong_part
@@ -47,7 +47,7 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     if mask:
         return _mask_words(a, b) + HAND + again
     worst = float((a - b).nan_to_num().abs().max())
-    share = 100 * float(((a - b).abs() > 1e-3 * (1 + b.abs())).float().mean())
+    share = 100 * float(((a - b).abs() > tolerance(b) + 1e-4 * b.abs()).float().mean())
     return (f"this is no mistake that the check knows: {share:.0f} % of the values differ, by up to {worst:.3g}." + HAND
             + again)
 

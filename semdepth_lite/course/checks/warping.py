@@ -51,21 +51,19 @@ def _passed_by() -> Case:
     return Case((torch.rand(2, 3, 1, 1).expand(-1, -1, height, width).contiguous(), depth, T, K), BEHIND)
 
 
-def _warp_with(T=lambda T: T, read=sample, seen=lambda inside, z: inside & (z > 0)) -> Callable:
+def _warp_with(T=lambda T: T, read=sample, frame=inside, seen=lambda inside, z: inside & (z > 0)) -> Callable:
     """Build a warp with one thing changed."""
     def wrong(source, depth, T_source_target, K):
-        height, width = source.shape[-2:]
         pixels, z = source_pixels(depth, T(T_source_target), K)
-        u, v = pixels[:, :1], pixels[:, 1:]
-        inside = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
-        return read(source, pixels), seen(inside, z)
+        return read(source, pixels), seen(frame(pixels, *source.shape[-2:]), z)
     return wrong
 
 
 def _warp_mirrored(front=lambda depth: True) -> Callable:
     """Build a warp that divides by any z: points behind the camera land on the image, upside down, and count."""
     def wrong(source, depth, T_source_target, K):
-        moved = torch.einsum("bij,bjhw->bihw", K, camera.transform_points(T_source_target, camera.backproject(depth, K)))
+        points = camera.transform_points(T_source_target, camera.backproject(depth, K))
+        moved = torch.einsum("bij,bjhw->bihw", K, points)
         pixels = moved[:, :2] / moved[:, 2:]
         return sample(source, pixels), inside(pixels, *source.shape[-2:]) & front(depth)
     return wrong
@@ -77,9 +75,9 @@ def _warp_seen_before(source, depth, T_source_target, K):
     return sample(source, pixels), inside(pixels, *source.shape[-2:]) & (depth > 0)
 
 
-def _sample_with(**options) -> Callable:
+def _sample_with(swap: bool = False, **options) -> Callable:
     def read(image, pixels):
-        height, width = image.shape[-2:]
+        height, width = image.shape[-1:-3:-1] if swap else image.shape[-2:]
         grid = 2 * pixels.permute(0, 2, 3, 1) / torch.tensor([width - 1, height - 1]) - 1
         return F.grid_sample(image, grid, **{"padding_mode": "border", "align_corners": True, **options})
     return read
@@ -89,6 +87,10 @@ def _warp_masked(source, depth, T_source_target, K):
     """Warp, and black out what does not count."""
     picture, seen = warp(source, depth, T_source_target, K)
     return picture * seen, seen
+
+
+def _inside_swapped(pixels, height, width):
+    return inside(pixels, width, height)
 
 
 def _warp_within(low: float, less: float) -> Callable:
@@ -157,6 +159,17 @@ def my_warp(source, depth, T_source_target, K):
                 "the limits of your mask are right if 0 is the edge of the image; here 0 is a center."),
         Mistake("u and v exchanged", _warp_with(read=lambda image, pixels: sample(image, pixels.flip(1))),
                 "you read with rows and columns exchanged."),
+        Mistake("u and v exchanged, also in the mask", _warp_with(
+            read=lambda image, pixels: sample(image, pixels.flip(1)),
+            frame=lambda pixels, height, width: inside(pixels.flip(1), height, width)),
+                "you take rows for columns, in the picture and in the mask: u comes first."),
+        Mistake("width and height swapped in the mask", _warp_with(frame=_inside_swapped),
+                "your picture is right, but your mask holds u against the height and v against the width."),
+        Mistake("width and height swapped in the picture", _warp_with(read=_sample_with(swap=True)),
+                "your mask is right, but where you read, columns are scaled with the height and rows with the width."),
+        Mistake("width and height swapped", _warp_with(read=_sample_with(swap=True), frame=_inside_swapped),
+                "width and height have changed places, in the picture and in the mask: a shape ends with (height, "
+                "width)."),
         Mistake("source as it is", _warp_with(read=lambda image, pixels: image),
                 "your picture is the source itself; nothing has moved.")))
 
