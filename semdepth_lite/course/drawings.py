@@ -230,7 +230,7 @@ def enhanced_points() -> Figure:
     box(axis, 10.5, 1.7, "depth feature of\nthat point, plus $g_p$", DEPTH, 2.4, inferred=True)
     arrow(axis, (5.96, 1.7), (6.69, 1.7))
     arrow(axis, (8.31, 1.7), (9.29, 1.7))
-    label(axis, 8.2, 0.5, "no other pixel is touched", size=10)
+    label(axis, 8.2, 0.5, "no other feature is touched", size=10)
     return figure
 
 

@@ -152,7 +152,7 @@ EXHIBITS: dict[str, Exhibit] = {
         "Wrong K", mechanisms.wrong_intrinsics, "K of an image larger by a factor of 1 to 2",
         r"p' \sim K R K^{-1} p + \frac{K t}{d} \ \text{with}\ K \ne K_\mathrm{true}",
         "the point that everything flows away from lies elsewhere, so near and far are told by the wrong flow.",
-        "one side of the image too near, the other too far; a cloud of points that is squeezed or sheared.",
+        "depth off by a factor that changes across the image; a cloud of points that is squeezed or sheared.",
         "resize K with the image (`camera.resize_intrinsics`).",
         "median relative error of what stands still (%)", (
             Thread(MONODEPTH2, 6, "K given in pixels where it has to be divided by the image's size; warped images "
@@ -164,7 +164,7 @@ EXHIBITS: dict[str, Exhibit] = {
         "Wrong sampling convention", mechanisms.misread, "the half-pixel mistake, times 0 to 2",
         r"u' = u\,\frac{W}{W - 1} - \frac12",
         "a grid made for pixel centers is read for pixel edges (`align_corners`).",
-        "far things wrong toward the rims of the image, and right in the middle.",
+        "far things worse than before, and most of all toward the rims of the image.",
         "one convention for making and reading grids; the warp by no motion must return the image.",
         "median relative error beyond 15 m (%)", (
             Thread("pytorch/pytorch", 20785, "shows that `grid_sample` and `interpolate` disagreed about where pixels "
