@@ -41,7 +41,7 @@ def on_the_photograph() -> Iterator[tuple[Explorer, str]]:
     yield explorers.GhostExplorer(pair), "depth"
     small = photo(96, 160).triplet([0])
     moments = photo_training.train(small, steps=120, moments=9).moments
-    yield explorers.MomentsExplorer(moments, small.target[0], small.require("depth")[0, 0]), "step"
+    yield explorers.MomentsExplorer(moments, small.require("depth")[0, 0]), "step"
 
 
 def on_the_street() -> Iterator[tuple[Explorer, str]]:

@@ -103,10 +103,10 @@ def test_one_depth_for_all_fits_what_stands_there(pair):
 
 
 def test_moments_are_shown_one_by_one(training, pair):
-    explorer = explorers.MomentsExplorer(training.moments, pair.target[0], pair.depth[0, 0])
+    explorer = explorers.MomentsExplorer(training.moments, pair.depth[0, 0])
     assert "before anything was learned" in explorer.sentence
     explorer.set(step=3)
     assert explorer.sentence.startswith("After 6 steps, depth errs by ")
     assert explorer.numbers["abs_rel"] == training.moments[-1].abs_rel
     with pytest.raises(InputError, match="there are no moments to show"):
-        explorers.MomentsExplorer([], pair.target[0], pair.depth[0, 0])
+        explorers.MomentsExplorer([], pair.depth[0, 0])

@@ -20,7 +20,6 @@ class MomentsExplorer(Explorer):
 
     Args:
         moments: Of one training, in order.
-        image: (3, H, W), the target.
         truth: (H, W) measured depth, 0 = none.
         depth_range: Meters, the color scale of all depths.
 
@@ -29,15 +28,16 @@ class MomentsExplorer(Explorer):
     """
 
     title = "Watch it learn"
-    alt = ("A photograph, its measured depth and the depth that the network has reached, near being bright, and below "
-           "it a map of the photometric error, bright where the painted view differs from the photograph.")
+    alt = ("The measured depth of a photograph and the depth that the network has reached, near being bright; below "
+           "them the view that this depth paints from the other photograph, and the photometric error, bright where it "
+           "differs from the photograph.")
     caption = "where is the error still large when depth has nearly stopped changing?"
 
-    def __init__(self, moments: Sequence[Moment], image: torch.Tensor, truth: torch.Tensor,
+    def __init__(self, moments: Sequence[Moment], truth: torch.Tensor,
                  depth_range: tuple[float, float] = (2.0, 8.0)) -> None:
         if not moments:
             raise InputError("there are no moments to show; train with moments=30.")
-        self.moments, self.photograph, self.truth, self.depth_range = list(moments), image, truth, depth_range
+        self.moments, self.truth, self.depth_range = list(moments), truth, depth_range
         self.moment = {"step": len(self.moments) - 1}
         super().__init__({"step": steps("steps taken", range(len(self.moments)),
                                         lambda index: str(self.moments[index].step))})
@@ -45,9 +45,10 @@ class MomentsExplorer(Explorer):
     def draw(self, step: int) -> Drawing:
         """Show one moment."""
         seen = self.moments[step]
-        above = depth_panel(self.photograph, {"measured": self.truth, "the network": seen.depth[0, 0]},
+        above = depth_panel(None, {"measured": self.truth, "the network": seen.depth[0, 0]},
                             depth_range=self.depth_range)
-        below = map_panel({"painted error": seen.error}, label="error", limits=(0, 0.5), image=seen.warped[0])
+        below = map_panel({"photometric error": seen.error}, label="error", limits=(0, 0.5), image=seen.warped[0])
+        below.axes[0].set_title("painted by this depth")
         words = f"After {seen.step} steps, depth errs by {100 * seen.abs_rel:.0f} % on average"
         words += f"; the loss is {seen.loss:.3f}." if step else ", before anything was learned."
         return Drawing([above, below], words, {"step": float(seen.step), "abs_rel": seen.abs_rel})
