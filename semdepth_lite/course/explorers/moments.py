@@ -48,7 +48,7 @@ class MomentsExplorer(Explorer):
         above = depth_panel(None, {"measured": self.truth, "the network": seen.depth[0, 0]},
                             depth_range=self.depth_range)
         below = map_panel({"photometric error": seen.error}, label="error", limits=(0, 0.5), image=seen.warped[0])
-        below.axes[0].set_title("painted by this depth")
+        below.axes[0].set_title("painted by this depth", loc="left")
         words = f"After {seen.step} steps, depth errs by {100 * seen.abs_rel:.0f} % on average"
         words += f"; the loss is {seen.loss:.3f}." if step else ", before anything was learned."
         return Drawing([above, below], words, {"step": float(seen.step), "abs_rel": seen.abs_rel})
