@@ -17,7 +17,7 @@ from ..data.image_files import write_depth_png, write_image
 from ..data.intrinsics_file import INTRINSICS_FILE, write_intrinsics
 from ..data.sources import Source, triplet_of
 from ..data.triplet import StreetTriplet, Triplet
-from ..experiments.results import Result, find_results, read_results
+from ..experiments.results import stored_results as stored_results  # lessons call it by this place
 from ..labels import dilate, group_mask, label_borders
 from ..losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
 from ..metrics import masked_mean
@@ -81,15 +81,6 @@ def standing_still(batch: StreetTriplet, noise: float, generator: torch.Generato
     still = torch.eye(4).expand_as(batch.T_source_target).clone()
     return replace(batch, target=noisy(), sources=torch.stack([noisy() for _ in range(batch.sources.shape[1])], 1),
                    T_source_target=still)
-
-
-def stored_results(*groups: str) -> list[Result]:
-    """Read stored results of experiments, of those groups that are at hand, so that a lesson runs without them.
-
-    Args:
-        groups: As for `experiments.results.read_results`, literals in a notebook.
-    """
-    return [result for group in groups if find_results(group) for result in read_results(group)]
 
 
 def far_sky(depth: torch.Tensor, far: float = FAR) -> torch.Tensor:

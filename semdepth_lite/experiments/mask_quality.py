@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from ..figures import points_on_curves
-from .results import Result, find_results, read_results
+from .results import Result, find_results, read_results, stored_results
 from .suites import METHODS
 from .tables import by_row, compare
 
@@ -29,22 +29,21 @@ def quality(runs: Sequence[Result]) -> float:
     return fmean((run.segmentation or {}).get("miou") or 1.0 for run in runs)
 
 
-def gains(rows: Sequence[tuple[str, str]], metric: str) -> list[tuple[float, float]]:
-    """Return quality and difference to the baseline in percent of each row that is stored, by quality.
+def masked_rows(rows: Sequence[tuple[str, str]]) -> list[list[Result]]:
+    """Return the stored results of each row, by quality of the masks.
 
     Args:
         rows: Group and beginning of the name of each row.
-        metric: Name of the metric to compare.
     """
-    base = read_results("baseline", "baseline-more")
-    found = []
-    for group, beginning in rows:
-        stored = read_results(group) if find_results(group) else []
-        for runs in by_row(run for run in stored if run.name.startswith(beginning)).values():
-            difference = compare(runs, base, metric)
-            if difference is not None:
-                found.append((quality(runs), 100 * difference.relative))
-    return sorted(found)
+    found = [runs for group, beginning in rows for runs in by_row(
+        run for run in stored_results(group) if run.name.startswith(beginning)).values()]
+    return sorted(found, key=quality)
+
+
+def gains(rows: Sequence[Sequence[Result]], base: Sequence[Result], metric: str) -> list[tuple[float, float]]:
+    """Return quality and difference to the baseline in percent of each row that shares a seed with it."""
+    return [(quality(runs), 100 * difference.relative) for runs in rows
+            if (difference := compare(runs, base, metric)) is not None]
 
 
 def worth_of_masks() -> tuple[Figure, str] | None:
@@ -55,7 +54,9 @@ def worth_of_masks() -> tuple[Figure, str] | None:
     """
     if not find_results("noise"):
         return None
-    curves, points = ({title: gains(rows, metric) for metric, title in GAINS.items()} for rows in (CURVE, SEGMENTERS))
+    base = read_results("baseline", "baseline-more")
+    curves, points = ({title: gains(rows, base, metric) for metric, title in GAINS.items()}
+                      for rows in map(masked_rows, (CURVE, SEGMENTERS)))
     figure = points_on_curves(curves, points, xlabel="mIoU of the masks on test scenes (1: exact)",
                               ylabel="difference to the baseline in percent")
 

@@ -122,8 +122,13 @@ def masks_experiment(preset: str = "lesson") -> list[Trial]:
                     variant="combined", changes=SMALL),
             *repeat("masks", 52, "masks-2-made-ranking", "SSFA and ranking, masks made", preset,
                     variant="semdepth_segmenter", **MADE),
-            *repeat("masks", 53, "masks-3-exact-ranking", "SSFA and ranking, exact labels", preset,
-                    variant="ssfa_labels", changes=_SIGNED)]
+            *exact_trials(preset)]
+
+
+def exact_trials(preset: str) -> list[Trial]:
+    """List the runs of the row whose masks are exact labels, in training and at test."""
+    return repeat("masks", 53, "masks-3-exact-ranking", "SSFA and ranking, exact labels", preset,
+                  variant="ssfa_labels", changes=_SIGNED)
 
 
 def scale_experiment(preset: str = "lesson") -> list[Trial]:
@@ -206,7 +211,7 @@ def noise_experiment(preset: str = "lesson") -> list[Trial]:
     bare = {"ranking.robust": False, "ranking.certainty": "none"}
     rows = [(strength, extra, safe) for strength in (0.25, 0.5, 1.0)
             for extra, safe in (({}, ""), (bare, ", no safeguards"))]
-    return [*learned(preset, 5), *(trial for trial in masks_experiment(preset) if "exact" in trial.file),
+    return [*learned(preset, 5), *exact_trials(preset),
             *(trial for place, (strength, extra, safe) in enumerate(rows) for trial in
               repeat("noise", 60 + place, f"noise-{round(100 * strength):03d}{'-bare' if extra else ''}",
                      f"SSFA and ranking{safe}, labels with errors of strength {strength:g}", preset,

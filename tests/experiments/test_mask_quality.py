@@ -4,8 +4,8 @@ from __future__ import annotations
 import pytest
 
 from semdepth_lite.experiments import mask_quality, results
-from semdepth_lite.experiments.mask_quality import CURVE, SEGMENTERS, gains, worth_of_masks
-from semdepth_lite.experiments.results import Result
+from semdepth_lite.experiments.mask_quality import CURVE, SEGMENTERS, gains, masked_rows, worth_of_masks
+from semdepth_lite.experiments.results import Result, read_results
 
 
 @pytest.fixture
@@ -32,10 +32,11 @@ def test_gains_are_ordered_by_quality_and_relative_to_the_baseline(folder):
         store(folder, "noise", "SSFA and ranking, no safeguards", seed, 2.0, 0.5)
     store(folder, "baseline-more", "baseline, learned pose", 3, 1.0)
     store(folder, "given", SEGMENTERS[1][1], 0, 0.6, 0.65)
-    found = gains(CURVE, "abs_rel")
+    base = read_results("baseline", "baseline-more")
+    found = gains(masked_rows(CURVE), base, "abs_rel")
     assert [quality for quality, _ in found] == pytest.approx([0.4, 0.6, 1.0])
     assert [gain for _, gain in found] == pytest.approx([-10, -30, -50])
-    assert gains(SEGMENTERS, "abs_rel") == [pytest.approx((0.65, -40))]
+    assert gains(masked_rows(SEGMENTERS), base, "abs_rel") == [pytest.approx((0.65, -40))]
     figure, words = worth_of_masks()
     lines = figure.axes[0].get_lines()
     assert lines[0].get_xdata() == pytest.approx([0.4, 0.6, 1.0]) and lines[1].get_ydata() == pytest.approx([-40])

@@ -17,6 +17,9 @@ from .geometry import random_size
 from .warping import warp_cases
 
 LESSON = "04_a_network_that_learns"
+# of a training step, here and in the puzzle of the broken one
+UNMOVED = ("the loss is right, but the weights stay the same: no step is taken, or zero_grad stands between backward "
+           "and step and wipes the gradient out.")
 
 
 # Disparity to depth, and the loss of a view
@@ -254,9 +257,7 @@ old ones. What goes wrong in the second step without it?""",
     parts=("the losses that you return", "the weights that your steps leave"), mistakes=(
         Mistake("gradients pile up", _step(zero=False),
                 "the first step is right and the second is not: the old gradient is still there."),
-        Mistake("weights stay", _step(move=False),
-                "the loss is right, but the weights stay the same: no step is taken, or zero_grad stands between "
-                "backward and step and wipes the gradient out."),
+        Mistake("weights stay", _step(move=False), UNMOVED),
         Mistake("uphill", _step(back=-1.0), "you climb: the loss grows with every step."),
         Mistake("finest level alone", _step(levels=1, join=1), "you look at the finest level only."),
         Mistake("sum of the levels", _step(join=1), "you add the levels up where their mean is wanted."),

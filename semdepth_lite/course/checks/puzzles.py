@@ -15,6 +15,7 @@ from ... import camera
 from ...losses import photometric_error
 from ...warp import source_pixels, warp
 from .exercise import Case, Exercise, Mistake
+from .learning import UNMOVED
 
 COLUMNS = 96
 
@@ -349,8 +350,6 @@ def my_mended_step(network, optimizer, target, source, T_source_target, K):
                       "three faults are gone; your depth runs from 0.1 to 100 m, not over the range asked for."),
               Mistake("mask multiplied", broken_step((), share=lambda error, valid: (error * valid).mean()),
                       "three faults are gone; you multiply by the mask and still divide by all pixels."),
-              Mistake("no step", broken_step((), move=False),
-                      "the loss is right, but the weights stay the same: no step is taken, or zero_grad stands between "
-                      "backward and step and wipes the gradient out.")))
+              Mistake("no step", broken_step((), move=False), UNMOVED)))
 
 EXERCISES = (TRAP, TURN, MEND)
