@@ -16,6 +16,7 @@ import torch
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import notebooks
+from semdepth_lite.course.folds import outcome_cells
 from semdepth_lite.experiments import results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,10 +97,13 @@ def test_stored_pictures_have_words(lesson):
                 assert re.search(r'alt="[^"]{20,}"', tag), tag[:80]
 
 
-def test_checked_cells_have_outputs_to_check(lesson):
-    for cell in notebooks.load(lesson).cells:
+def test_checked_cells_store_what_a_run_shows(lesson):
+    notebook = notebooks.load(lesson)
+    outcomes = [cell.source for cell in outcome_cells(notebook)]
+    for cell in notebook.cells:
         if "nbval-check-output" in cell.metadata.get("tags", []):
             assert cell.outputs, f"nothing stored to compare with: {cell.source[:60]!r}"
+            assert cell.source not in outcomes, f"stored folded, which no run shows: {cell.source[:60]!r}"
 
 
 def test_no_place_on_a_machine_is_named(lesson):
