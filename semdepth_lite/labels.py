@@ -26,14 +26,14 @@ def group_mask(labels: torch.Tensor, group: str) -> torch.Tensor:
     """
     if group not in GROUPS:
         raise InputError(f"label group {group!r} is unknown; use one of {', '.join(GROUPS)}.")
-    check_ids(labels)
+    check_byte_ids(labels)
     lookup = torch.zeros(256, dtype=torch.bool)
     lookup[list(GROUPS[group])] = True
     lookup = lookup.to(labels.device, non_blocking=True)  # without waiting for a GPU
     return lookup.index_select(0, labels.flatten().int()).view_as(labels)  # lookup[labels], but faster
 
 
-def check_ids(labels: torch.Tensor) -> None:
+def check_byte_ids(labels: torch.Tensor) -> None:
     """Refuse ids that do not fit into a byte, such as -1 for void or 26001 for an instance.
 
     Bytes always fit; other types are checked on a CPU only, as the check would make a GPU wait.
@@ -59,7 +59,7 @@ def palette() -> torch.Tensor:
 
 def colorize_labels(labels: torch.Tensor) -> torch.Tensor:
     """Paint trainIds (..., H, W) in the Cityscapes palette: (..., H, W, 3) uint8."""
-    check_ids(labels)
+    check_byte_ids(labels)
     return palette().to(labels.device)[labels.long()]
 
 

@@ -125,7 +125,7 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
     depth_pred, depth_gt = at_least_float32(depth_pred, depth_gt)
     depth_gt = torch.where((depth_gt > 0) & depth_gt.isfinite(), depth_gt, 0)
     if labels is not None:
-        check_ids(labels)
+        check_train_ids(labels)
     if not depth_pred.numel():
         raise InputError(f"depth_pred has shape {tuple(depth_pred.shape)}, which holds no pixel; give an image.")
     lowest, highest = depth_pred.aminmax()
@@ -161,7 +161,7 @@ def evaluate_batch(depth_pred: torch.Tensor, depth_gt: torch.Tensor, labels: tor
     return results
 
 
-def check_ids(labels: torch.Tensor) -> None:
+def check_train_ids(labels: torch.Tensor) -> None:
     """Refuse labels that hold anything but trainIds (0 to 18) and 255.
 
     Raises:

@@ -19,7 +19,7 @@ from ..data.sources import Source, Wrapped, batches, larger_targets
 from ..data.triplet import Indices, Triplet
 from ..figures import colorize_depth, image_grid, save
 from ..losses import LossSettings, identity_error, reprojection_error
-from ..model import Model
+from ..model import Model, Prediction
 from ..training.segmenter import with_masks
 from .baselines import constant_baseline, pixel_median_baseline
 from .prediction import depth_predictor, evaluate_model
@@ -151,10 +151,25 @@ def photometric_errors(model: Model, kept: Source) -> tuple[float, float | None]
         unmoved.append(identity_error(here.target, here.sources, LossSettings()).mean((1, 2)))
         if model.supervision == "video":
             prediction = model(here)[1]
-            error, seen = reprojection_error(prediction.depth, prediction.T_source_target, here.K, here.target,
-                                             here.sources, LossSettings())
-            warped.append((error * seen).sum((1, 2)) / seen.sum((1, 2)))
+            warped.append(warped_error(prediction, here))
     return float(torch.cat(unmoved).mean()), float(torch.cat(warped).mean()) if warped else None
+
+
+def warped_error(prediction: Prediction, batch: Triplet) -> torch.Tensor:
+    """Return the mean photometric error (B,) of the neighbors warped by predicted depth and motion, where they show.
+
+    Args:
+        prediction: What a model of video predicts for the batch.
+        batch: Triplets.
+
+    Raises:
+        InputError: If the prediction has no motion.
+    """
+    if prediction.T_source_target is None:
+        raise InputError("the prediction has no motion, expected one to warp by; use a model that learns from video.")
+    error, seen = reprojection_error(prediction.depth, prediction.T_source_target, batch.K, batch.target,
+                                     batch.sources, LossSettings())
+    return (error * seen).sum((1, 2)) / seen.sum((1, 2))
 
 
 def watcher(kept: Source) -> tuple[Callable[[Model], dict[str, float]], str]:

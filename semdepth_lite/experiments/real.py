@@ -28,9 +28,9 @@ from ..evaluation.baselines import constant_baseline
 from ..evaluation.prediction import depth_predictor
 from ..evaluation.protocol import Protocol
 from ..evaluation.report import evaluate
-from ..evaluation.verdict import keep_back
+from ..evaluation.verdict import keep_back, warped_error
 from ..labels import group_mask, label_borders
-from ..losses import LossSettings, identity_error, reprojection_error
+from ..losses import LossSettings, identity_error
 from ..metrics import depth_edges, edge_agreement
 from ..metrics.registry import METRICS
 from ..model import Model
@@ -151,12 +151,10 @@ def judge_video(model: Model | None, judged: Source) -> dict[str, np.ndarray]:
     model.eval()
     for batch in batches(with_masks(judged, model)):
         prediction = model(batch)[1]
-        error, seen = reprojection_error(prediction.depth, prediction.T_source_target, batch.K, batch.target,
-                                         batch.sources, LossSettings())
         log_depth = prediction.depth[:, 0].log()
         edges = depth_edges(log_depth, torch.ones_like(log_depth, dtype=torch.bool), EDGE)
         agreement = edge_agreement(edges, thing_borders(batch.require("labels")))
-        row = {"warp_error": (error * seen).sum((1, 2)) / seen.sum((1, 2)),
+        row = {"warp_error": warped_error(prediction, batch),
                **{f"border_{name}": agreement[f"edge_{name}"] for name in ("f", "precision", "recall")}}
         for name, values in row.items():
             found.setdefault(name, []).append(values)

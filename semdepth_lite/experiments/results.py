@@ -6,6 +6,7 @@ another measurement (a benchmark, the times of `tools.equal_time`, published num
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -113,8 +114,7 @@ def read_results(*groups: str) -> list[Result]:
             raise InputError(f"No committed results belong to the group {group!r} (there are: "
                              f"{', '.join(known) or 'none'}); run the experiment that makes them, or work in a full "
                              "checkout of the repository.")
-    chosen = [result for result in stored if result.group in groups]
-    return sorted(chosen, key=lambda result: (result.order, -1 if result.seed is None else result.seed))
+    return _in_order(result for result in stored if result.group in groups)
 
 
 def stored_results(*groups: str) -> list[Result]:
@@ -123,7 +123,8 @@ def stored_results(*groups: str) -> list[Result]:
     Args:
         groups: As for `read_results`, literals in a notebook.
     """
-    return [result for group in groups if find_results(group) for result in read_results(group)]
+    stored = [result for _, result in _stored()]
+    return [result for group in groups for result in _in_order(each for each in stored if each.group == group)]
 
 
 def find_measurements(pattern: str) -> list[Path]:
@@ -150,6 +151,11 @@ def read_measurements(pattern: str) -> dict[str, dict]:
         raise InputError(f"No committed measurement matches {pattern!r} in figures/results; run the command that makes "
                          "it, or work in a full checkout of the repository.")
     return {path.stem: _read(path) for path in paths}
+
+
+def _in_order(results: Iterable[Result]) -> list[Result]:
+    """Sort results by their rows, and the seeds of a row by number."""
+    return sorted(results, key=lambda result: (result.order, -1 if result.seed is None else result.seed))
 
 
 def _stored() -> list[tuple[Path, Result]]:

@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data.sources import StreetSource
-from semdepth_lite.evaluation.verdict import Verdict, draw_verdict, judge, keep_back
+from semdepth_lite.evaluation.verdict import Verdict, draw_verdict, judge, keep_back, warped_error
+from semdepth_lite.model import Prediction
 from semdepth_lite.presets import street
 
 
@@ -47,6 +49,12 @@ def test_the_truth_explains_frames_and_a_wrong_depth_does_not(source):
     assert list(good.depth) == ["network", "constant", "pixel median"] and good.path is None
     assert good.depth["pixel median"] < good.depth["constant"]
     assert "explain the frames" in good.lines()[1] and "of the training, for the clip is short" in good.lines()[0]
+
+
+def test_a_prediction_without_motion_cannot_warp(source):
+    depth = torch.ones(1, 1, 4, 4)
+    with pytest.raises(InputError, match="has no motion"):
+        warped_error(Prediction([], depth), source.batch([0]))
 
 
 def test_frames_are_kept_back_with_a_gap():
