@@ -54,7 +54,7 @@ def test_the_truth_explains_frames_and_a_wrong_depth_does_not(source):
 def test_a_prediction_without_motion_cannot_warp(source):
     depth = torch.ones(1, 1, 4, 4)
     with pytest.raises(InputError, match="has no motion"):
-        warped_error(Prediction([], depth), source.batch([0]))
+        warped_error(Prediction([], depth), source.triplet([0]))
 
 
 def test_frames_are_kept_back_with_a_gap():
