@@ -1,23 +1,20 @@
 """Outcomes in a stored notebook wait behind one line to click, so that a reader can predict before seeing them.
 
-Notable: where a person runs a lesson, `guesses` folds what a form asks for. A stored notebook comes from a run without
-a person, and is read in Jupyter, on a page or in a repository's browser; HTML's own fold works in all of them.
+Notable: where a person runs a lesson, `guesses` folds what its `reveal` holds. A stored notebook comes from a run
+without a person, and is read in Jupyter, on a page or in a repository's browser; HTML's own fold works in all of them.
 """
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from html import escape
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SUMMARY = "The outcome: predict first, then open"
-PROMPT = re.compile(r"\*\*(?:Predict, then run\.|Before you look:)\*\*")
-REVEALED = ".reveal():"  # of a cell whose outputs answer the form of an earlier cell
-DRAWN = "drawings."
+REVEALED = ".reveal():"  # of a cell that answers a question: of a form, or of the text, `guesses.reveal():`
 STILL = re.compile(r"<figcaption[^>]*>The explorer ")  # an explorer as it starts answers nothing
 
 
@@ -50,20 +47,8 @@ def fold_outcomes(notebook: NotebookNode) -> None:
 
 
 def outcome_cells(notebook: NotebookNode) -> Iterator[NotebookNode]:
-    """Yield the code cells that answer a prediction.
-
-    These are the cells that reveal, and where no form asks, all cells from a prompt in the text to the next words, but
-    for drawings, which explain.
-    """
-    words = ""
-    for kind, group in groupby(notebook.cells, lambda cell: cell.cell_type):
-        cells = list(group)
-        if kind != "code":
-            words = cells[-1].source
-            continue
-        asked = any(REVEALED in cell.source or "guesses.ask(" in cell.source for cell in cells)
-        shown = [] if asked or not PROMPT.search(words) else [cell for cell in cells if DRAWN not in cell.source]
-        yield from (cell for cell in cells if REVEALED in cell.source or cell in shown)
+    """Yield the code cells that answer a prediction, which are those that reveal."""
+    yield from (cell for cell in notebook.cells if cell.cell_type == "code" and REVEALED in cell.source)
 
 
 def _html(output: NotebookNode) -> str:

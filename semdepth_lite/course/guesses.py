@@ -6,9 +6,10 @@
         ...
         guess.compare("half the depth", because="pixels move in proportion to inverse depth.")
 
-In a browser `ask` shows buttons (a field for a number) and how sure one is; elsewhere `answer=` takes the prediction.
-It is kept in `predictions.json` in the working folder. Where no person is there to predict (papermill, nbval), every
-outcome is open at once.
+In a browser `ask` shows the choices (a field for a number) and under them how sure one is; when both are given, the
+prediction is kept in `predictions.json` in the working folder, and the outcome opens. Elsewhere `answer=` takes the
+prediction. What answers a question that only the text asks waits for one click, `with guesses.reveal():`. Where no
+person is there to predict (papermill, nbval), every outcome is open at once.
 """
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from ..common.contracts import InputError
 from ..common.storage import read_json, write_json
+from .folds import SUMMARY
 
 FILE = Path("predictions.json")
 SURE = ("a guess", "rather sure", "sure")
@@ -47,8 +49,20 @@ class Guess:
 
     @property
     def answer(self) -> str | float | None:
-        """Prediction of the reader; None = nothing."""
-        return _read().get(self.key, {}).get("prediction")
+        """Prediction of the reader; None = nothing, or nothing that fits the question as it is asked now."""
+        kept = _read().get(self.key, {}).get("prediction")
+        return kept if self._fits(kept) else None
+
+    def _fits(self, answer) -> bool:
+        if self.choices:
+            return answer in self.choices
+        return isinstance(answer, (int, float)) and not isinstance(answer, bool) and math.isfinite(answer)
+
+    @property
+    def sure(self) -> str | None:
+        """How sure the reader was of that answer; None = no answer."""
+        kept = _read().get(self.key, {}).get("sure")
+        return kept if self.answer is not None and kept in SURE else None
 
     def predict(self, answer: str | float, sure: str = SURE[0]) -> None:
         """Write the prediction down, replacing an earlier one.
@@ -60,10 +74,9 @@ class Guess:
         Raises:
             InputError: If the answer is none of the choices, or no number where one is asked for.
         """
-        if self.choices and answer not in self.choices:
-            raise InputError(f"prediction {answer!r} is none of the choices; use one of {', '.join(self.choices)}.")
-        is_number = isinstance(answer, (int, float)) and not isinstance(answer, bool) and math.isfinite(answer)
-        if not self.choices and not is_number:
+        if not self._fits(answer):
+            if self.choices:
+                raise InputError(f"prediction {answer!r} is none of the choices; use one of {', '.join(self.choices)}.")
             wanted = f"one in {self.unit}" if self.unit else "one"
             raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
         if sure not in SURE:
@@ -85,7 +98,15 @@ class Guess:
         _outcomes.pop(self.key, None)
         with capture_output() as held:
             yield
-        _folded[self.key].append(_fold(self, held, tells=self.key in _outcomes))
+        compared = self.key in _outcomes
+
+        def show() -> None:
+            held.show()
+            if compared:
+                self._tell()
+
+        _folded[self.key].append(_wait(show, "Show it without a prediction", "The outcome is folded. Predict with the "
+                                       "form above, and it opens by itself."))
 
     def compare(self, outcome: str | float, because: str = "") -> None:
         """Print the prediction beside the outcome and its reason, and keep both if there was a prediction.
@@ -154,6 +175,19 @@ def ask(key: str, question: str, choices: Sequence[str] = (), unit: str = "", an
     return guess
 
 
+@contextmanager
+def reveal() -> Iterator[None]:
+    """Fold what the body of a `with` shows behind one click, where only the text asks; it is computed all the same."""
+    if not a_person_is_there():
+        yield
+        return
+    from IPython.utils.capture import capture_output
+
+    with capture_output() as held:
+        yield
+    _wait(held.show, SUMMARY)
+
+
 def a_person_is_there() -> bool:
     """Tell whether the running cell was sent by a notebook's front end, which names the cell; a runner names none."""
     from IPython.core.getipython import get_ipython
@@ -216,30 +250,27 @@ def _read() -> dict:
     return read_json(FILE) if FILE.exists() else {}
 
 
-def _fold(guess: Guess, held, tells: bool) -> Callable[[], None]:
-    """Show in the place of a cell's outputs that they wait; return what opens them, as a click does.
+def _wait(show: Callable[[], None], click: str, words: str = "") -> Callable[[], None]:
+    """Put a button in the place of a cell's outputs; return what opens them, as a click does.
 
     Args:
-        guess: Question whose outcome waits.
-        held: Outputs of the cell.
-        tells: Whether the cell compared the prediction with the outcome.
+        show: What shows the outputs.
+        click: Words of the button.
+        words: Sentence above it.
     """
     import ipywidgets
     from IPython.display import display
 
     place = ipywidgets.Output()
-    note = ipywidgets.HTML("<em>The outcome is folded. Predict with the form above, and it opens by itself.</em>")
-    button = ipywidgets.Button(description="Show it without a prediction", layout={"width": "auto"})
-    waiting = ipywidgets.VBox([note, button])
+    button = ipywidgets.Button(description=click, layout={"width": "max-content"})
+    waiting = ipywidgets.VBox([ipywidgets.HTML(f"<em>{words}</em>"), button] if words else [button])
 
     def unfold(*_) -> None:
         if waiting.layout.display == "none":
             return
         waiting.layout.display = "none"
         with place:
-            held.show()
-            if tells:
-                guess._tell()
+            show()
 
     button.on_click(unfold)
     display(waiting, place)
@@ -268,28 +299,39 @@ def _form(guess: Guess) -> _Form | None:
     import ipywidgets
 
     note = ipywidgets.Label("")
-    sure = ipywidgets.Dropdown(options=SURE, description="how sure?", layout={"width": "max-content"})
-
-    def keep(_) -> None:
-        if field.value is None:
-            return
-        try:
-            guess.predict(field.value, str(sure.value))
-        except InputError as error:  # a callback's error is seen by nobody else
-            note.value = str(error)
-            raise
-        waits = guess.key in _folded
-        note.value = f"Written down: {guess._words(field.value)}. " + ("" if waits else "Now run the next cell.")
-        for unfold in _folded.pop(guess.key, ()):
-            unfold()
-
+    sure = ipywidgets.ToggleButtons(options=SURE, value=guess.sure, description="how sure?",
+                                    style={"button_width": "auto"})
     if guess.choices:
         field = ipywidgets.RadioButtons(options=guess.choices, value=guess.answer, layout={"width": "max-content"})
         words = f"{guess.question} Choose: {', '.join(guess.choices)}."
     else:
-        field = ipywidgets.FloatText(value=guess.answer or 0.0, description=guess.unit, continuous_update=False)
+        field = ipywidgets.Text(value="" if guess.answer is None else str(guess.answer), description=guess.unit,
+                                placeholder="a number", continuous_update=False)
         words = f"{guess.question} Give a number{' in ' * bool(guess.unit)}{guess.unit}."
+
+    def keep(_) -> None:
+        if not field.value or not sure.value:
+            note.value = "And how sure are you? Then the outcome opens." if field.value else "And what do you predict?"
+            return
+        answer = field.value if guess.choices else _number(field.value)
+        try:
+            guess.predict(answer, sure.value)
+        except InputError as error:  # a callback's error is seen by nobody else
+            note.value = str(error)
+            raise
+        waits = guess.key in _folded
+        note.value = f"Written down: {guess._words(answer)}. " + ("" if waits else "Now run the next cell.")
+        for unfold in _folded.pop(guess.key, ()):
+            unfold()
+
     field.observe(keep, "value")
     sure.observe(keep, "value")
-    question = ipywidgets.HTML(f"<b>{guess.question}</b>")
-    return _Form(ipywidgets.VBox([question, sure, field, note]), words)
+    return _Form(ipywidgets.VBox([ipywidgets.HTML(f"<b>{guess.question}</b>"), field, sure, note]), words)
+
+
+def _number(text: str) -> float | str:
+    """Return the number that a text holds, or the text, which `predict` refuses by name."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return text

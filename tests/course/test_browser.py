@@ -48,6 +48,9 @@ SHOWN = {"warp": "explorers.WarpExplorer(batch)", "scale": "explorers.ScaleExplo
          "pace": "explorers.PaceCarExplorer(pace_car_scene(4))", "border": "explorers.BorderExplorer(batch, model)",
          "attention": "explorers.AttentionExplorer(attentive, batch)", "cloud": "explorers.CloudExplorer(batch, model)",
          "museum": "explorers.MuseumExplorer(museum.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
+ASKED = ("from semdepth_lite.course import guesses\nguess = guesses.ask('00 way', 'Which way?', ['left', 'right'])",
+         "with guess.reveal():\n    print('it turned')\n    guess.compare('left')",
+         "with guesses.reveal():\n    print('the light was green')")
 # how wide the longest entry of a menu is, and how much space it has beside the arrow
 ENTRIES = """select => {
     const pen = document.createElement('canvas').getContext('2d');
@@ -57,11 +60,9 @@ ENTRIES = """select => {
 }"""
 
 
-def write_notebook(path: Path) -> None:
-    """Write a notebook that shows every explorer."""
-    cells = [nbformat.v4.new_markdown_cell("# Explorers"), nbformat.v4.new_code_cell(SETUP.strip())]
-    for name, code in SHOWN.items():
-        cells.append(nbformat.v4.new_code_cell(f"{name} = {code}\n{name}.show()"))
+def write_notebook(path: Path, sources) -> None:
+    """Write a notebook of code cells."""
+    cells = [nbformat.v4.new_markdown_cell("# Cells"), *map(nbformat.v4.new_code_cell, sources)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}), str(path))
 
@@ -84,7 +85,9 @@ def browser():
 def lab(tmp_path_factory):
     """JupyterLab on loopback with a root and a token of its own: its folder, and the address of a notebook in it."""
     folder = tmp_path_factory.mktemp("lab")
-    write_notebook(folder / "explorers.ipynb")
+    write_notebook(folder / "explorers.ipynb", [SETUP.strip(), *(f"{name} = {code}\n{name}.show()"
+                                                                 for name, code in SHOWN.items())])
+    write_notebook(folder / "guesses.ipynb", ASKED)
     settings = tmp_path_factory.mktemp("settings")
     # JupyterLab otherwise leaves out of the page what is not in view, and asks whether it may fetch news
     for name, setting in {"notebook-extension/tracker": {"windowingMode": "none"},
@@ -244,6 +247,29 @@ def drags_and_clicks(page, screenshots) -> None:
     expect(status).not_to_have_text(said, timeout=PATIENCE * 1000)
     assert "Pixel (" in status.inner_text()
     box.screenshot(path=screenshots / "clicked.png")
+
+
+def test_an_outcome_opens_when_answer_and_certainty_are_chosen(lab, page, screenshots):
+    folder, address = lab
+    run_all(page, address("guesses.ipynb"))
+    form = page.locator(".jp-OutputArea-output .widget-vbox", has=page.get_by_text("Which way?", exact=True))
+    shown = page.locator(".jp-OutputArea-output")
+    outcome, light = (shown.filter(has_text=words) for words in ("You predicted: right", "the light was green"))
+    assert outcome.count() == light.count() == 0
+    form.get_by_role("radio").nth(1).focus()  # by the keyboard from here on
+    page.keyboard.press("Space")
+    form.get_by_text("how sure are you").wait_for()
+    form.screenshot(path=screenshots / "guess_0.png")
+    assert outcome.count() == 0
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    outcome.last.wait_for()
+    page.screenshot(path=screenshots / "guess_1.png")
+    page.get_by_role("button", name="The outcome: predict first, then open").press("Enter")
+    light.last.wait_for()
+    kept = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))["00 way"]
+    assert (kept["prediction"], kept["sure"], kept["outcome"]) == ("right", "a guess", "left")
+    assert page.complaints == []
 
 
 def check_figures(page) -> int:

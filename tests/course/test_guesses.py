@@ -7,6 +7,7 @@ import pytest
 
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import guesses
+from semdepth_lite.course.folds import SUMMARY
 
 
 @pytest.fixture(autouse=True)
@@ -81,20 +82,50 @@ def form_of(guess, monkeypatch):
 def test_buttons_write_the_prediction_down(monkeypatch):
     guess = choice()
     form = form_of(guess, monkeypatch)
-    question, sure, buttons, note = form.widget.children
-    assert guess.question in question.value and buttons.value is None
+    question, buttons, sure, note = form.widget.children  # in the order in which they are read and reached by keys
+    assert guess.question in question.value and buttons.value is None and sure.value is None
     buttons.value = "half"
+    assert guess.answer is None and "how sure" in note.value
     sure.value = "sure"
     assert guess.answer == "half" and "half" in note.value
     assert json.loads(guesses.FILE.read_text())[guess.key]["sure"] == "sure"
-    assert form_of(guess, monkeypatch).widget.children[2].value == "half"
+    assert [form_of(guess, monkeypatch).widget.children[i].value for i in (1, 2)] == ["half", "sure"]
 
 
-def test_a_field_takes_numbers(monkeypatch):
+def test_how_sure_may_come_first(monkeypatch):
+    guess = choice()
+    _, buttons, sure, note = form_of(guess, monkeypatch).widget.children
+    sure.value = "a guess"
+    assert guess.answer is None and "what do you predict" in note.value
+    buttons.value = "twice"
+    assert guess.answer == "twice" and guess.sure == "a guess"
+
+
+@pytest.mark.parametrize("now", [["third", "quarter"], []], ids=["other choices", "a number"])
+def test_an_answer_that_fits_no_longer_is_none(monkeypatch, now):
+    choice("half")
+    guess = guesses.ask("02 factor", "Which hurts more?", now)
+    assert guess.answer is None and guess.sure is None
+    assert not form_of(guess, monkeypatch).widget.children[1].value
+
+
+@pytest.mark.parametrize("typed, number", [("12.5", 12.5), ("12,5", 12.5), (" 0 ", 0.0), ("-3", -3.0)])
+def test_a_field_takes_numbers(monkeypatch, typed, number):
     guess = guesses.Guess("03 share", "How many?", unit="%")
-    form = form_of(guess, monkeypatch)
-    form.widget.children[2].value = 12.5
-    assert guess.answer == 12.5
+    _, field, sure, _ = form_of(guess, monkeypatch).widget.children
+    assert field.value == ""  # no number is anybody's prediction before it is typed
+    sure.value = "sure"
+    field.value = typed
+    assert guess.answer == number
+
+
+def test_a_field_refuses_words(monkeypatch):
+    guess = guesses.Guess("03 share", "How many?", unit="%")
+    _, field, sure, note = form_of(guess, monkeypatch).widget.children
+    sure.value = "sure"
+    with pytest.raises(InputError, match="'many' is no number"):
+        field.value = "many"
+    assert "give one in %" in note.value and guess.answer is None
 
 
 def test_the_form_has_words_where_no_widget_is_shown(monkeypatch):
@@ -107,8 +138,9 @@ def test_the_form_has_words_where_no_widget_is_shown(monkeypatch):
 def test_an_error_in_a_callback_is_shown_and_raised(monkeypatch, tmp_path):
     form = form_of(choice(), monkeypatch)
     (tmp_path / "predictions.json").write_text("{")
+    form.widget.children[1].value = "half"
     with pytest.raises(InputError, match="cannot be read"):
-        form.widget.children[2].value = "half"
+        form.widget.children[2].value = "sure"
     assert "cannot be read" in form.widget.children[3].value
 
 
@@ -130,9 +162,34 @@ def test_an_outcome_waits_for_the_prediction(monkeypatch, capsys):
         guess.compare("half")
     assert "the picture" not in capsys.readouterr().out
     assert guess.key in guesses._folded
-    form_of(guess, monkeypatch).widget.children[2].value = "half"
+    _, buttons, sure, _ = form_of(guess, monkeypatch).widget.children
+    buttons.value = "half"
+    assert guess.key in guesses._folded
+    sure.value = "rather sure"
     assert guess.key not in guesses._folded
     assert json.loads(guesses.FILE.read_text())[guess.key]["outcome"] == "half"
+
+
+def test_what_only_the_text_asks_waits_for_a_click(monkeypatch, capsys):
+    monkeypatch.setattr(guesses, "a_person_is_there", lambda: True)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *widgets: shown.extend(widgets))
+    with guesses.reveal():
+        print("the picture")
+        seen = 1
+    assert "the picture" not in capsys.readouterr().out and seen == 1  # computed all the same
+    (button,) = shown[0].children
+    assert button.description == SUMMARY
+    button.click()
+    button.click()
+    assert capsys.readouterr().out == "the picture\n"  # outside of a kernel the place of the outputs holds nothing back
+    assert shown[0].layout.display == "none"
+
+
+def test_what_only_the_text_asks_is_open_where_nobody_clicks(capsys):
+    with guesses.reveal():
+        print("the picture")
+    assert capsys.readouterr().out == "the picture\n"
 
 
 def test_calibration_counts_what_came_true():
