@@ -198,7 +198,7 @@ def test_every_explorer_answers_an_arrow_key(lab, page, screenshots):
         box.screenshot(path=screenshots / f"{name}_0.png")
         box.locator(".noUi-handle").first.focus()
         began = time.monotonic()
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft" if name == "museum" else "ArrowRight")  # the museum opens at full strength
         assert changed(image, before), f"{name}: the picture stayed as it was"
         waited[name] = round(time.monotonic() - began, 3)
         expect(status).not_to_have_text(said, timeout=PATIENCE * 1000)  # it comes after the picture

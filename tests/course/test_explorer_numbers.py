@@ -246,6 +246,7 @@ def test_cloud_counts_what_it_draws(made, batch):
 @pytest.mark.slow
 def test_the_museum_shows_the_failures_that_it_was_given(made):
     explorer = made["museum"]
+    assert explorer.first["strength"] == 1.0  # at none there would be nothing wrong to see
     for title, name in (("Scale drift", "scale_drift"), ("Fattening", "fattening")):
         explorer.set(exhibit=title, strength=1.0)
         expected = museum.failure(name, 1.0, museum.World(8, HEIGHT, WIDTH)).values

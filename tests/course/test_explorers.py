@@ -19,7 +19,7 @@ from semdepth_lite.course.explorers.layout import Canvas
 
 MOVES = {"warp": ("yaw", 1.0), "scale": ("factor", 3.0), "intrinsics": ("focal", 1.5), "pace": ("share", 1.0),
          "curve": ("ssim", False), "attention": ("u", 60), "border": ("noise", 0.6), "cloud": ("group", "thin"),
-         "museum": ("strength", 1.0)}
+         "museum": ("strength", 0.5)}
 
 
 def size(png: bytes) -> tuple[int, int]:

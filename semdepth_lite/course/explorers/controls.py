@@ -50,12 +50,12 @@ def pixel_slider(label: str, size: int, value: int):
     return IntSlider(description=label, min=0, max=size - 1, value=value, continuous_update=True, **_form())
 
 
-def steps(label: str, values: Sequence, name: Callable[..., str] = "{:g}".format):
-    """Make a slider over a few values, at the first of them; `name` gives the words that stand for a value."""
+def steps(label: str, values: Sequence, name: Callable[..., str] = "{:g}".format, value=None):
+    """Make a slider over a few values, at `value` or the first one; `name` gives the words that stand for a value."""
     from ipywidgets import SelectionSlider
 
-    return SelectionSlider(description=label, options=[(name(value), value) for value in values], value=values[0],
-                           continuous_update=True, **_form())
+    return SelectionSlider(description=label, options=[(name(each), each) for each in values],
+                           value=values[0] if value is None else value, continuous_update=True, **_form())
 
 
 def spread(controls: Iterable) -> None:

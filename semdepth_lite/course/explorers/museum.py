@@ -10,7 +10,7 @@ from .controls import choice, steps
 
 
 class MuseumExplorer(Explorer):
-    """The failures of the museum, each healthy, broken and mended, at several strengths.
+    """The failures of the museum, each healthy, broken and mended, at several strengths, the greatest one first.
 
     Args:
         made: Failures by exhibit and strength, as `museum.shelf` makes them; the explorer only shows them.
@@ -31,9 +31,8 @@ class MuseumExplorer(Explorer):
         self.made = made
         self.names = {EXHIBITS[name].title: name for name in made}
         strengths = list(next(iter(made.values())))
-        self.moment = {"strength": strengths[-1]}
         super().__init__({"exhibit": choice("exhibit", list(self.names)),
-                          "strength": steps("strength (0 to 1)", strengths)})
+                          "strength": steps("strength (0 to 1)", strengths, value=strengths[-1])})
 
     def draw(self, exhibit: str, strength: float) -> Drawing:
         """Show the chosen failure."""
