@@ -33,6 +33,49 @@ def quadruplets(pairs: Pairs, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack((points % width, points // width), -1), used.any(2)
 
 
+def some_apart(places: torch.Tensor, apart: float) -> torch.Tensor:
+    """Keep quadruplets whose lines stay apart from each other, the first ones first, so that a picture can show them.
+
+    Args:
+        places: (N, 4, 2) places (u, v) of a, b, c, d.
+        apart: Smallest distance between two lines, pixels.
+
+    Returns:
+        (M, 4, 2), M <= N.
+    """
+    kept: list[torch.Tensor] = []
+    lines: list[torch.Tensor] = []
+    share = torch.linspace(0, 1, 9)[:, None]
+    for quadruplet in places:
+        line = quadruplet[0] + share * (quadruplet[3] - quadruplet[0])
+        if all(float(torch.cdist(line, other).min()) >= apart for other in lines):
+            kept.append(quadruplet)
+            lines.append(line)
+    return torch.stack(kept) if kept else places[:0]
+
+
+def fullest_window(places: torch.Tensor, image: tuple[int, int], window: tuple[int, int]
+                   ) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Find the part of an image in which the most quadruplets lie wholly, a pixel from its rim at least.
+
+    Args:
+        places: (N, 4, 2) places (u, v).
+        image: Rows and columns of the image.
+        window: Rows and columns of the part.
+
+    Returns:
+        The first row and the one after the last; the same for columns.
+    """
+    low, high = places.amin(1), places.amax(1)  # (N, 2) u, v
+    inside = []
+    for axis in (1, 0):
+        first = torch.arange(image[1 - axis] - window[1 - axis] + 1)[:, None]
+        inside.append((low[:, axis] > first) & (high[:, axis] < first + window[1 - axis] - 1))
+    count = inside[0].float() @ inside[1].float().T
+    top, left = divmod(int(count.argmax()), count.shape[1])
+    return (top, top + window[0]), (left, left + window[1])
+
+
 def judge_pairs(labels: torch.Tensor, depth: torch.Tensor, settings: RankingSettings, generator: torch.Generator,
                 certainty: torch.Tensor | None = None) -> dict[str, float]:
     """Ask the true depth whether the pairs that labels propose are right. Ours.

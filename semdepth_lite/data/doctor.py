@@ -232,9 +232,10 @@ def judge_movers(looked: list[Pair]) -> Finding:
     pair, stray = looked[worst], strays[worst]
     ends = pair.tracks.moved[pair.tracks.found]
     marked = draw_motion(pair, ends, stray if stray.size else None)
-    return _finding("movers", value, f"{value:.0%} of the points move in a way that no camera motion explains",
+    return _finding("movers", value, f"{value:.1%} of the points, on average over the pairs, move in a way that no "
+                    f"camera motion explains, and {shares[worst]:.1%} in the pair where most do",
                     "many things move by themselves: keep minimum reprojection and automask on, or leave crowds out",
-                    marked, "The pair with most movers; ways that no camera motion explains are thick and red.")
+                    marked, "The pair with most of them; ways that no camera motion explains are thick and red.")
 
 
 def judge_texture(looked: list[Pair]) -> Finding:

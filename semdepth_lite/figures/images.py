@@ -9,13 +9,14 @@ import numpy as np
 from ..classes import IGNORE, NAMES
 from ..common.contracts import InputError
 from ..labels import palette
-from .style import NO_VALUE, WIDTH, as_array, as_image, as_map, draw_image, image_axes, styled
+from .style import NO_VALUE, TITLE_HEIGHT, WIDTH, as_array, as_image, as_map, draw_image, image_axes, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DEPTH_RANGE = (3.0, 80.0)  # meters
+MARK_HEIGHT = 0.22  # inches of a number beside a scale, with the space around it
 
 
 def _beside(image, contents: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, str]]:
@@ -97,10 +98,11 @@ def _depth_bar(figure: Figure, axes: Sequence[Axes], depth_range: tuple[float, f
 
     near, far = depth_range
     bar = figure.colorbar(ScalarMappable(cmap="magma"), ax=list(axes), fraction=0.05, pad=0.015, aspect=28)
+    apart = MARK_HEIGHT / (figure.get_figheight() - TITLE_HEIGHT)  # shares of the bar
     marks: dict[float, float] = {}
     for meters in (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 40, far):
         place = float(_brightness(meters, depth_range))
-        if near <= meters <= far and all(abs(place - other) > 0.09 for other in marks.values()):
+        if near <= meters <= far and all(abs(place - other) > apart for other in marks.values()):
             marks[meters] = place
     bar.set_ticks(list(marks.values()), labels=[f"{meters:g} m" for meters in marks])
     bar.outline.set_visible(False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..common.contracts import InputError
 from .style import LINES, WIDTH, as_array, as_image, draw_image, image_axes, new_figure, styled
 
@@ -45,7 +47,7 @@ def quadruplet_picture(image, quadruplets, *, rows: tuple[int, int], columns: tu
 
     Args:
         image: Whole image.
-        quadruplets: (N, 4, 2) places (u, v); the first one that lies inside is lettered.
+        quadruplets: (N, 4, 2) places (u, v); of those that lie inside, the longest is lettered.
         rows, columns: First and last pixel of the cut-out.
     """
     picture = as_image(image)
@@ -61,8 +63,9 @@ def quadruplet_picture(image, quadruplets, *, rows: tuple[int, int], columns: tu
     axis.set_axis_off()
     points = as_array(quadruplets).reshape(-1, 4, 2)
     inside = ((points >= (left + 1, top + 1)) & (points < (right - 1, bottom - 1))).all((1, 2))
-    for number, quadruplet in enumerate(points[inside]):
-        _draw_quadruplet(axis, quadruplet, lettered=number == 0)
+    lengths = np.linalg.norm(points[:, 3] - points[:, 0], axis=1) * inside
+    for number in np.flatnonzero(inside):
+        _draw_quadruplet(axis, points[number], lettered=number == lengths.argmax())
     return figure
 
 
@@ -70,16 +73,16 @@ def _draw_quadruplet(axis: Axes, points, lettered: bool) -> None:
     """Draw a pull as a thin solid line, the push as a thick dashed one, and the four points."""
     from matplotlib.patheffects import withStroke
 
-    outline = [withStroke(linewidth=4.5, foreground="white")]
-    for start, (color, dash, width) in zip(range(3), (("#0072B2", "-", 1.8), ("#D55E00", (0, (2, 1)), 2.6),
-                                                      ("#0072B2", "-", 1.8))):
+    outline = [withStroke(linewidth=6, foreground="white")]
+    for start, (color, dash, width) in zip(range(3), (("#0072B2", "-", 2.4), ("#D55E00", (0, (1.5, 0.8)), 3.6),
+                                                      ("#0072B2", "-", 2.4))):
         x, y = points[start:start + 2].T
         axis.plot(x, y, color=color, linestyle=dash, linewidth=width, path_effects=outline)
     for (x, y), marker, color in zip(points, "oooo", ("#0072B2", "#D55E00", "#D55E00", "#0072B2")):
-        axis.plot(x, y, marker, color=color, markersize=5.5, markeredgecolor="white")
+        axis.plot(x, y, marker, color=color, markersize=9, markeredgecolor="white")
     if lettered:
         across = points[3] - points[0]
-        offset = (-9, -9) if abs(across[0]) < abs(across[1]) else (-4, 8)
+        offset = (9, -5) if abs(across[0]) < abs(across[1]) else (-4, 9)
         for (x, y), letter in zip(points, "abcd"):
             axis.annotate(letter, (x, y), xytext=offset, textcoords="offset points", fontsize=15, weight="bold",
                           path_effects=[withStroke(linewidth=3.5, foreground="white")])

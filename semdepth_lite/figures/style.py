@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 9.0  # inches: a notebook's text column
+TITLE_HEIGHT = 0.34  # inches over each image
 MARGIN = 0.06  # inches around what is drawn
 NO_VALUE = (0.86, 0.86, 0.86)  # the gray of pixels without depth or error
 # Okabe and Ito's colors, which color-blind readers can tell apart, each with a dash and a marker of its own.
@@ -79,7 +80,7 @@ def image_axes(count: int, columns: int, shape: tuple[int, ...], *, bar: bool = 
     columns = min(columns, count)
     rows = -(-count // columns)
     cell = (WIDTH - (0.9 if bar else 0.0)) / columns
-    figure = new_figure(WIDTH, rows * (cell * shape[0] / shape[1] + 0.34) + extra)
+    figure = new_figure(WIDTH, rows * (cell * shape[0] / shape[1] + TITLE_HEIGHT) + extra)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for spare in axes[count:]:
         spare.remove()

@@ -212,25 +212,25 @@ def test_offered_borders_are_borders_of_things(batch):
 
 
 @pytest.mark.parametrize("seed", [8, 11])
-def test_the_first_border_is_one_that_snapping_moves_visibly(seed):
+def test_the_first_border_is_the_one_that_snapping_mends_most(seed):
     street = triplet_of([render_frame(seed, index, 64, 192) for index in (2, 3, 4)])
     explorer = explorers.BorderExplorer(street, load_pretrained("baseline", "cpu"))
-    moves = []
-    for u, v in explorer.marked.values():
-        assert profiles.RIM <= v < 64 - profiles.RIM
-        step, move = profiles.step_and_move(explorer.depth[0, 0], explorer.snapped(0.0, profiles.REACHES[0])[0, 0],
-                                            street.depth[0, 0], u, v)
-        moves.append((step >= profiles.CLEAR, move))
-    assert moves[0][0] and moves[0][1] > 0.1 and moves[0] == max(moves)
+    after = explorer.snapped(0.0, profiles.REACHES[0])[0, 0]
+    assert all(profiles.RIM <= v < 64 - profiles.RIM for _, v in explorer.marked.values())
+    gains = [profiles.gain_by_snapping(explorer.depth[0, 0], after, street.depth[0, 0], u, v)
+             for u, v in explorer.marked.values()]
+    assert gains[0] > 0.03 and gains == sorted(gains, reverse=True)
 
 
-def test_the_step_goes_the_way_of_the_truth_and_the_move_is_the_largest_change():
-    truth = torch.where(torch.arange(40) < 20, 5.0, 20.0).expand(3, 40)
-    snapped = truth.clone()
-    snapped[1, 18:20] = 10.0
-    assert profiles.step_and_move(truth, truth, truth, 19, 1) == pytest.approx((math.log(4), 0.0))
-    assert profiles.step_and_move(truth.flip(1), truth.flip(1), truth, 19, 1)[0] == pytest.approx(-math.log(4))
-    assert profiles.step_and_move(truth, snapped, truth, 19, 1)[1] == pytest.approx(math.log(2))
+def test_the_gain_by_snapping_is_a_mean_over_known_pixels_beside_the_border():
+    truth = torch.where(torch.arange(40) < 20, 5.0, 20.0).repeat(3, 1)
+    wrong = truth.clone()
+    wrong[1, 18:20] = 10.0
+    assert profiles.gain_by_snapping(truth, truth, truth, 19, 1) == 0
+    assert profiles.gain_by_snapping(wrong, truth, truth, 19, 1) == pytest.approx(2 * math.log(2) / 12)
+    assert profiles.gain_by_snapping(truth, wrong, truth, 19, 1) == pytest.approx(-2 * math.log(2) / 12)
+    truth[1, 20:] = 0
+    assert profiles.gain_by_snapping(wrong, truth, truth, 19, 1) == pytest.approx(2 * math.log(2) / 6)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 
 from semdepth_lite.borders import RankingSettings, pair_costs, ranking_loss, sample_pairs
 from semdepth_lite.classes import TRAIN_ID
-from semdepth_lite.course.ranking_pairs import follow_ranking, judge_pairs, quadruplets
+from semdepth_lite.course.ranking_pairs import follow_ranking, fullest_window, judge_pairs, quadruplets, some_apart
 
 CAR, BUILDING = TRAIN_ID["car"], TRAIN_ID["building"]
 
@@ -87,3 +87,14 @@ def test_the_loss_alone_sharpens_a_soft_border_and_does_not_know_the_sign(street
     wrong = follow_ranking((2 * math.log(12) - soft).exp(), labels, generator(), steps=60, rate=5.0)
     assert wrong[:, 0, 20, 33:36].log().mean() - wrong[:, 0, 20, 22:27].log().mean() > 1.3 * before
     assert ranking_loss(after, labels, generator()) < ranking_loss(soft.exp(), labels, generator())
+
+
+def test_quadruplets_of_a_picture_stay_apart_and_fill_the_window():
+    across = torch.tensor([[0.0, 0], [4, 0], [8, 0], [12, 0]])
+    places = torch.stack([across + torch.tensor(shift) for shift in ((20.0, 10), (22, 12), (20, 20), (60, 30))])
+    assert torch.equal(some_apart(places, 5.0), places[[0, 2, 3]])  # the second is too near the first
+    assert torch.equal(some_apart(places, 2.0), places)
+    (top, bottom), (left, right) = fullest_window(places, (40, 100), (16, 30))
+    assert (bottom - top, right - left) == (16, 30)
+    assert top < 10 and bottom > 21 and left < 20 and right > 35  # the first three, none of them on the rim
+    assert len(some_apart(places[:0], 5.0)) == 0

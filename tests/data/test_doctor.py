@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from semdepth_lite.camera import axis_angle_to_matrix, intrinsics, rigid_transform
 from semdepth_lite.common.contracts import InputError
-from semdepth_lite.data.doctor import LIMITS, blur_of, examine, overall, report
+from semdepth_lite.data.doctor import LIMITS, blur_of, examine, judge_movers, look_at, overall, report
 from semdepth_lite.data.flow import find_motion, grid_points, track
 from semdepth_lite.data.triplet import Triplet
 from semdepth_lite.warp import warp
@@ -192,6 +192,16 @@ def test_movers_are_found():
     second = second.clone()
     second[:, 20:80, 100:170] = first[:, 16:76, 104:174]  # a large thing that moves up and to the left
     assert verdicts((first, second))["movers"] != "good"
+
+
+def test_the_words_on_movers_speak_of_the_pair_that_is_drawn_too():
+    first, second = pair(**FORWARD)
+    moved = second.clone()
+    moved[:, 20:80, 100:170] = first[:, 16:76, 104:174]
+    still, alone, both = (judge_movers([look_at(Clip(pairs), i) for i in range(len(pairs))])
+                          for pairs in ([(first, second)], [(first, moved)], [(first, second), (first, moved)]))
+    assert both.value == pytest.approx((still.value + alone.value) / 2)
+    assert f"{both.value:.1%} of the points, on average" in both.what and f"and {alone.value:.1%} in the pair" in both.what
 
 
 @pytest.mark.slow

@@ -258,6 +258,17 @@ def test_marks_say_better_worse_and_unsure():
         figures.difference_bars({})
 
 
+@pytest.mark.parametrize("count, columns", [(1, 2), (2, 2), (4, 2), (3, 1)])
+@pytest.mark.parametrize("near", [1.0, 3.0, 5.5])
+def test_numbers_beside_the_scale_of_depth_do_not_touch(count, columns, near):
+    depth = np.full((64, 192), 10.0)
+    figure = figures.depth_panel(np.zeros((64, 192, 3)), {str(i): depth for i in range(count)},
+                                 depth_range=(near, 80.0), columns=columns)
+    figure.draw_without_rendering()
+    boxes = sorted((label.get_window_extent() for label in figure.axes[-1].get_yticklabels()), key=lambda box: box.y0)
+    assert len(boxes) >= 3 and all(low.y1 < high.y0 for low, high in zip(boxes, boxes[1:]))
+
+
 def test_only_quadruplets_inside_the_cut_out_are_drawn():
     inside, outside = [(14, 12), (17, 12), (22, 12), (25, 12)], [(2, 12), (17, 12), (22, 12), (25, 12)]
     axis, = figures.quadruplet_picture(IMAGE, [outside, inside], rows=(4, 22), columns=(5, 60)).axes

@@ -23,7 +23,7 @@ SIDE = 20  # pixels of the line to each side of the border
 RANGE = (5.0, 40.0)  # meters; how far the nearer side may be
 APART = 12  # pixels between two borders that are offered
 RIM = 6  # rows at the top and the bottom of the image in which no border is offered
-NEARBY, CLEAR = 4, 0.1  # pixels to each side of a border, and the step of log depth that is clear between them
+NEARBY = 6  # pixels to each side of a border that are compared with the truth
 OFFERED, POOL = 6, 24  # borders to choose from, and how many are compared to find them
 
 
@@ -53,24 +53,23 @@ def telling_borders(batch: StreetTriplet, count: int = OFFERED) -> dict[str, tup
     return found
 
 
-def step_and_move(depth: torch.Tensor, after: torch.Tensor, truth: torch.Tensor, u: int, v: int) -> tuple[float, float]:
-    """Measure a border on its row, in log depth: the step that the network makes, and how far snapping moves it.
+def gain_by_snapping(depth: torch.Tensor, after: torch.Tensor, truth: torch.Tensor, u: int, v: int) -> float:
+    """Return how much nearer to the truth snapping brings a border on its row: a mean difference of |ln|.
 
     Args:
         depth: Depth of the network `(H, W)`.
         after: The same after snapping.
-        truth: True depth.
+        truth: True depth, 0 where there is none.
         u: Column left of the border.
         v: Row of the border.
 
     Returns:
-        The step from NEARBY pixels left of the border to as many right of it, positive where it goes the way of the
-        true one, and the largest change by snapping between them.
+        The mean of |ln depth / truth| before less the one after, over NEARBY pixels to each side.
     """
-    ends = torch.tensor([u - NEARBY + 1, u + NEARBY])
-    way = torch.sign(truth[v, u + 1] - truth[v, u])
-    change = (after / depth).log().abs()[v, u - NEARBY + 1:u + NEARBY + 1]
-    return float(way * depth[v, ends].log().diff()), float(change.max())
+    line = slice(u - NEARBY + 1, u + NEARBY + 1)
+    known = truth[v, line] > 0
+    before, behind = ((map_[v, line] / truth[v, line]).log().abs()[known].mean() for map_ in (depth, after))
+    return float(before - behind)
 
 
 class BorderExplorer(Explorer):
@@ -80,7 +79,7 @@ class BorderExplorer(Explorer):
         batch: One triplet with true depth and labels.
         model: Model whose depth is snapped.
         marked: Pixels (u, v) left of a border, by name, to choose from; by default those of `telling_borders` that
-            snapping moves most, first those where the network makes a clear step: without one there is none to move.
+            snapping brings nearest to the truth, for there is most to be seen.
     """
 
     title = "A border, before and after"
@@ -88,25 +87,24 @@ class BorderExplorer(Explorer):
            "Below, depth along the line: the truth is a step, the network's depth a ramp, and the snapped depth jumps "
            "where the labels change, at the upright lines.")
     caption = "near each label border depth is taken from farther inside, so wrong labels put the step where they err."
-    moment = {"noise": 0.6}
+    moment = {"noise": 0.2}
 
     def __init__(self, batch: StreetTriplet, model: Model, marked: dict[str, tuple[int, int]] | None = None) -> None:
         self.batch, self.depth = batch, scaled_prediction(model, batch)
         self.labels = {noise: torch.from_numpy(corrupt_labels(batch.labels.numpy(), noise, 0)) for noise in STRENGTHS}
-        self.marked = marked or self._most_moved(telling_borders(batch, POOL))
+        self.marked = marked or self._most_mended(telling_borders(batch, POOL))
         super().__init__({"border": choice("border", list(self.marked)),
                           "noise": steps("label noise (0 to 1)", STRENGTHS),
                           "reach": steps("reach from the border (px)", REACHES)})
 
-    def _most_moved(self, borders: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-        """Sort borders by how far snapping to exact labels moves them, those with a clear step first; keep OFFERED."""
-        after = self.snapped(0.0, REACHES[0])[0, 0]
+    def _most_mended(self, borders: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Sort borders by what snapping to exact labels gains there; keep OFFERED."""
+        before, after, truth = (map_[0, 0] for map_ in (self.depth, self.snapped(0.0, REACHES[0]), self.batch.depth))
 
-        def order(name: str) -> tuple[bool, float]:
-            step, move = step_and_move(self.depth[0, 0], after, self.batch.depth[0, 0], *borders[name])
-            return step < CLEAR, -move
+        def gain(name: str) -> float:
+            return gain_by_snapping(before, after, truth, *borders[name])
 
-        return {name: borders[name] for name in sorted(borders, key=order)[:OFFERED]}
+        return {name: borders[name] for name in sorted(borders, key=gain, reverse=True)[:OFFERED]}
 
     def border_error(self, depth: torch.Tensor) -> float:
         """Return AbsRel in the band along all true label borders of the image."""
