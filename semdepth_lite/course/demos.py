@@ -6,19 +6,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..borders import training_points
 from ..common.contracts import InputError, check_sizes
 from ..data.image_files import write_depth_png, write_image
 from ..data.intrinsics_file import INTRINSICS_FILE, write_intrinsics
 from ..data.sources import Source, triplet_of
 from ..data.triplet import StreetTriplet, Triplet
 from ..experiments.results import stored_results as stored_results  # lessons call it by this place
-from ..labels import dilate, group_mask, label_borders
+from ..labels import TRAIN_ID, dilate, group_mask, label_borders, pack_labels
 from ..losses import LossSettings, automask, identity_error, photometric_error, reprojection_error
 from ..metrics import masked_mean
 from ..model import Model
@@ -239,6 +242,57 @@ def misread_pixels(pixels: torch.Tensor, height: int, width: int) -> torch.Tenso
     """
     size = torch.tensor([width, height], dtype=pixels.dtype, device=pixels.device).view(1, 2, 1, 1)
     return pixels * size / (size - 1) - 0.5
+
+
+def swap_labels(model: Model, batch: StreetTriplet, where: torch.Tensor, classes: Sequence[str]
+                ) -> dict[str, torch.Tensor]:
+    """Ask a network that is given labels what becomes of depth if some pixels are called something else.
+
+    Args:
+        model: Model with modulation by given labels.
+        batch: One triplet with labels.
+        where: (H, W) bool, the pixels whose label changes.
+        classes: Names of the classes that they are called, one after the other.
+
+    Returns:
+        Class to (H, W), the depth with its label over the depth with the true labels.
+    """
+    true = batch.labels[0].long()
+
+    def depth(labels: torch.Tensor) -> torch.Tensor:
+        return model.predict(batch.target, pack_labels(labels[None])).depth[0, 0]
+
+    with torch.no_grad():
+        usual = depth(true)
+        return {name: depth(torch.where(where, TRAIN_ID[name], true)) / usual for name in classes}
+
+
+def seem_points(model: Model, batch: StreetTriplet, found: torch.Tensor, generator: torch.Generator
+                ) -> dict[str, torch.Tensor]:
+    """Return the points at which SEEM acts, while training from the labels and at test from the prediction.
+
+    Args:
+        model: Model with SEEM.
+        batch: One triplet with labels.
+        found: (N,) points at test, as `predict` returns them.
+        generator: Generator on the CPU; draws the points of the training.
+
+    Returns:
+        Name of a set to its (M, 2) places (u, v): "near edges" and "anywhere" while training, "strongest edges" at test.
+    """
+    settings, width = model.variant.seem, batch.target.shape[3]
+    drawn = training_points(label_borders(batch.labels), len(found), generator, settings.important)[0]
+    near = round(len(found) * settings.important)
+    sets = {"near edges": drawn[:near], "anywhere": drawn[near:], "strongest edges": found}
+    return {name: torch.stack((points % width, points // width), 1) for name, points in sets.items()}
+
+
+def processor_seconds(call: Callable[[], object], repeats: int = 5) -> float:
+    """Return the processor time of a call, the mean over some repetitions."""
+    began = time.process_time()
+    for _ in range(repeats):
+        call()
+    return (time.process_time() - began) / repeats
 
 
 def write_clip(folder: Path, seed: int, frames: int, height: int, width: int) -> Path:
