@@ -278,9 +278,15 @@ def seem_points(model: Model, batch: StreetTriplet, found: torch.Tensor, generat
         generator: Generator on the CPU; draws the points of the training.
 
     Returns:
-        Name of a set to its (M, 2) places (u, v): "near edges" and "anywhere" while training, "strongest edges" at test.
+        Name of a set to its (M, 2) places (u, v): "near edges" and "anywhere" while training, and "strongest edges" at
+            test.
+
+    Raises:
+        InputError: if the model has no SEEM.
     """
     settings, width = model.variant.seem, batch.target.shape[3]
+    if settings is None:
+        raise InputError("this model has no SEEM, so there are no points of it; take the model combined or seem.")
     drawn = training_points(label_borders(batch.labels), len(found), generator, settings.important)[0]
     near = round(len(found) * settings.important)
     sets = {"near edges": drawn[:near], "anywhere": drawn[near:], "strongest edges": found}

@@ -15,6 +15,7 @@ def together(table: str) -> str:
 
 def show_folded(title: str, table: str) -> None:
     """Display a Markdown table behind a line that opens it."""
-    from IPython.display import Markdown, display
+    from IPython.core.display import Markdown
+    from IPython.core.display_functions import display
 
     display(Markdown(folded(f"\n{together(table)}\n", title)))

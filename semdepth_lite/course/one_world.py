@@ -44,7 +44,8 @@ def share_gone(first: Frame, last: Frame) -> dict[str, float]:
         first, last: Frames of one scene.
 
     Returns:
-        Kind of thing to the share of its points that have gone, percent; kinds of which no point can be judged are left out.
+        Kind of thing to the share of its points that have gone, percent. Kinds of which no point can be judged are left
+            out.
     """
     points, K = _points(first)
     pixels, z = project(transform_points(_motion(first, last), points), K)

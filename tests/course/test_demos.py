@@ -17,6 +17,7 @@ from semdepth_lite.evaluation.prediction import to_scale
 from semdepth_lite.evaluation.trajectories import motion_errors
 from semdepth_lite.losses import LossSettings, reprojection_loss
 from semdepth_lite.model import Prediction
+from semdepth_lite.pretrained import load_pretrained
 from semdepth_lite.street import render_frame, scene_seeds
 
 HEIGHT, WIDTH = 32, 64
@@ -200,3 +201,37 @@ def test_the_environment_is_reported_line_by_line():
     lines = check_environment()
     assert all(line.startswith(("OK   ", "FIX  ")) for line in lines) and "Python" in lines[0]
     assert any(line.startswith("FIX") and "1e+09 GiB" in line for line in check_environment(1e9))
+
+
+def test_a_swapped_label_changes_depth_where_it_lies(frames):
+    batch = triplet_of(frames[:3])
+    where = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    where[20:28, 20:40] = True
+
+    class Believer:
+        def predict(self, image, packed):
+            return Prediction([], packed[:, :1].float() + 1)  # its depth is its label
+
+    changed = demos.swap_labels(Believer(), batch, where, ("car", "sky"))
+    true = batch.labels[0].float() + 1
+    for name, times in changed.items():
+        expected = torch.where(where, labels.TRAIN_ID[name] + 1, true) / true
+        assert torch.allclose(times, expected)
+
+
+def test_points_of_seem_are_near_borders_while_training_and_the_given_ones_at_test(frames):
+    batch, model = triplet_of(frames[:3]), load_pretrained("combined", "cpu")
+    found = torch.tensor([0, WIDTH + 3, 5 * WIDTH + 7] * 20)
+    sets = demos.seem_points(model, batch, found, torch.Generator().manual_seed(0))
+    assert sets["strongest edges"][:3].tolist() == [[0, 0], [3, 1], [7, 5]]
+    assert len(sets["near edges"]) + len(sets["anywhere"]) == 60 and len(sets["near edges"]) == 45
+    band = labels.dilate(labels.label_borders(batch.labels), 4)[0]
+    u, v = sets["near edges"].T
+    assert float(band[v, u].float().mean()) > 0.9
+    with pytest.raises(InputError, match="has no SEEM"):
+        demos.seem_points(load_pretrained("baseline", "cpu"), batch, found, torch.Generator())
+
+
+def test_processor_seconds_are_those_of_one_call():
+    calls = []
+    assert demos.processor_seconds(lambda: calls.append(sum(range(200_000))), 3) > 0 and len(calls) == 3

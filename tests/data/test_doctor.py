@@ -201,7 +201,8 @@ def test_the_words_on_movers_speak_of_the_pair_that_is_drawn_too():
     still, alone, both = (judge_movers([look_at(Clip(pairs), i) for i in range(len(pairs))])
                           for pairs in ([(first, second)], [(first, moved)], [(first, second), (first, moved)]))
     assert both.value == pytest.approx((still.value + alone.value) / 2)
-    assert f"{both.value:.1%} of the points, on average" in both.what and f"and {alone.value:.1%} in the pair" in both.what
+    assert f"{both.value:.1%} of the points, on average" in both.what
+    assert f"and {alone.value:.1%} in the pair" in both.what
 
 
 @pytest.mark.slow
