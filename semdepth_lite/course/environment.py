@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 from importlib import metadata
+from textwrap import fill
 
 NEEDED = {"torch": "torch", "IPython": "ipython", "ipywidgets": "ipywidgets", "matplotlib": "matplotlib",
           "skimage": "scikit-image"}  # what a lesson imports, by the name under which it is installed
@@ -67,7 +68,7 @@ def check_environment(need_gib: float = 2.0) -> list[str]:
         except metadata.PackageNotFoundError:
             lines.append(f"FIX  {name} is missing: run {INSTALL} again")
     lines += [f"FIX  {name} is missing: run {INSTALL}" for name in missing_packages()]
-    lines.append(f"OK   {', '.join(versions or [f'torch {torch.__version__}'])}")
+    lines.append(fill(f"OK   {', '.join(versions or [f'torch {torch.__version__}'])}", 100, subsequent_indent=" " * 5))
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
     lines.append(f"OK   {cores} processor cores, {threads} of them used by torch" if threads <= cores else
                  f"FIX  torch uses {threads} threads on {cores} cores: set OMP_NUM_THREADS={cores} before you start")

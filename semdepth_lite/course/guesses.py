@@ -22,6 +22,7 @@ from pathlib import Path
 from ..common.contracts import InputError
 from ..common.storage import read_json, write_json
 from .folds import SUMMARY
+from .prose import write
 
 FILE = Path("predictions.json")
 SURE = ("a guess", "rather sure", "sure")
@@ -109,11 +110,11 @@ class Guess:
                                        "form above, and it opens by itself."))
 
     def compare(self, outcome: str | float, because: str = "") -> None:
-        """Print the prediction beside the outcome and its reason, and keep both if there was a prediction.
+        """Show the prediction beside the outcome and its reason, and keep both if there was a prediction.
 
         Args:
             outcome: What happened: one of the choices, or a number.
-            because: Sentence that says why, printed behind the outcome.
+            because: Sentence that says why, shown behind the outcome.
 
         Raises:
             InputError: If the outcome is none of the choices.
@@ -125,17 +126,17 @@ class Guess:
             self._tell()
 
     def _tell(self) -> None:
-        """Print the outcome beside the prediction."""
+        """Show the outcome beside the prediction."""
         outcome, because = _outcomes[self.key]
         known, predicted = _read(), self.answer
         happened = f"it happened: {self._words(outcome)}"
         reason = f" Because {because}" if because else ""
         if predicted is None:
-            print(f"You predicted nothing; {happened}.{reason}")
+            write(f"You predicted nothing; {happened}.{reason}")
             return
         known[self.key]["outcome"] = outcome
         write_json(FILE, known)
-        print(f"You predicted: {self._words(predicted)}; {happened}.{self._judged(predicted, outcome)}{reason}")
+        write(f"You predicted: {self._words(predicted)}; {happened}.{self._judged(predicted, outcome)}{reason}")
 
     def _words(self, value: str | float) -> str:
         return str(value) if self.choices else f"{value:.3g} {self.unit}".strip()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from textwrap import fill
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from ..common.contracts import InputError
 from .flow import RADIUS, CameraMotion, Tracks, find_motion, track
 
 GOOD, LOOK, BAD = "good", "look", "bad"
+WIDTH = 100  # characters of a line of the report
 
 # (good up to, bad beyond); a limit in the other direction is written with its sign turned
 LIMITS = {
@@ -328,10 +330,10 @@ def overall(findings: list[Finding]) -> str:
 
 
 def report(findings: list[Finding]) -> str:
-    """Return the findings as text, a line each, with the remedy below where one is needed, and what none can tell."""
+    """Return the findings as text, each with the remedy below where one is needed, and what none of them can tell."""
     rows = []
     for f in findings:
         rows.append(f"{f.verdict:>4}  {f.name}: {f.what}")
         if f.remedy:
             rows.append(f"      {f.remedy}")
-    return "\n".join([*rows, BLIND])
+    return "\n".join(fill(row, WIDTH, subsequent_indent="      ") for row in [*rows, BLIND])
