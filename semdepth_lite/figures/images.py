@@ -9,7 +9,8 @@ import numpy as np
 from ..classes import IGNORE, NAMES
 from ..common.contracts import InputError
 from ..labels import palette
-from .style import NO_VALUE, TITLE_HEIGHT, WIDTH, as_array, as_image, as_map, draw_image, image_axes, styled
+from .style import (NO_VALUE, TITLE_HEIGHT, WIDTH, as_array, as_image, as_map, columns_of, draw_image, image_axes,
+                    styled)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +111,7 @@ def _depth_bar(figure: Figure, axes: Sequence[Axes], depth_range: tuple[float, f
 
 @styled
 def depth_panel(image, depths: Mapping[str, object], *, depth_range: tuple[float, float] | None = None,
-                columns: int = 2) -> Figure:
+                columns: int | None = None) -> Figure:
     """Draw an image and depth maps with one color scale in meters.
 
     Args:
@@ -118,6 +119,7 @@ def depth_panel(image, depths: Mapping[str, object], *, depth_range: tuple[float
         depths: Title to (H, W) depth, meters; 0 where there is none (sky) is drawn gray.
         depth_range: Nearest and farthest depth of the scale, meters; by default the nearest percent of the first
             map, which should be the truth where there is one, and 80 m.
+        columns: Pictures in a row; by default as many as leave no place empty, two or three.
     """
     if depth_range is None:
         known = np.concatenate([array[array > 0] for array in map(as_array, list(depths.values())[:1])] or [[]])
@@ -133,7 +135,7 @@ def depth_panel(image, depths: Mapping[str, object], *, depth_range: tuple[float
 
 @styled
 def map_panel(maps: Mapping[str, object], *, label: str, limits: tuple[float, float] | None = None, image=None,
-              columns: int = 2) -> Figure:
+              columns: int | None = None) -> Figure:
     """Draw maps of an error or a weight with one scale from dark (small) to bright (large); NaN is gray.
 
     Args:
@@ -141,6 +143,7 @@ def map_panel(maps: Mapping[str, object], *, label: str, limits: tuple[float, fl
         label: Quantity of the scale, with its unit.
         limits: Ends of the scale; default 0 and the 98th percentile of all maps.
         image: Image to draw first.
+        columns: As for `depth_panel`.
     """
     arrays = {title: as_map(values, title).astype(np.float64) for title, values in maps.items()}
     known = np.concatenate([array[np.isfinite(array)] for array in arrays.values()] or [np.zeros(0)])
@@ -224,13 +227,13 @@ def _label_legend(figure: Figure, indices: Sequence[int], columns: int) -> None:
 
 
 @styled
-def label_panel(image, labels: Mapping[str, object], *, columns: int = 2) -> Figure:
+def label_panel(image, labels: Mapping[str, object], *, columns: int | None = None) -> Figure:
     """Draw an image and label maps in the Cityscapes palette, areas named, with a legend of the classes present.
 
     Args:
         image: Image the labels belong to, or None to leave it out.
         labels: Title to (H, W) trainIds; 255 (ignored) is black.
-        columns: Pictures in a row.
+        columns: As for `depth_panel`.
     """
     maps = {title: as_map(values, title).astype(int) for title, values in labels.items()}
     present = sorted(set().union(*(np.unique(array) for array in maps.values())) if maps else [])
@@ -238,7 +241,7 @@ def label_panel(image, labels: Mapping[str, object], *, columns: int = 2) -> Fig
         raise InputError(f"labels hold the ids {[int(i) for i in present]}, expected trainIds 0 to {len(NAMES) - 1} "
                          f"or {IGNORE}; convert them to trainIds first.")
     cells = _beside(image, maps)
-    legend_rows = -(-len(present) // 6)
+    legend_rows, columns = -(-len(present) // 6), columns or columns_of(len(cells))
     figure, axes = image_axes(len(cells), columns, cells[0][0].shape if cells else (1, 1), extra=0.3 * legend_rows)
     colors = palette().numpy()
     for axis, (content, title) in zip(axes, cells):

@@ -73,11 +73,16 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def image_axes(count: int, columns: int, shape: tuple[int, ...], *, bar: bool = False, extra: float = 0.0):
+def columns_of(count: int) -> int:
+    """Return in how many columns pictures stand: two, or three where two would leave the last place empty."""
+    return 3 if count % 2 and count % 3 == 0 else 2
+
+
+def image_axes(count: int, columns: int | None, shape: tuple[int, ...], *, bar: bool = False, extra: float = 0.0):
     """Lay out `count` image axes of one aspect; return the figure and the axes, unused ones removed."""
     if count == 0:
         raise InputError("There is nothing to draw; pass at least one image.")
-    columns = min(columns, count)
+    columns = min(columns or columns_of(count), count)
     rows = -(-count // columns)
     cell = (WIDTH - (0.9 if bar else 0.0)) / columns
     figure = new_figure(WIDTH, rows * (cell * shape[0] / shape[1] + TITLE_HEIGHT) + extra)

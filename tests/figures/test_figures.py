@@ -180,6 +180,12 @@ def test_no_depth_is_gray_and_ends_are_the_ends():
         figures.colorize_depth(np.ones((2, 2)), (50.0, 2.0))
 
 
+@pytest.mark.parametrize("maps, rows", [(1, 1), (2, 1), (3, 2), (5, 3), (8, 3)])  # with the image one more
+def test_panels_leave_no_place_empty_that_could_be_filled(maps, rows):
+    figure = figures.depth_panel(IMAGE, {str(i): DEPTH for i in range(maps)})
+    assert figure.axes[0].get_gridspec().nrows == rows
+
+
 def test_label_panel_names_the_classes_present():
     figure = figures.label_panel(None, {"truth": LABELS})
     named = [text.get_text() for text in figure.legends[0].get_texts()]
