@@ -9,8 +9,7 @@ import numpy as np
 from ..classes import IGNORE, NAMES
 from ..common.contracts import InputError
 from ..labels import palette
-from .style import (NO_VALUE, TITLE_HEIGHT, WIDTH, as_array, as_image, as_map, columns_of, draw_image, image_axes,
-                    styled)
+from .style import NO_VALUE, TITLE_HEIGHT, WIDTH, as_array, as_image, as_map, columns_of, draw_image, image_axes, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
