@@ -8,8 +8,9 @@
 
 In a browser `ask` shows the choices (a field for a number) and under them how sure one is; when both are given, the
 prediction is kept in `predictions.json` in the working folder, and the outcome opens. Elsewhere `answer=` takes the
-prediction. What answers a question that only the text asks waits for one click, `with guesses.reveal():`. Where no
-person is there to predict (papermill, nbval), every outcome is open at once.
+prediction. Once its outcome was seen, a prediction stays as it is. What answers a question that only the text asks
+waits for one click, `with guesses.reveal():`. Where no person is there to predict (papermill, nbval), every outcome
+is open at once.
 """
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ SURE = ("a guess", "rather sure", "sure")
 CLOSE = 1.25  # a number within this factor of the outcome counts as right
 
 _folded: dict[str, list[Callable[[], None]]] = {}  # key of a guess to what opens its outcomes
+_seen: set[str] = set()  # keys of guesses whose outcome was shown without a prediction
 _outcomes: dict[str, tuple[str | float, str]] = {}  # key of a guess to its outcome and the reason
 
 
@@ -65,15 +67,21 @@ class Guess:
         kept = _read().get(self.key, {}).get("sure")
         return kept if self.answer is not None and kept in SURE else None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the outcome of the prediction that is kept was seen."""
+        return self.answer is not None and "outcome" in _read()[self.key]
+
     def predict(self, answer: str | float, sure: str = SURE[0]) -> None:
-        """Write the prediction down, replacing an earlier one.
+        """Write the prediction down, replacing an earlier one whose outcome was not seen.
 
         Args:
             answer: One of the choices, or a number.
             sure: How sure the reader is, one of `SURE`.
 
         Raises:
-            InputError: If the answer is none of the choices, or no number where one is asked for.
+            InputError: If the answer is none of the choices, or no number where one is asked for, or another than the
+                one whose outcome was seen.
         """
         if not self._fits(answer):
             if self.choices:
@@ -82,8 +90,13 @@ class Guess:
             raise InputError(f"prediction {answer!r} is no number; give {wanted}.")
         if sure not in SURE:
             raise InputError(f"sure {sure!r} is unknown; use one of {', '.join(SURE)}.")
+        if self.is_settled:
+            if answer != self.answer:
+                raise InputError(f"the outcome has been seen, so the prediction {self.answer!r} stays, not {answer!r}; "
+                                 f"to begin again with all questions, delete {FILE}.")
+            return
         known = _read()
-        known[self.key] = {**known.get(self.key, {}), "question": self.question, "unit": self.unit,
+        known[self.key] = {"question": self.question, "unit": self.unit,
                            "choices": len(self.choices), "prediction": answer, "sure": sure}
         write_json(FILE, known)
 
@@ -93,21 +106,15 @@ class Guess:
         if self.answer is not None or not a_person_is_there():
             yield
             return
-        from IPython.utils.capture import capture_output
-
         _folded.setdefault(self.key, [])  # so that `compare` waits
         _outcomes.pop(self.key, None)
-        with capture_output() as held:
+        fold = _Fold("Show it without a prediction", "The outcome is folded. Predict with the form above, and it opens "
+                     "by itself.")
+        with fold.holding():
             yield
-        compared = self.key in _outcomes
-
-        def show() -> None:
-            held.show()
-            if compared:
-                self._tell()
-
-        _folded[self.key].append(_wait(show, "Show it without a prediction", "The outcome is folded. Predict with the "
-                                       "form above, and it opens by itself."))
+        if self.key in _outcomes:
+            fold.then = self._tell
+        _folded[self.key].append(fold.open)
 
     def compare(self, outcome: str | float, because: str = "") -> None:
         """Show the prediction beside the outcome and its reason, and keep both if there was a prediction.
@@ -132,6 +139,7 @@ class Guess:
         happened = f"it happened: {self._words(outcome)}"
         reason = f" Because {because}" if because else ""
         if predicted is None:
+            _seen.add(self.key)
             write(f"You predicted nothing; {happened}.{reason}")
             return
         known[self.key]["outcome"] = outcome
@@ -167,6 +175,7 @@ def ask(key: str, question: str, choices: Sequence[str] = (), unit: str = "", an
     """
     guess = Guess(key, question, tuple(choices), unit)
     _folded.pop(key, None)
+    _seen.discard(key)
     if answer is not None:
         guess.predict(answer)
     elif (form := _form(guess)) is not None:
@@ -182,11 +191,8 @@ def reveal() -> Iterator[None]:
     if not a_person_is_there():
         yield
         return
-    from IPython.utils.capture import capture_output
-
-    with capture_output() as held:
+    with _Fold(SUMMARY).holding():
         yield
-    _wait(held.show, SUMMARY)
 
 
 def a_person_is_there() -> bool:
@@ -251,31 +257,49 @@ def _read() -> dict:
     return read_json(FILE) if FILE.exists() else {}
 
 
-def _wait(show: Callable[[], None], click: str, words: str = "") -> Callable[[], None]:
-    """Put a button in the place of a cell's outputs; return what opens them, as a click does.
+class _Fold:
+    """A button in the place of a cell's outputs, which a click opens, in the order in which they were made.
 
     Args:
-        show: What shows the outputs.
         click: Words of the button.
         words: Sentence above it.
+
+    Attributes:
+        then: What shows more behind the outputs, when they open.
     """
-    import ipywidgets
-    from IPython.display import display
 
-    place = ipywidgets.Output()
-    button = ipywidgets.Button(description=click, layout={"width": "max-content"})
-    waiting = ipywidgets.VBox([ipywidgets.HTML(f"<em>{words}</em>"), button] if words else [button])
+    def __init__(self, click: str, words: str = "") -> None:
+        import ipywidgets
+        from IPython.display import display
 
-    def unfold(*_) -> None:
-        if waiting.layout.display == "none":
+        self.then: Callable[[], None] | None = None
+        self.place = ipywidgets.Output(layout={"display": "none"})
+        button = ipywidgets.Button(description=click, layout={"width": "max-content"})
+        button.on_click(self.open)
+        self.waiting = ipywidgets.VBox([ipywidgets.HTML(f"<em>{words}</em>"), button] if words else [button])
+        display(self.waiting, self.place)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keep what the body of a `with` shows; where it fails, what there is opens."""
+        failure = None
+        with self.place:
+            try:
+                yield
+            except BaseException as error:  # the place would show it, and let the next cells run on
+                failure = error
+        if failure is not None:
+            self.open()
+            raise failure
+
+    def open(self, *_) -> None:
+        """Show the outputs; the second time nothing happens."""
+        if self.waiting.layout.display == "none":
             return
-        waiting.layout.display = "none"
-        with place:
-            show()
-
-    button.on_click(unfold)
-    display(waiting, place)
-    return unfold
+        self.waiting.layout.display, self.place.layout.display = "none", None
+        if self.then is not None:
+            with self.place:
+                self.then()
 
 
 class _Form:
@@ -310,29 +334,38 @@ def _form(guess: Guess) -> _Form | None:
                                 placeholder="a number", continuous_update=False)
         words = f"{guess.question} Give a number{' in ' * bool(guess.unit)}{guess.unit}."
 
+    def settle(words: str) -> None:
+        note.value, field.disabled, sure.disabled = words, True, True
+
     def keep(_) -> None:
         if not field.value or not sure.value:
             note.value = "And how sure are you? Then the outcome opens." if field.value else "And what do you predict?"
             return
-        answer = field.value if guess.choices else _number(field.value)
+        answer = field.value if guess.choices else _number(field.value, guess.unit)
         try:
+            if guess.key in _seen or guess.is_settled:
+                settle("The outcome has been seen, so a prediction comes too late; an earlier one stays as it was.")
+                return
             guess.predict(answer, sure.value)
         except InputError as error:  # a callback's error is seen by nobody else
             note.value = str(error)
             raise
-        waits = guess.key in _folded
-        note.value = f"Written down: {guess._words(answer)}. " + ("" if waits else "Now run the next cell.")
-        for unfold in _folded.pop(guess.key, ()):
+        waiting = _folded.pop(guess.key, ())
+        note.value = f"Written down: {guess._words(answer)}. " + (
+            "The outcome is open below the next cell." if waiting else "Now run the next cell.")
+        for unfold in waiting:
             unfold()
 
+    if guess.is_settled:
+        settle("You have seen the outcome of this prediction, so it stays.")
     field.observe(keep, "value")
     sure.observe(keep, "value")
     return _Form(ipywidgets.VBox([ipywidgets.HTML(f"<b>{guess.question}</b>"), field, sure, note]), words)
 
 
-def _number(text: str) -> float | str:
-    """Return the number that a text holds, or the text, which `predict` refuses by name."""
+def _number(text: str, unit: str) -> float | str:
+    """Return the number that a text holds, its unit or not, or the text, which `predict` refuses by name."""
     try:
-        return float(text.replace(",", "."))
+        return float(text.strip().removesuffix(unit).replace(",", "."))
     except ValueError:
         return text

@@ -49,7 +49,8 @@ SHOWN = {"warp": "explorers.WarpExplorer(batch)", "scale": "explorers.ScaleExplo
          "attention": "explorers.AttentionExplorer(attentive, batch)", "cloud": "explorers.CloudExplorer(batch, model)",
          "museum": "explorers.MuseumExplorer(museum.shelf((0.5, 1.0), ('fattening', 'scale_drift')))"}
 ASKED = ("from semdepth_lite.course import guesses\nguess = guesses.ask('00 way', 'Which way?', ['left', 'right'])",
-         "with guess.reveal():\n    print('it turned')\n    guess.compare('left')",
+         "with guess.reveal():\n    display({'text/plain': 'a picture of it'}, raw=True)\n    print('it turned')\n"
+         "    guess.compare('left')",
          "with guesses.reveal():\n    print('the light was green')")
 # how wide the longest entry of a menu is, and how much space it has beside the arrow
 ENTRIES = """select => {
@@ -255,7 +256,7 @@ def test_an_outcome_opens_when_answer_and_certainty_are_chosen(lab, page, screen
     form = page.locator(".jp-OutputArea-output .widget-vbox", has=page.get_by_text("Which way?", exact=True))
     shown = page.locator(".jp-OutputArea-output")
     outcome, light = (shown.filter(has_text=words) for words in ("You predicted: right", "the light was green"))
-    assert outcome.count() == light.count() == 0
+    assert outcome.count() == 0 and not light.last.is_visible()
     form.get_by_role("radio").nth(1).focus()  # by the keyboard from here on
     page.keyboard.press("Space")
     form.get_by_text("how sure are you").wait_for()
@@ -265,6 +266,11 @@ def test_an_outcome_opens_when_answer_and_certainty_are_chosen(lab, page, screen
     page.keyboard.press("Enter")
     outcome.last.wait_for()
     page.screenshot(path=screenshots / "guess_1.png")
+    shows = page.locator(".jp-CodeCell .jp-Cell-outputWrapper").nth(1).inner_text()
+    places = [shows.index(words) for words in ("a picture of it", "it turned", "You predicted: right")]
+    assert places == sorted(places), "an outcome opens in another order than it was made"
+    form.get_by_role("radio").nth(0).click()
+    form.get_by_text("too late").wait_for()
     page.get_by_role("button", name="The outcome: predict first, then open").press("Enter")
     light.last.wait_for()
     kept = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))["00 way"]

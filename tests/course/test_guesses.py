@@ -27,9 +27,18 @@ def test_a_choice_is_kept_and_compared(capsys, tmp_path):
     kept = json.loads((tmp_path / "predictions.json").read_text())
     assert kept == {"02 factor": {"question": "Which hurts more?", "unit": "", "choices": 2, "prediction": "twice",
                                   "sure": "a guess", "outcome": "half"}}
+    assert list(tmp_path.iterdir()) == [tmp_path / "predictions.json"]
+
+
+def test_a_prediction_may_change_until_its_outcome_is_seen(capsys):
+    choice("twice")
     choice("half").compare("half")
     assert capsys.readouterr().out.endswith("half; it happened: half. As you predicted.\n")
-    assert list(tmp_path.iterdir()) == [tmp_path / "predictions.json"]
+    choice("half").compare("twice")  # the same lesson, run again at another preset
+    assert capsys.readouterr().out.endswith("Not as you predicted.\n")
+    with pytest.raises(InputError, match="'half' stays, not 'twice'"):
+        choice("twice")
+    assert choice().answer == "half"
 
 
 @pytest.mark.parametrize("predicted, outcome, says", [
@@ -109,7 +118,8 @@ def test_an_answer_that_fits_no_longer_is_none(monkeypatch, now):
     assert not form_of(guess, monkeypatch).widget.children[1].value
 
 
-@pytest.mark.parametrize("typed, number", [("12.5", 12.5), ("12,5", 12.5), (" 0 ", 0.0), ("-3", -3.0)])
+@pytest.mark.parametrize("typed, number", [("12.5", 12.5), ("12,5", 12.5), (" 0 ", 0.0), ("-3", -3.0), ("40 %", 40.0),
+                                           ("40%", 40.0)])
 def test_a_field_takes_numbers(monkeypatch, typed, number):
     guess = guesses.Guess("03 share", "How many?", unit="%")
     _, field, sure, _ = form_of(guess, monkeypatch).widget.children
@@ -154,36 +164,60 @@ def test_where_nobody_predicts_an_outcome_is_open_at_once(capsys):
                                        "with inverse depth.\n")
 
 
-def test_an_outcome_waits_for_the_prediction(monkeypatch, capsys):
+@pytest.fixture
+def shown(monkeypatch):
+    """What a person at a notebook is shown, in order; an outcome is a button and the hidden place of the outputs."""
     monkeypatch.setattr(guesses, "a_person_is_there", lambda: True)
+    widgets = []
+    monkeypatch.setattr("IPython.display.display", lambda *some: widgets.extend(some))
+    return widgets
+
+
+def test_an_outcome_waits_for_the_prediction(monkeypatch, shown):
     guess = choice()
     with guess.reveal():
-        print("the picture")
         guess.compare("half")
-    assert "the picture" not in capsys.readouterr().out
-    assert guess.key in guesses._folded
-    _, buttons, sure, _ = form_of(guess, monkeypatch).widget.children
+    waiting, place, *told = shown
+    assert place.layout.display == "none" and told == [] and guess.key in guesses._folded
+    _, buttons, sure, note = form_of(guess, monkeypatch).widget.children
     buttons.value = "half"
     assert guess.key in guesses._folded
     sure.value = "rather sure"
-    assert guess.key not in guesses._folded
-    assert json.loads(guesses.FILE.read_text())[guess.key]["outcome"] == "half"
+    assert guess.key not in guesses._folded and waiting.layout.display == "none" and place.layout.display is None
+    assert repr(shown[2]) == "You predicted: half; it happened: half. As you predicted."
+    buttons.value = "twice"  # too late
+    assert buttons.disabled and "too late" in note.value
+    kept = json.loads(guesses.FILE.read_text())[guess.key]
+    assert (kept["outcome"], kept["prediction"]) == ("half", "half")
+    again = form_of(choice(), monkeypatch).widget.children
+    assert again[1].disabled and again[1].value == "half"
 
 
-def test_what_only_the_text_asks_waits_for_a_click(monkeypatch, capsys):
-    monkeypatch.setattr(guesses, "a_person_is_there", lambda: True)
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda *widgets: shown.extend(widgets))
+def test_who_looks_first_cannot_predict_afterward(monkeypatch, shown):
+    guess = choice()
+    _, buttons, sure, note = form_of(guess, monkeypatch).widget.children
+    with guess.reveal():
+        guess.compare("half")
+    shown[0].children[1].click()
+    buttons.value, sure.value = "half", "sure"
+    assert guess.answer is None and "too late" in note.value and not guesses.FILE.exists()
+
+
+def test_a_failure_in_what_waits_is_raised_and_opens_what_there_is(shown):
+    with pytest.raises(InputError, match="broken"), guesses.reveal():
+        raise InputError("broken")
+    assert shown[0].layout.display == "none" and shown[1].layout.display is None
+
+
+def test_what_only_the_text_asks_waits_for_a_click(shown):
     with guesses.reveal():
-        print("the picture")
         seen = 1
-    assert "the picture" not in capsys.readouterr().out and seen == 1  # computed all the same
-    (button,) = shown[0].children
-    assert button.description == SUMMARY
+    waiting, place = shown
+    (button,) = waiting.children
+    assert button.description == SUMMARY and place.layout.display == "none" and seen == 1  # computed all the same
     button.click()
     button.click()
-    assert capsys.readouterr().out == "the picture\n"  # outside of a kernel the place of the outputs holds nothing back
-    assert shown[0].layout.display == "none"
+    assert waiting.layout.display == "none" and place.layout.display is None and shown == [waiting, place]
 
 
 def test_what_only_the_text_asks_is_open_where_nobody_clicks(capsys):
