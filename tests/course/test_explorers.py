@@ -13,7 +13,7 @@ from PIL import Image
 from semdepth_lite import figures
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import explorers
-from semdepth_lite.course.explorers import base, pixels
+from semdepth_lite.course.explorers import base, controls, pace_car, pixels
 from semdepth_lite.course.explorers.controls import choice, factor_slider
 from semdepth_lite.course.explorers.layout import Canvas
 
@@ -105,13 +105,21 @@ def test_a_click_on_the_picture_chooses_the_pixel(made):
 
 
 @pytest.mark.slow
-def test_a_slider_of_factors_says_its_value_in_words(made):
+def test_a_moved_slider_is_not_announced_twice(made):
     explorer = made["scale"]
     explorer.controls["factor"].value = 4.0
-    assert ">factor on the depth: 4. Depth times 4" in explorer.status.value
-    explorer.controls["together"].value = False
-    assert ">Depth times 4" in explorer.status.value
+    assert ">Depth times 4" in explorer.status.value and "factor on the depth" not in explorer.status.value
     explorer._reset()
+
+
+def test_steps_are_written_with_two_decimals_at_most():
+    assert [name for name, _ in controls.steps("strength", (0.0, 1 / 3, 0.5, 1.0, 12)).options] == [
+        "0", "0.33", "0.5", "1", "12"]
+
+
+def test_the_end_of_the_search_is_no_best_depth():
+    assert pace_car.in_words(100.0) == "the far end of what was tried (100 m)"
+    assert pace_car.in_words(57.31) == "57.3 m"
 
 
 def test_an_error_is_shown_and_raised_under_test(monkeypatch):

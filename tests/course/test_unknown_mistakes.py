@@ -84,7 +84,7 @@ def test_a_relation_to_the_right_answer_is_named(spoil, says):
     ("resize_intrinsics", lambda K, x, y: torch.tensor([[x, 0, (x - 1) / 2], [0, y, (x - 1) / 2], [0, 0, 1.0]]) @ K,
      "of the matrix only [1, 2] is wrong"),
     ("backproject", lambda d, K: camera.backproject(d, K) * torch.tensor([1, -1, 1.0]).view(1, 3, 1, 1),
-     "only 1 is wrong, and there every value is -1 times"),
+     "counted from 0, only channel 1 is wrong, and there every value is -1 times"),
     ("ranking_loss", lambda a, b, same: torch.where(same, (a - b).abs() ** 3, torch.nn.functional.softplus(
         -(a - b).abs())), "all is right where same is False, and wrong where it is True"),
     ("ssim", lambda x, y: losses.ssim_distance(x, y) * torch.nn.functional.pad(torch.ones_like(x[..., 1:-1, 1:-1]), (
@@ -145,5 +145,5 @@ def test_parts_are_looked_at_only_where_shapes_agree():
     right = torch.arange(12.0, dtype=torch.float64).view(1, 3, 2, 2)
     given = right.clone()
     given[:, 2] += 1
-    assert "only 2 is wrong" in wrong_part([(given, right)], [()], [])
+    assert "only channel 2 is wrong" in wrong_part([(given, right)], [()], [])
     assert wrong_part([(right + 1, right)], [()], []) == "" and same(right, right)

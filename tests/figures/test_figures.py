@@ -259,6 +259,9 @@ def test_marks_say_better_worse_and_unsure():
     points = [[line for line in axis.lines if line.get_marker() in "osD"] for axis in (error, score)]
     assert [line.get_marker() for line in points[0]] == ["o", "D"] and points[0][1].get_markerfacecolor() == "white"
     assert [line.get_marker() for line in points[1]] == ["s"]
+    for axis in (error, score):
+        low, high = axis.get_xlim()
+        assert 2 <= sum(low <= tick <= high for tick in axis.get_xticks()) <= 3  # more numbers would touch
     assert [tuple(line.get_xdata()) for line in error.lines if line.get_linewidth() == 2.2][0] == (-5.0, -1.0)
     with pytest.raises(InputError, match="no differences"):
         figures.difference_bars({})

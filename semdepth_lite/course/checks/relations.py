@@ -151,8 +151,8 @@ def _channels(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair]) -> str:
         return ""
     found = " and ".join(str(k) for k in bad.nonzero()[:, 0].tolist())
     inside = relation([(given[:, bad], right[:, bad]) for given, right in pairs])
-    many = int(bad.sum()) > 1
-    return (f"of the channels 0 to {len(bad) - 1} only {found} {'are' if many else 'is'} wrong"
+    return (f"counted from 0, only {'channels' if 'and' in found else 'channel'} {found} "
+            f"{'are' if 'and' in found else 'is'} wrong"
             + (f", and there {inside}" if inside else ""))
 
 

@@ -6,8 +6,8 @@ Notable:
 - A slider answers while it is dragged. A browser sends the next place only when the last one is drawn, so there are as
   many pictures as there is time for, and never a queue of old ones.
 - Over the image lies a cover with its description, which also notes where it was clicked (`pixels.py`).
-- With each sentence the handles of the sliders get the names and the values that stand beside them, for readers who
-  hear them.
+- The handles of the sliders get the names and the values that stand beside them, for readers who hear them; an
+  observer in the page keeps the values true while a handle moves.
 - An error is shown in the explorer, because a callback that raises would be lost. Under test, and in `set`, it is
   raised as well.
 """
@@ -26,7 +26,7 @@ from ...figures import Picture, picture
 from ...figures.pictures import DPI
 from ..folds import folded
 from ..guesses import a_person_is_there
-from .controls import button, is_mute, shown_value, spread, text_of
+from .controls import button, shown_value, spread, text_of
 from .layout import Canvas, encode
 
 if TYPE_CHECKING:
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 STRICT = "SEMDEPTH_STRICT_WIDGETS"  # the environment variable that makes callbacks raise what they tell
 LIVE_DPI = 90
 STILL = "A still picture of it, for pages without a kernel"
-NAME_HANDLES = (  # a handle comes without a name, and that of factors speaks an exponent
+NAME_HANDLES = (  # a handle comes without a name, and at each move it speaks a raw number again, or an exponent
     "const box = this.closest('.widget-vbox'), name = (tries) => {{ "
     "const handles = box.querySelectorAll('.noUi-handle'); "
-    "for (const handle of handles) {{ const row = handle.closest('.widget-slider'); "
-    "handle.setAttribute('aria-label', row.querySelector('.widget-label').textContent); "
-    "handle.setAttribute('aria-valuetext', row.querySelector('.widget-readout').textContent); }} "
+    "for (const handle of handles) {{ const row = handle.closest('.widget-slider'), "
+    "value = row.querySelector('.widget-readout'), speak = () => {{ "
+    "if (handle.getAttribute('aria-valuetext') !== value.textContent) "
+    "handle.setAttribute('aria-valuetext', value.textContent); }}; "
+    "handle.setAttribute('aria-label', row.querySelector('.widget-label').textContent); speak(); "
+    "if (!row.dataset.named) {{ row.dataset.named = 'yes'; new MutationObserver(speak).observe(row, {{subtree: true, "
+    "childList: true, characterData: true, attributes: true, attributeFilter: ['aria-valuetext']}}); }} }} "
     "if (handles.length < {count} && tries > 0) setTimeout(() => name(tries - 1), 200); }}; name(25);")
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="  # one empty pixel; that it is there calls NAME_HANDLES
 WORDS = 'style="max-width: 60em; line-height: 1.4; margin: 0.2em 0"'
@@ -82,7 +86,7 @@ class Explorer(ABC):
         self.controls = controls
         self.first = {name: control.value for name, control in controls.items()}
         self.sentence, self.numbers = "", {}
-        self._silent, self._canvas, self._moved = False, Canvas(LIVE_DPI), ""
+        self._silent, self._canvas = False, Canvas(LIVE_DPI)
         here = {"max_width": "100%", "margin": "0", "grid_area": "1 / 1 / 2 / 2"}
         self.image = Image(format="png", layout=Layout(object_fit="contain", **here))
         self.cover = HTML(layout=Layout(**here))
@@ -121,10 +125,8 @@ class Explorer(ABC):
         self.cover.value = (f'<div role="img" aria-label="{escape(self.alt)}" {self.answer_to_a_click()} style="width: '
                             f'{width}px; max-width: 100%; aspect-ratio: {width} / {height}"></div>')
         self.sentence, self.numbers = drawing.sentence, drawing.numbers
-        control = self.controls.get(self._moved)
-        first = f"{text_of(control)}: {shown_value(control, control.value)}. " if control and is_mute(control) else ""
         sliders = sum(hasattr(control, "continuous_update") for control in self.controls.values())
-        self.status.value = (f'<div role="status" aria-live="polite" {WORDS}>{escape(first + drawing.sentence)}</div>'
+        self.status.value = (f'<div role="status" aria-live="polite" {WORDS}>{escape(drawing.sentence)}</div>'
                              f'<img src="{PIXEL}" alt="" hidden onload="'
                              f'{escape(NAME_HANDLES.format(count=sliders))}">')
 
@@ -199,7 +201,6 @@ class Explorer(ABC):
         """Redraw after a person moved a control."""
         if self._silent:
             return
-        self._moved = name
         with self._silence():
             self.follow(name)
         self._redraw_or_tell(strict=bool(os.environ.get(STRICT)))

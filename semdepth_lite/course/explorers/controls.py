@@ -50,7 +50,12 @@ def pixel_slider(label: str, size: int, value: int):
     return IntSlider(description=label, min=0, max=size - 1, value=value, continuous_update=True, **_form())
 
 
-def steps(label: str, values: Sequence, name: Callable[..., str] = "{:g}".format, value=None):
+def short(value: float) -> str:
+    """Write a number with two decimals at most: 0.33, 0.5, 12."""
+    return f"{round(value, 2):g}"
+
+
+def steps(label: str, values: Sequence, name: Callable[..., str] = short, value=None):
     """Make a slider over a few values, at `value` or the first one; `name` gives the words that stand for a value."""
     from ipywidgets import SelectionSlider
 
@@ -63,11 +68,6 @@ def spread(controls: Iterable) -> None:
     sliders = [control for control in controls if hasattr(control, "continuous_update")]
     for control in sliders:
         control.layout.width, control.layout.flex = "auto", "1 1 100%" if len(sliders) <= 3 else f"1 1 {WIDTH:g}rem"
-
-
-def is_mute(control) -> bool:
-    """Tell whether a control's handle speaks another number than it shows: that of factors speaks an exponent."""
-    return hasattr(control, "base")
 
 
 def choice(label: str, options: Sequence[str], value: str | None = None):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ...common.contracts import InputError
 from ..museum import EXHIBITS, Failure, draw
 from .base import Drawing, Explorer
-from .controls import choice, steps
+from .controls import choice, short, steps
 
 
 class MuseumExplorer(Explorer):
@@ -38,6 +38,6 @@ class MuseumExplorer(Explorer):
         """Show the chosen failure."""
         name = self.names[exhibit]
         made, shown = self.made[name][strength], EXHIBITS[name]
-        sentence = (f"{exhibit} at strength {strength:g} ({shown.dial}): {shown.measured}: "
+        sentence = (f"{exhibit} at strength {short(strength)} ({shown.dial}): {shown.measured}: "
                     f"{shown.said(made.values)}.")
         return Drawing([draw(name, made)], sentence, made.values)

@@ -17,6 +17,12 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1)
 DEPTHS = torch.logspace(0.5, 2, 32)  # 3.2 to 100 m, in equal ratios
 
 
+def in_words(depth: float) -> str:
+    """Write a depth that was found by trying `DEPTHS`; the farthest of them may be the end of the search only."""
+    end = float(DEPTHS[-1])
+    return f"the far end of what was tried ({end:.0f} m)" if depth > 0.99 * end else f"{depth:.1f} m"
+
+
 class PaceCarExplorer(Explorer):
     """The speed of a car ahead, the depth that explains it best, and the automask that silences it.
 
@@ -79,8 +85,8 @@ class PaceCarExplorer(Explorer):
                    "car_best": float(preferred[car].median()),
                    "silent_percent": 100 * float(silent[car].float().mean())}
         sentence = (f"The car drives at {100 * share:.0f} % of the camera's speed, {numbers['truth']:.1f} m ahead. The "
-                    f"error of this pixel is lowest at {numbers['best']:.1f} m; the median over the car is "
-                    f"{numbers['car_best']:.1f} m.")
+                    f"error of this pixel is lowest at {in_words(numbers['best'])}; the median over the car lies at "
+                    f"{in_words(numbers['car_best'])}.")
         if mask:
             sentence += (f" At the true depth the automask silences {numbers['silent_percent']:.0f} % of the car, this "
                          f"pixel {'too' if bool(silent[v, u]) else 'not'}.")
