@@ -60,6 +60,10 @@ ENTRIES = """select => {
     return longest + 24 <= select.clientWidth;
 }"""
 
+# whether the first handle of a box speaks what stands beside it
+SPOKEN = ("box => box.querySelector('.noUi-handle').getAttribute('aria-valuetext') === "
+          "box.querySelector('.widget-readout').textContent")
+
 
 def write_notebook(path: Path, sources) -> None:
     """Write a notebook of code cells."""
@@ -238,7 +242,9 @@ def drags_and_clicks(page, screenshots) -> None:
         page.mouse.move(x - 5 * step, y)
         page.wait_for_timeout(200)
         seen.add(image.get_attribute("src"))
+        assert box.evaluate(SPOKEN), "what is heard differs from what stands beside the handle while it is dragged"
     page.mouse.up()
+    assert box.evaluate(SPOKEN), "what is heard differs from what stands beside the handle after the drag"
     assert len(seen) >= 3, f"{len(seen)} pictures while dragging"
     box = boxes[explorers.CurveExplorer.title]
     cover, status = box.get_by_role("img", name=explorers.CurveExplorer.alt), box.get_by_role("status")
