@@ -85,7 +85,8 @@ def run_command(args: argparse.Namespace) -> tuple[int, str, dict]:
     except RunFailed as error:
         return 1, str(error), {}
     except OSError as error:
-        return 2, f"{error.filename or ''} {error.strerror or error}".replace("  ", " "), {}
+        where = f"{error.filename} cannot be read or written" if error.filename else "a file cannot be read or written"
+        return 2, f"{where} ({error.strerror or error}); look at its name, its rights and the free space.", {}
     except Exception as error:  # noqa: BLE001  the last line of defense
         if is_out_of_memory(error):
             return 1, ("the memory is not enough; take a smaller batch, image or network; checkpoints are kept."), {}

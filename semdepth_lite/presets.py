@@ -7,6 +7,7 @@ from pathlib import Path
 from .common.contracts import InputError
 from .data.sources import StreetSource, street_fingerprint, street_source
 from .street import StreetSettings
+from .street.cache import SPLITS
 from .training.settings import TrainSettings
 
 
@@ -71,9 +72,11 @@ def street(split: str, preset: str | Preset = "quick", cache: Path | None = None
         progress: Whether to show a progress bar.
     """
     chosen = find_preset(preset) if isinstance(preset, str) else preset
+    if split not in SPLITS:
+        raise InputError(f"split {split!r} is unknown; use one of {', '.join(SPLITS)}.")
     if split not in chosen.scenes:
-        raise InputError(f"this preset has no street scenes of the split {split!r}; use the preset quick, lesson or "
-                         "paper.")
+        having = ", ".join(name for name, each in PRESETS.items() if split in each.scenes)
+        raise InputError(f"this preset has no street scenes; use one of {having}.")
     return street_source(split, chosen.scenes[split], chosen.height, chosen.width, cache, progress=progress)
 
 

@@ -16,12 +16,11 @@ import torch
 from .common.contracts import InputError, check_divisible
 from .common.runtime import pick_device
 from .model import Model
+from .names import PRETRAINED
 from .training.settings import TrainSettings
 from .weights import CARD as ANY_CARD
 from .weights import FOLDER, check_state, read_card, read_shipped
 
-PRETRAINED = ("baseline", "seedepth", "semdepth", "combined", "semdepth_segmenter", "showcase_baseline",
-              "showcase_semantic")
 CARD = {**ANY_CARD, "settings": dict, "height": int, "width": int}  # what must stand on the card of a network
 
 

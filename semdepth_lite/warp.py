@@ -88,6 +88,8 @@ def warp(source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tenso
     """
     sizes = check_sizes(depth, "depth", "B1HW")
     check_sizes(source, "source", "BCHW", **sizes)
+    check_sizes(T_source_target, "T_source_target", "B44", B=sizes["B"])
+    check_sizes(K, "K", "B33", B=sizes["B"])
     source, = at_least_float32(source)
     depth, T_source_target, K = (given.to(source.dtype) for given in (depth, T_source_target, K))
     pixels, z = source_pixels(depth, T_source_target, K)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .common.contracts import InputError, check_divisible
+from .common.small_files import check_folder
 from .common.storage import read_json
 from .networks import RESNETS, DepthDecoder, Encoder, NetworkSettings, build_pose_network
 
@@ -128,11 +129,17 @@ def given_segmenter(place: Path | str = "") -> dict[str, torch.Tensor]:
 
     Args:
         place: Folder of `train --segmenter`, or the file of weights in it; empty takes the package's own.
+
+    Raises:
+        InputError: If there are no weights in that place.
     """
     if not place:
         return read_shipped("segmenter")[1]
-    path = Path(place)
-    return load_tensors(path / SEGMENTER_FILE if path.is_dir() else path)
+    path = Path(place) / SEGMENTER_FILE if Path(place).is_dir() else Path(place)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist, so the masks (--masks) have no weights; name the folder that "
+                         "`train --segmenter` wrote, or the file of weights in it.")
+    return load_tensors(path)
 
 
 def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], where: str) -> None:
@@ -193,8 +200,7 @@ def read_monodepth2(folder: Path) -> PublishedWeights:
             key is named.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; name the one that holds encoder.pth and depth.pth.")
+    check_folder(folder, "name the one that holds encoder.pth and depth.pth")
     encoder = load_tensors(folder / "encoder.pth")
     extras = {name: encoder.pop(name, None) for name in EXTRAS}
     height, width = (_training_size(extras[name], name, folder / "encoder.pth") for name in ("height", "width"))

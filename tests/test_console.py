@@ -56,7 +56,8 @@ def test_letters_that_the_console_lacks(encoding):
     ("KeyError('x')", 1, "something unexpected broke (KeyError: 'x')"), ("MemoryError()", 1, "memory is not enough"),
     ("RuntimeError(\"DefaultCPUAllocator: can't allocate memory: you tried\")", 1, "memory is not enough"),
     ("ImportError('libtorch_cpu.so: failed to map segment from shared object')", 1, "memory is not enough"),
-    ("PermissionError(13, 'Permission denied', 'a')", 2, "a Permission denied")])
+    ("PermissionError(13, 'Permission denied', 'a')", 2,
+     "a cannot be read or written (Permission denied); look at its name, its rights")])
 def test_anything_else_is_one_sentence(error, status, sentence, tmp_path):
     done = run(work=f"raise {error}", environment={"SEMDEPTH_CACHE": str(tmp_path)})
     words = done.stderr.decode()

@@ -5,12 +5,14 @@ import argparse
 from pathlib import Path
 
 from ..common.contracts import InputError
+from ..names import PRETRAINED, listed
 from .options import add_code, open_model, whole
 
 
 def add_export(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `export`."""
-    command.add_argument("source", help="run folder, or the name of weights that come with the package")
+    command.add_argument("source", help="run folder, or the name of weights that come with the package: "
+                         f"{listed(PRETRAINED)}")
     command.add_argument("file", type=Path, help="file to write, .onnx or .pt2: images (B, 3, H, W) in [0, 1] to depth "
                          "(B, 1, H, W)")
     command.add_argument("--height", type=whole, help="image height, pixels (default: the training's)")
@@ -23,11 +25,11 @@ def add_export(command: argparse.ArgumentParser) -> None:
 def run_export(args: argparse.Namespace) -> dict:
     """Export a model, and tell how far the file's depth is from the model's."""
     from ..evaluation.export import TOLERANCE, export_model
-    from ..pretrained import PRETRAINED
 
     folder = Path(args.source)
     if not folder.is_dir() and args.source not in PRETRAINED:
-        raise InputError(f"{args.source} is neither a run folder nor one of {', '.join(PRETRAINED)}; name one of them.")
+        raise InputError(f"{args.source} is neither a run folder nor one of {', '.join(PRETRAINED)}; name one of "
+                         "them, or a folder that `train` wrote.")
     args.run, args.pretrained = (folder, None) if folder.is_dir() else (None, args.source)
     model, height, width, _ = open_model(args)
     height, width = args.height or height, args.width or width

@@ -4,8 +4,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..common.contracts import InputError
 from ..common.runtime import pick_device
+from ..common.small_files import check_folder
 from ..data.label_tables import LABEL_KINDS
 from .options import add_device, whole
 
@@ -59,14 +59,12 @@ def write_labels(args: argparse.Namespace) -> list[Path]:
 
     folder = args.folder
     if args.convert:
-        if not folder.is_dir():
-            raise InputError(f"{folder} is not a folder; name a folder of label PNGs.")
+        check_folder(folder, "name a folder of label PNGs")
         pattern = None if args.pattern == "**/*" else args.pattern
         return convert_labels(folder, args.output, args.convert, pattern=pattern)
     if folder.is_file() and folder.suffix.lower() in VIDEO_SUFFIXES:
         folder = unpack_video(folder, DEFAULT_CACHE)
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; name a folder of images, a video, or label PNGs.")
+    check_folder(folder, "name a folder of images, a video, or label PNGs")
     device = pick_device(args.device)
     return label_folder(folder, args.output, segmenter_of(args, device), args.pattern, args.confidence, device=device,
                         progress=not args.quiet)

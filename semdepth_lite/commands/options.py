@@ -12,6 +12,8 @@ from ..common.contracts import InputError, check_divisible
 from ..common.registry import find_part
 from ..common.runtime import pick_device
 from ..common.storage import read_json
+from ..data.label_tables import LABEL_KINDS
+from ..names import PRETRAINED, listed
 
 
 def open_street(args: argparse.Namespace, split: str, height: int | None = None, width: int | None = None):
@@ -59,7 +61,7 @@ def open_model(args: argparse.Namespace):
     Raises:
         InputError: if none or several are named.
     """
-    from ..training.checkpoint import load_run
+    from ..training.checkpoint import check_run_folder, load_run
     from ..weights import STEREO_SCALE, read_monodepth2
 
     load_code(args.code)
@@ -72,6 +74,7 @@ def open_model(args: argparse.Namespace):
         card = pretrained_card(args.pretrained)
         return load_pretrained(args.pretrained, args.device), card["height"], card["width"], None
     if args.run:
+        check_run_folder(args.run)
         about = read_json(args.run / "settings.json")
         height, width = about.get("height"), about.get("width")
         if not (isinstance(height, int) and isinstance(width, int)):
@@ -191,7 +194,7 @@ def add_data(parser: argparse.ArgumentParser, named: bool = True) -> None:
     parser.add_argument("--allow-gaps", action="store_true", help="frames and KITTI raw: missing frame numbers only "
                         "cut the clip")
     parser.add_argument("--labels", type=Path, help="folder of label PNGs beside the images")
-    parser.add_argument("--label-ids", default="trainId", help="what they hold: trainId or labelId")
+    parser.add_argument("--label-ids", default="trainId", choices=LABEL_KINDS, help="what they hold")
     parser.add_argument("--depth", help="truth: camera, forward or improved for KITTI; a folder of PNGs for frames")
     parser.add_argument("--path", type=Path, metavar="FILE", help="frames: the camera's poses, a line for each frame, "
                         "KITTI's twelve numbers or TUM's eight")
@@ -206,4 +209,4 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add_code(parser)
     parser.add_argument("--weights", type=Path, help="folder of Monodepth2's published weights, instead of a run")
     parser.add_argument("--pretrained", metavar="NAME", help="weights that come with the package, instead of a run: "
-                        "baseline, seedepth, semdepth or combined, trained on the street")
+                        f"{listed(PRETRAINED)}, trained on the street")

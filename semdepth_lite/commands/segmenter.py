@@ -9,7 +9,7 @@ import torch
 
 from ..common.contracts import InputError, check_divisible
 from ..common.runtime import kept_randomness, pick_device, seed_everything
-from ..common.storage import sole_use, write_json
+from ..common.storage import check_writable, sole_use, write_json
 from .options import data_options, open_street, size_to_open
 
 SHARE = 10       # one image of so many is kept back, as one unbroken part at the end
@@ -30,6 +30,7 @@ def run_segmenter(args: argparse.Namespace) -> dict:
 
     if args.run is None:
         raise InputError("the folder of the segmenter is missing; name one, such as runs/segmenter.")
+    check_writable(args.run, "name another folder")
     scale, device = FromSegmenter().scale, pick_device(args.device)
     source = larger_targets(labeled_source(args), scale)
     first = len(source) - len(source) // SHARE if len(source) >= KEEPING else 0

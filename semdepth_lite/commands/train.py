@@ -10,15 +10,16 @@ from pathlib import Path
 
 from ..common.contracts import InputError, check_divisible
 from ..common.registry import find_part
-from ..common.storage import write_json
+from ..common.storage import check_writable, write_json
+from ..names import ENCODERS, LOSSES, PRESETS, PRETRAINED, listed
 from .options import add_code, add_data, add_device, data_options, load_code, open_street, size, whole
 
 
 def add_training(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
     command.add_argument("run", type=Path, nargs="?", help="run folder")
-    command.add_argument("--preset", help="quick, lesson, clip, photo or paper: how much is rendered and trained "
-                         "(default: clip for frames of your own, photo for the photo, else quick)")
+    command.add_argument("--preset", help=f"{listed(PRESETS)}: how much is rendered and trained (default: clip for "
+                         "frames of your own, photo for the photo, else quick)")
     command.add_argument("--variant", help="name of the method (default: the preset's)")
     command.add_argument("--set", action="append", default=[], metavar="PART.SETTING=VALUE", help="a change to the "
                          "variant, such as ranking.cap=0.6, fusion.levels=2,1,0, seem=yes or masks.origin=made; may "
@@ -35,14 +36,14 @@ def add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--batch", type=whole, help="triplets in a step, over all processes (default: the preset's)")
     command.add_argument("--height", type=size, help="of the images, pixels (default: the preset's)")
     command.add_argument("--width", type=size, help="of the images, pixels (default: the preset's)")
-    command.add_argument("--encoder", help="lite, resnet18, resnet34 or resnet50 (default: the preset's)")
+    command.add_argument("--encoder", help=f"{listed(ENCODERS)} (default: the preset's)")
     command.add_argument("--imagenet", metavar="FILE", help="start a ResNet from torchvision's ImageNet weights: their "
                          "file, or 'download' (default: random weights)")
     command.add_argument("--init", metavar="RUN|NAME|FILE", help="start from the weights of a run folder, of "
-                         "pretrained ones (baseline, seedepth, semdepth, combined) or of a file, wherever they fit")
+                         f"pretrained ones ({', '.join(PRETRAINED)}) or of a file, wherever they fit")
     command.add_argument("--freeze", action="append", metavar="PART", help="part of the model that is not trained, "
                          "such as encoder; may be repeated")
-    command.add_argument("--loss", help="lesson, clip or monodepth2 (default: the preset's)")
+    command.add_argument("--loss", help=f"{listed(LOSSES)} (default: the preset's)")
     command.add_argument("--readable", action="store_true", help="train with the readable loss of losses.py, which is "
                          "slower, so that changes to it take effect")
     command.add_argument("--pose", help="learned, or given by the data (default: learned)")
@@ -153,6 +154,7 @@ def run_train(args: argparse.Namespace) -> dict:
         settings = replace(settings, margin_until=min(usual.margin_until, usual.steps / settings.steps))
     options = Options(args.device, args.imagenet, weights_named(args.init), args.workers, not args.quiet,
                       args.validate, args.tensorboard)
+    check_before_data(args.run, settings, options)
     if args.dry_run is not None:
         tflops = 2.0 if args.tflops is None else args.tflops
         if not 0 < tflops < float("inf"):
@@ -173,6 +175,23 @@ def run_train(args: argparse.Namespace) -> dict:
 
         print(plan_of(source, settings), file=sys.stderr)
     return train(source, settings, args.run, options, validation if args.data == "street" else None)
+
+
+def check_before_data(folder: Path | None, settings, options: Options) -> None:
+    """Refuse a folder that cannot be written to, and weights that cannot be read, before anything is rendered."""
+    from ..training.checkpoint import read_weights
+    from ..weights import given_segmenter, imagenet_state
+
+    if folder is not None:
+        check_writable(folder, "name another run folder")
+        if (folder / "checkpoint.pt").exists():  # a run that goes on has its weights
+            return
+    if settings.segmenter:
+        given_segmenter(settings.segmenter)
+    if options.init is not None:
+        read_weights(options.init)
+    if options.imagenet not in (None, "download"):
+        imagenet_state(settings.encoder, Path(options.imagenet))
 
 
 def train(source, settings, folder: Path, options: Options, validation: Callable | None) -> dict:
@@ -221,7 +240,7 @@ def train(source, settings, folder: Path, options: Options, validation: Callable
 
 def weights_named(name: str | None) -> Path | None:
     """Return the file or folder of weights that a name stands for: pretrained weights, or a path."""
-    from ..pretrained import FOLDER, PRETRAINED
+    from ..weights import FOLDER
 
     if name is None:
         return None

@@ -30,7 +30,7 @@ def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> di
     also across calls when the letters of an earlier call are passed on as `sizes`.
 
     Args:
-        tensor: The tensor (or array) to check.
+        tensor: The tensor to check.
         name: Name of the tensor in messages.
         shape: One character for each dimension, such as "B3HW".
         sizes: Sizes that letters already have.
@@ -41,8 +41,10 @@ def check_sizes(tensor: torch.Tensor, name: str, shape: str, **sizes: int) -> di
     Raises:
         InputError: if it is no tensor, or the number of dimensions or a size differs.
     """
-    if not hasattr(tensor, "shape"):
-        raise InputError(f"{name} is {str(tensor)[:40]!r}, expected a tensor of shape {'x'.join(shape)}.")
+    if not hasattr(tensor, "detach"):  # torch's own mark; torch is not imported here
+        found = f"a {type(tensor).__module__} array" if hasattr(tensor, "dtype") else repr(str(tensor)[:40])
+        remedy = "; use torch.from_numpy" if hasattr(tensor, "dtype") else ""
+        raise InputError(f"{name} is {found}, expected a tensor of shape {'x'.join(shape)}{remedy}.")
     actual = tuple(tensor.shape)
     if len(actual) == len(shape):
         for letter, size in zip(shape, actual):

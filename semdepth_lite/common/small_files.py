@@ -40,6 +40,20 @@ def check_regular(path: Path, what: str = "a file") -> None:
         raise InputError(f"{path} is {_kind(mode)}; expected {what}.")
 
 
+def check_folder(folder: Path, remedy: str) -> None:
+    """Refuse a place that is no folder to read from.
+
+    Args:
+        folder: Place to look at.
+        remedy: Words on what to do.
+
+    Raises:
+        InputError: If there is nothing, or no folder.
+    """
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder} {'is no folder' if os.path.exists(folder) else 'does not exist'}; {remedy}.")
+
+
 def read_bytes(path: Path, what: str = "a file", largest: int = LARGEST) -> bytes:
     """Read a small file whole.
 

@@ -16,10 +16,12 @@ from typing import Any
 from .contracts import InputError
 from .small_files import check_regular, read_json, read_log
 
-__all__ = ["cache_root", "check_outputs", "fingerprint", "fingerprint_files", "is_ours", "read_json", "read_log",
-           "remove_leftovers", "reserve", "sole_use", "temporary_folder", "write_atomically", "write_json"]
+__all__ = ["ANOTHER_CACHE", "cache_root", "check_outputs", "check_writable", "fingerprint", "fingerprint_files",
+           "is_ours", "make_folder", "read_json", "read_log", "remove_leftovers", "reserve", "sole_use",
+           "temporary_folder", "write_atomically", "write_json"]
 
 MARK = "semdepth_lite"  # stands near the beginning of every file that a command writes
+ANOTHER_CACHE = "free space or name another folder with SEMDEPTH_CACHE"
 _SAMPLED = 64  # files of a data set whose content goes into its fingerprint
 
 
@@ -52,9 +54,10 @@ def sole_use(folder: Path) -> Iterator[None]:
     """Keep a folder for one run at a time.
 
     Raises:
-        InputError: if another run is at work in it.
+        InputError: if another run is at work in it, or it cannot be made or written to.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    check_writable(folder)
     try:
         handle = _claim(Path(folder))
     except BlockingIOError:
@@ -83,9 +86,12 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
     """Make a hidden folder beside `folder`, to be filled and moved into place; it is gone in the end, moved or not.
 
     What a killed process has left of the same name is removed first.
+
+    Raises:
+        InputError: If the folder around it cannot be made.
     """
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     remove_leftovers(folder.parent, f".{glob.escape(folder.name)}.*.tmp")
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     handle = _claim(temporary)
@@ -104,7 +110,7 @@ def write_atomically(path: Path, write) -> None:
     what `remove_leftovers` finds.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     handle = None
     try:
@@ -201,7 +207,7 @@ def check_outputs(outputs: Iterable[Path], kind: str, inputs: Iterable[Path] = (
             raise InputError(f"{output} was not written by this command and would be replaced; name another output, or "
                              "move it away.")
     for folder in {Path(path).parent for path in map(Path, seen)}:
-        _check_writable(folder)
+        check_writable(folder)
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -209,13 +215,46 @@ def _identity(path: Path) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def _check_writable(folder: Path) -> None:
-    """Refuse a folder in which nothing can be written; the nearest one that exists speaks for those to be made."""
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+def check_writable(folder: Path, remedy: str = "name another output") -> None:
+    """Refuse a folder in which nothing can be written; the nearest one that exists speaks for those to be made.
+
+    It is tried with a file without a name: rights alone do not tell, as root has all of them, even in /proc.
+
+    Args:
+        folder: Folder that will be written to.
+        remedy: Words on what to do.
+
+    Raises:
+        InputError: If a file is in the way, or nothing can be written there.
+    """
+    folder = Path(folder)
+    there = next(parent for parent in (folder, *folder.absolute().parents) if os.path.exists(parent))
     if not there.is_dir():
-        raise InputError(f"{there} is no folder, so nothing can be written into {folder}; name another output.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{there} cannot be written to; name another output.")
+        raise InputError(f"{there} is no folder, so nothing can be written into {folder}; {remedy}.")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        place = str(folder) if there == folder else f"{folder} cannot be made, because {there}"
+        raise InputError(f"{place} cannot be written to ({error.strerror or error}); {remedy}.") from error
+
+
+def make_folder(folder: Path, remedy: str = "name another output") -> None:
+    """Make a folder, and those above it, where it is not there yet.
+
+    Args:
+        folder: Folder to make.
+        remedy: Words on what to do if that fails.
+
+    Raises:
+        InputError: If it cannot be made.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        check_writable(folder, remedy)
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"the folder {folder} cannot be made ({reason}); {remedy}.") from error
 
 
 def reserve(path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..camera import check_intrinsics
-from ..classes import IGNORE, NUM_CLASSES
+from ..classes import IGNORE, NUM_CLASSES, OTHER
 from ..common.contracts import InputError
 from .triplet import MISSING, Indices, Triplet
 
@@ -28,8 +28,8 @@ class ArraySource:
         name: Name for messages and run folders.
 
     Raises:
-        InputError: If there are fewer than three frames, a shape or type does not fit, or K cannot belong to the
-            frames.
+        InputError: If there are fewer than three frames, a shape or type does not fit, a label is no trainId, or K
+            cannot belong to the frames.
     """
 
     def __init__(self, images: np.ndarray, K: np.ndarray, labels: np.ndarray | None = None,
@@ -38,9 +38,12 @@ class ArraySource:
         if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or len(images) < 3:
             raise InputError(f"images have shape {images.shape} and type {images.dtype}, expected (N, H, W, 3) and "
                              "uint8 with at least three frames.")
+        labels = None if labels is None else np.asarray(labels)
         for what, array in (("labels", labels), ("depth", depth)):
             if array is not None and np.shape(array) != images.shape[:3]:
                 raise InputError(f"{what} have shape {np.shape(array)}, expected {images.shape[:3]} as the images.")
+        for frame in () if labels is None else labels:  # all of them: a batch of the training may come late
+            check_labels(torch.from_numpy(np.ascontiguousarray(frame)), name)
         self.images, self.labels, self.depth, self.name = images, labels, depth, name
         self.height, self.width = images.shape[1:3]
         self.K = torch.as_tensor(np.asarray(K, np.float32))
@@ -145,16 +148,24 @@ def check_triplet(triplet: Triplet, name: str, height: int, width: int) -> None:
         low, high = (float(x) for x in getattr(triplet, field).aminmax())
         if not (low >= 0 and high <= 1):
             raise InputError(f"{name} gives {field} from {low:g} to {high:g}, expected [0, 1]; divide bytes by 255.")
-    _check_labels(triplet.labels, name)
+    check_labels(triplet.labels, name)
 
 
-def _check_labels(labels: torch.Tensor | None, name: str) -> None:
-    """Refuse labels that are no trainIds."""
-    if labels is None:
+def check_labels(labels: torch.Tensor | None, name: str) -> None:
+    """Refuse labels that are no trainIds; those on a GPU are passed, as the look would make it wait.
+
+    Raises:
+        InputError: Naming the first wrong label.
+    """
+    if labels is None or labels.device.type != "cpu":
         return
     if labels.is_floating_point():
         raise InputError(f"{name} gives labels as {str(labels.dtype).removeprefix('torch.')}, expected uint8 trainIds.")
-    wrong = labels[(labels.long() >= NUM_CLASSES) & (labels.long() != IGNORE) | (labels.long() < 0)]
+    # bytes wrap around, so that the least of those below tells in one quick pass, for every batch of a training
+    if labels.dtype == torch.uint8 and labels.numel() and int((labels - (OTHER + 1)).min()) >= IGNORE - OTHER - 1:
+        return
+    values = labels.long()
+    wrong = values[(values > OTHER) & (values != IGNORE) | (values < 0)]
     if len(wrong):
-        raise InputError(f"{name} gives the label {int(wrong[0])}, expected trainIds 0 to {NUM_CLASSES - 1}, or "
-                         f"{IGNORE} for none.")
+        raise InputError(f"{name} gives the label {int(wrong[0])}, expected trainIds 0 to {NUM_CLASSES - 1}, "
+                         f"{OTHER} for none of these, or {IGNORE} for no label.")

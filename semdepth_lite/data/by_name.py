@@ -37,7 +37,7 @@ class DataOptions:
         depth: One of camera, forward and improved for KITTI; the folder of depth PNGs for frames.
         improved_root: Folder of KITTI's improved depth.
         labels: Folder of label PNGs.
-        label_ids: Kind of the ids, trainId or labelId.
+        label_ids: Kind of the ids, one of `label_tables.LABEL_KINDS`.
         poses: Whether KITTI's true motion is read.
         path: File of the camera's poses, for frames.
         allow_gaps: Whether missing frame numbers only cut a clip of frames, or a drive.

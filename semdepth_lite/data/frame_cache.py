@@ -14,7 +14,7 @@ import numpy as np
 
 from ..common.contracts import InputError
 from ..common.runtime import notice
-from ..common.storage import fingerprint, write_atomically
+from ..common.storage import ANOTHER_CACHE, check_writable, fingerprint, make_folder, write_atomically
 from .image_files import image_size, read_image
 
 CACHE_VERSION = 2  # raised whenever what stands in a cache file would differ
@@ -58,7 +58,8 @@ class FrameStore:
         size = len(self.files) * (self.bytes + _RECORD.size)
         if path.is_file() and path.stat().st_size == size:
             return path
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, ANOTHER_CACHE)
+        check_writable(folder, ANOTHER_CACHE)
         free = shutil.disk_usage(folder).free
         if free < size:
             raise InputError(f"the cache of {len(self.files)} frames needs {size / 1e9:.1f} GB in {folder}, which has "

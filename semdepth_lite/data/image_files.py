@@ -46,15 +46,21 @@ def find_images(places: Path | Iterable[Path], pattern: str = "*", suffixes: tup
     places = [Path(places)] if isinstance(places, (str, Path)) else [Path(place) for place in places]
     matches = _glob(pattern)
     found: list[Path] = []
+    ours = 0
     for place in places:
         if place.is_dir():
             inside = (path for path in _walk(place, "/" in pattern or "**" in pattern)
                       if path.suffix.lower() in suffixes and matches(path.relative_to(place).as_posix()))
-            found += sorted(path for path in inside if path.is_file() and (outputs or not is_ours(path)))
+            files = [path for path in inside if path.is_file()]
+            kept = sorted(path for path in files if outputs or not is_ours(path))
+            found, ours = found + kept, ours + len(files) - len(kept)
         elif place.exists():
             found.append(place)
         else:
             raise InputError(f"{place} does not exist; give image files or a folder of them.")
+    if not found and ours:
+        raise InputError(f"{', '.join(map(str, places))} holds no image but {ours} that this package wrote, such as "
+                         "predicted depth, which are left out; give the images themselves.")
     if not found:
         raise InputError(f"{', '.join(map(str, places))} holds no image ({', '.join(suffixes)}) under {pattern!r}; "
                          "give image files or a folder of them.")
@@ -105,7 +111,8 @@ def _open(path: Path, formats: tuple[str, ...] = ("PNG", "JPEG")) -> ImageFile.I
     try:
         image = Image.open(path, formats=formats)
     except _BROKEN as error:
-        raise InputError(f"{path} cannot be read as {' or '.join(formats)} ({error}); replace the file.") from error
+        raise InputError(f"{path} cannot be read as {' or '.join(formats)} ({error}); convert it to "
+                         "one, or replace it.") from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise InputError(f"{path} claims {image.width}x{image.height} pixels, more than the {MAX_PIXELS} accepted "

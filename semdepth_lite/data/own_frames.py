@@ -12,7 +12,7 @@ import torch
 from ..camera import check_intrinsics
 from ..common.contracts import InputError
 from ..common.runtime import notice
-from ..common.small_files import read_rows
+from ..common.small_files import check_folder, read_rows
 from .clips import ClipSource
 from .frame_cache import DEFAULT_CACHE
 from .frame_order import FrameOrder, order_by_times, order_frames
@@ -35,8 +35,7 @@ def find_frames(folder: Path, allow_gaps: bool = False, neighbors: bool = True) 
         InputError: If there is no image, no image has a number, numbers repeat, or a number is missing.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; name a folder of images or a video file.")
+    check_folder(folder, "name a folder of images or a video file")
     files = find_images(folder)
     times = folder / TIMES_FILE
     if times.is_file():

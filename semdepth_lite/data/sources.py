@@ -73,12 +73,14 @@ class StreetSource:
         street: A rendered set. Every frame with two neighbors in its scene is a target.
         cache: Folder of rendered sets, for the same scenes at another size; None = the usual one.
         neighbors: Positions of the source frames relative to the target.
+        progress: Whether a bar is shown where the scenes are rendered at another size.
     """
 
     has_labels = has_depth = True
 
-    def __init__(self, street: StreetSet, cache: Path | None = None, neighbors: tuple[int, ...] = (-1, 1)) -> None:
-        self.street, self.cache = street, cache
+    def __init__(self, street: StreetSet, cache: Path | None = None, neighbors: tuple[int, ...] = (-1, 1),
+                 progress: bool = True) -> None:
+        self.street, self.cache, self.progress = street, cache, progress
         settings = street.settings
         self.name = f"street {settings.split}"
         self.height, self.width = settings.height, settings.width
@@ -118,7 +120,8 @@ class StreetSource:
     def targets_at(self, scale: int) -> StreetSource:
         """Return the targets alone, `scale` times as high and as wide; the scenes are rendered at that size."""
         size = replace(self.street.settings, height=scale * self.height, width=scale * self.width)
-        return StreetSource(self.street if scale == 1 else load_street(size, self.cache), self.cache, neighbors=())
+        street = self.street if scale == 1 else load_street(size, self.cache, progress=self.progress)
+        return StreetSource(street, self.cache, (), self.progress)
 
 
 class Wrapped:
@@ -239,7 +242,8 @@ def street_source(split: str, scenes: int, height: int = 96, width: int = 320, c
         progress: Whether to show a progress bar.
     """
     settings = StreetSettings(split=split, scenes=scenes, height=height, width=width)
-    return StreetSource(load_street(settings, cache_dir=cache, workers=workers, progress=progress), cache)
+    street = load_street(settings, cache_dir=cache, workers=workers, progress=progress)
+    return StreetSource(street, cache, progress=progress)
 
 
 def prefetch(source, batches: Iterable[Indices], workers: int = 2

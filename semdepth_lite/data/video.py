@@ -15,7 +15,7 @@ import numpy as np
 from ..common.contracts import MAX_PIXELS, InputError
 from ..common.runtime import notice
 from ..common.small_files import check_regular
-from ..common.storage import fingerprint, temporary_folder, write_atomically
+from ..common.storage import ANOTHER_CACHE, fingerprint, make_folder, temporary_folder, write_atomically
 from .image_files import write_image
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
@@ -52,6 +52,7 @@ def unpack_video(path: Path, cache: Path, step: int = 1) -> Path:
     folder = Path(cache) / f"video-{path.stem}-{described}"
     if folder.is_dir():
         return folder
+    make_folder(folder.parent, ANOTHER_CACHE)
     with temporary_folder(folder) as temporary:
         times = _decode_video(path, temporary, step)
         if not times:

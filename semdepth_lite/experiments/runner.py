@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from ..common.contracts import InputError, RunFailed
-from ..common.storage import sole_use
+from ..common.storage import check_writable, sole_use
 from ..presets import PRESETS, find_preset, street
 from ..training.run import Run
 from ..training.settings import TrainSettings
@@ -92,9 +92,7 @@ def check_outputs_of(trials: list[Trial], results: Path) -> None:
     Raises:
         InputError: Naming the folder or the file.
     """
-    there = next(parent for parent in (Path(results).absolute(), *Path(results).absolute().parents) if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{there} is no folder that results can be written into; name another one.")
+    check_writable(results, "name another folder of results")
     for trial in trials:
         is_done(trial, results)
 

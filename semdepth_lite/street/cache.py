@@ -20,7 +20,15 @@ from tqdm import tqdm
 from ..common.contracts import InputError, RunFailed, check_pixels
 from ..common.runtime import keep_freed_memory
 from ..common.small_files import check_regular
-from ..common.storage import cache_root, read_json, reserve, temporary_folder, write_json
+from ..common.storage import (
+    ANOTHER_CACHE,
+    cache_root,
+    make_folder,
+    read_json,
+    reserve,
+    temporary_folder,
+    write_json,
+)
 from .render import RENDERER_VERSION, default_intrinsics, render_frame
 from .scene import SPLITS, scene_seeds
 
@@ -150,6 +158,7 @@ def _open(folder: Path, settings: StreetSettings) -> StreetSet:
 def _render_into(folder: Path, settings: StreetSettings, workers: int | None, progress: bool) -> None:
     """Render a whole set into a temporary folder beside `folder` and move it into place."""
     need = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in _layout(settings).values())
+    make_folder(folder.parent, ANOTHER_CACHE)
     try:
         with temporary_folder(folder) as temporary:
             free = shutil.disk_usage(folder.parent).free
@@ -166,8 +175,8 @@ def _render_into(folder: Path, settings: StreetSettings, workers: int | None, pr
                                               "checksums": sums})
             _install(temporary, folder, settings)
     except OSError as error:
-        raise InputError(f"the street cache {folder} cannot be written ({error.strerror or error}); free space or "
-                         "name another folder with SEMDEPTH_CACHE.") from error
+        raise InputError(f"the street cache {folder} cannot be written ({error.strerror or error}); "
+                         f"{ANOTHER_CACHE}.") from error
 
 
 def _install(temporary: Path, folder: Path, settings: StreetSettings) -> None:

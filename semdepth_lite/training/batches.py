@@ -7,7 +7,7 @@ import torch
 from ..camera import check_intrinsics
 from ..common.contracts import InputError, check_divisible
 from ..common.runtime import seed_of
-from ..data.adapters import check_triplet
+from ..data.adapters import check_labels, check_triplet
 from ..data.augmentation import augment, draw_augmentation
 from ..data.sources import Source
 from ..data.triplet import Triplet
@@ -31,7 +31,12 @@ def load_batch(source: Source, settings: TrainSettings, step: int, device: torch
 
 def as_trained(triplet: Triplet, settings: TrainSettings, step: int, device: torch.device, rank: int = 0,
                world: int = 1) -> Triplet:
-    """Move a loaded batch to the device and augment it as the step says."""
+    """Move a loaded batch to the device and augment it as the step says.
+
+    Raises:
+        InputError: if one of its labels is no trainId; a batch that comes from a GPU is not looked at.
+    """
+    check_labels(triplet.labels, "the data")
     triplet = triplet.to(device)
     if not settings.augmentation:
         return triplet
@@ -43,9 +48,11 @@ def check_source(source: Source, settings: TrainSettings) -> None:
     """Refuse data that cannot be trained on, by its first triplet.
 
     Raises:
-        InputError: if it is empty, its size cannot be halved five times, its intrinsics cannot belong to that size, or
-            it lacks what the settings take from the data.
+        InputError: if the settings are none, or it is no source, is empty, its size cannot be halved five times, its
+            intrinsics cannot belong to that size, or it lacks what the settings take from the data.
     """
+    if not isinstance(settings, TrainSettings):
+        raise InputError(f"settings are {settings!r}, expected TrainSettings; use recipe('quick'), for instance.")
     if not hasattr(source, "triplet"):
         raise InputError(f"{type(source).__name__} is no source of triplets; wrap a torch Dataset in "
                          "data.DatasetSource, and arrays in data.ArraySource.")

@@ -43,6 +43,16 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     write_atomically(path, lambda temporary: temporary.write_bytes(whole.getbuffer()))
 
 
+def check_run_folder(folder: Path) -> None:
+    """Refuse a folder that no training wrote.
+
+    Raises:
+        InputError: If it does not exist, or holds neither settings nor a checkpoint.
+    """
+    if not any((Path(folder) / name).exists() for name in ("settings.json", "checkpoint.pt")):
+        raise InputError(f"{folder} is no run folder; name one that `train` wrote.")
+
+
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
     """Read a checkpoint and hold it against its schema; nothing in the file is executed.
 
@@ -206,6 +216,7 @@ def load_run(folder: Path, device: str = "auto", model: Model | None = None, bes
         InputError: If there is no readable checkpoint of this version, or the code of a part of your own differs.
     """
     where = pick_device(device)
+    check_run_folder(folder)
     state = load_checkpoint(Path(folder) / ("best.pt" if best else "checkpoint.pt"), where)
     planned = state["settings"].get("steps", 0)
     if not best and state["step"] < planned:

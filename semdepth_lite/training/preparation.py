@@ -54,9 +54,7 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
         return source
     larger = larger_targets(source, model.segmenter.scale)
     if fresh and masks.origin == "given":
-        given = given_segmenter(segmenter)
-        check_state(given, model.segmenter.state_dict(), segmenter or "the package")
-        model.segmenter.load_state_dict(given)
+        model.segmenter.load_state_dict(given_weights(model, segmenter))
     elif fresh:
         checkpoint = None if folder is None else folder / "segmenter.pt"
         counts = count_classes(some_triplets(larger))
@@ -70,9 +68,41 @@ def prepare(model: Model, source: Source, batch_of: Callable[[Source, int], Trip
     return SegmentedSource(source, lambda indices: torch.from_numpy(packed[indices]))
 
 
+def given_weights(model: Model, place: str) -> dict[str, torch.Tensor]:
+    """Return the weights for a model's segmenter that is given; none for a model without one.
+
+    Args:
+        model: Model that they are for.
+        place: Place of the weights; empty takes the package's own.
+
+    Raises:
+        InputError: If there are none, or they do not fit.
+    """
+    masks = model.variant.segmenter
+    if masks is None or masks.origin != "given" or model.segmenter is None:
+        return {}
+    given = given_segmenter(place)
+    check_state(given, model.segmenter.state_dict(), place or "the package")
+    return given
+
+
 def clean_up(folder: Path) -> None:
     """Remove the label maps, which are large and quickly made again."""
     (folder / LABEL_MAPS).unlink(missing_ok=True)
+
+
+def take_back(folder: Path, made: bool) -> None:
+    """Remove the settings of a run that failed before its first step, where nothing else is kept in its folder.
+
+    Args:
+        folder: Run folder.
+        made: Whether the run made the folder, which then goes too.
+    """
+    clean_up(folder)
+    if [path.name for path in folder.iterdir()] == ["settings.json"]:
+        (folder / "settings.json").unlink()
+        if made:
+            folder.rmdir()
 
 
 def some_triplets(source: Source) -> Iterator[Triplet]:

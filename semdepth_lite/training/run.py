@@ -35,7 +35,7 @@ from .history import plain_numbers, read_history
 from .loop import SAVE_SECONDS, paced
 from .memory import check_memory
 from .optimizer import make_optimizer, update
-from .preparation import clean_up, prepare, with_noise
+from .preparation import clean_up, given_weights, prepare, take_back, with_noise
 from .settings import TrainSettings, learning_rate
 
 Watch = Callable[[Model], Mapping[str, float | None]]
@@ -103,6 +103,7 @@ class Run:
         self.extended: list[int] = []
         self.best, self.prepared = float("inf"), False
         self._hold_parameters()
+        self.made = not self.folder.exists()
         with self._alone():
             self._open_folder()
 
@@ -111,7 +112,8 @@ class Run:
         return sole_use(self.folder) if self.rank == 0 else nullcontext()
 
     def _load_start(self) -> None:
-        """Start from ImageNet's weights or another training's, as far as any were named."""
+        """Start from ImageNet's weights or another training's, as far as any were named; look at those of the masks."""
+        given_weights(self.model, self.settings.segmenter)  # which `prepare` loads: refuse them before a folder is made
         if self.imagenet is not None:
             file = None if self.imagenet == "download" else Path(self.imagenet)
             for encoder in (self.model.encoder, self.model.pose_encoder):
@@ -291,13 +293,20 @@ class Run:
             InputError: If another run is at work in the folder.
         """
         with self._alone():
+            if self.rank == 0 and not (self.folder / "settings.json").exists():  # an attempt before took it back
+                self._write_about(self._about())
             if self.step < self.settings.steps:
                 keep_freed_memory()
                 self.watch_clock = Stopwatch()
-                self.prepare(progress)
-                self._train_mode()
-                self._train(progress, log_every, save_every, watch, watch_every, workers, keep_best, report,
-                            save_seconds)
+                try:
+                    self.prepare(progress)
+                    self._train_mode()
+                    self._train(progress, log_every, save_every, watch, watch_every, workers, keep_best, report,
+                                save_seconds)
+                except Exception:
+                    if self.step == self.rank == 0:
+                        take_back(self.folder, self.made)
+                    raise
             clean_up(self.folder)
         return self.model.eval()
 

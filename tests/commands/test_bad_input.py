@@ -125,7 +125,7 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
                         "name one of them"),
     "drive unknown": ("kitti", nothing, [*TRAIN_KITTI, "--drives", "2011_09_26/none"], "none yields no frame"),
     "root without drives": ("bare", nothing, TRAIN_KITTI, "holds no drive"),
-    "root absent": ("bare", nothing, ["train", "new", "--data", "kitti:{}/nowhere"], "nowhere is no folder"),
+    "root absent": ("bare", nothing, ["train", "new", "--data", "kitti:{}/nowhere"], "nowhere does not exist"),
     "calibration word": ("kitti", nothing, [*TRAIN_KITTI, "--intrinsics", "guess"], "intrinsics 'guess' are unknown"),
     "option without use": ("kitti", nothing, [*TRAIN_KITTI, "--sequences", "09"], "no use for sequences"),
     "labels absent": ("kitti", nothing, [*TRAIN_KITTI, *LABELED, "{}/nowhere"], "has no labels"),
@@ -140,7 +140,6 @@ CASES: dict[str, tuple[str, Callable[[Path], None], list[str], str]] = {
                         [*TRAIN_KITTI, *LABELED, "{}/labels"], "0000000001.png holds mode RGB"),
     "labels of 16 bits": ("kitti", picture(f"labels/{DRIVE}/image_02/data/0000000001.png", "I;16"),
                           [*TRAIN_KITTI, *LABELED, "{}/labels"], "with 16 bits"),
-    "label ids": ("kitti", nothing, [*TRAIN_KITTI, *LABELED, "{}/labels", "--label-ids", "city"], "'city' are unknown"),
     # KITTI odometry
     "sequence not named": ("odometry", nothing, ODOMETRY[:-1], "name at least one sequence"),
     "sequence absent": ("odometry", nothing, [*ODOMETRY, "05"], "05/image_2 holds no image"),

@@ -10,13 +10,15 @@ from factories import TinySource
 from torch.utils.data import DataLoader
 
 from semdepth_lite.camera import resize_intrinsics
+from semdepth_lite.classes import OTHER
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.data import ArraySource, DatasetSource
-from semdepth_lite.data.adapters import check_triplet
+from semdepth_lite.data.adapters import check_labels, check_triplet
 from semdepth_lite.data.sources import larger_targets
 from semdepth_lite.networks import NetworkSettings
 from semdepth_lite.semantics import Segmenter
-from semdepth_lite.training.batches import check_source
+from semdepth_lite.training.batches import check_source, load_batch
+from semdepth_lite.training.run import Run
 from semdepth_lite.training.settings import TrainSettings
 
 K = np.array([[60.0, 0, 47.5], [0, 60, 31.5], [0, 0, 1]])
@@ -104,7 +106,9 @@ def test_a_data_set_and_its_loader_are_sources():
     (lambda b: {"target": b.target.numpy()}, "target as ndarray, expected a tensor"),
     (lambda b: {"sources": b.sources[..., :64]}, "sources of shape .* expected .2, 2, 3, 64, 96. at its size of 96x64"),
     (lambda b: {"target": b.target * torch.nan}, "target with values that are not finite"),
-    (lambda b: {"labels": torch.full((2, 64, 96), 19)}, "the label 19, expected trainIds 0 to 18, or 255"),
+    (lambda b: {"labels": torch.full((2, 64, 96), 20)},
+     "the label 20, expected trainIds 0 to 18, 19 for none of these, or 255 for no label"),
+    (lambda b: {"labels": torch.full((2, 64, 96), -1)}, "the label -1, expected trainIds 0 to 18"),
     (lambda b: {"labels": torch.zeros(2, 64, 96)}, "labels as float32, expected uint8 trainIds"),
     (lambda b: {"T_source_target": torch.eye(4)}, "T_source_target of shape .4, 4."),
     (lambda b: {"depth": b.depth[:, 0]}, "depth of shape .2, 64, 96., expected .2, 1, 64, 96."),
@@ -118,8 +122,47 @@ def test_a_batch_that_is_not_what_it_promises_is_refused(change, message):
         check_triplet(replace(batch, **change(batch)), "mine", 64, 96)
 
 
+@pytest.mark.parametrize(("label", "kind"), [(33, np.uint8), (-1, np.int64), (300, np.int32)])
+def test_one_wrong_label_in_a_late_frame_of_an_array_is_found(label, kind):
+    images, labels = np.zeros((9, 64, 96, 3), np.uint8), np.full((9, 64, 96), 255, kind)
+    labels[3] = OTHER
+    assert ArraySource(images, K, labels).has_labels
+    labels[8, 63, 95] = label
+    with pytest.raises(InputError, match=f"arrays gives the label {label}, expected trainIds 0 to 18"):
+        ArraySource(images, K, labels)
+
+
+def test_a_wrong_label_is_found_in_the_batch_that_brings_it():
+    source = TinySource(4)
+    source.arrays["labels"] = torch.zeros(4, 64, 96, dtype=torch.uint8)
+    source.arrays["labels"][3, 5, 7] = 33
+    settings = TrainSettings(batch=1, augmentation=False)
+    found = []
+    for step in range(4):  # an epoch
+        try:
+            load_batch(source, settings, step, torch.device("cpu"))
+        except InputError as error:
+            found.append(str(error))
+    assert found == ["the data gives the label 33, expected trainIds 0 to 18, 19 for none of these, or 255 for no "
+                     "label."]
+
+
 def test_what_is_no_source_is_refused():
+    with pytest.raises(InputError, match="settings are 'quick', expected TrainSettings; use recipe.'quick'."):
+        Run(TinySource(2), "quick", "never")
     with pytest.raises(InputError, match="list is no source of triplets; wrap a torch Dataset"):
         check_source([1, 2, 3], TrainSettings())
     with pytest.raises(InputError, match="mine yields dict, expected a Triplet"):
         check_triplet({}, "mine", 64, 96)
+
+
+def test_every_byte_but_the_ids_is_refused():
+    """The quick look at bytes against the slow one, and against the definition."""
+    for label in range(256):
+        for kind in (torch.uint8, torch.int64):
+            labels = torch.tensor([[3, label], [255, 19]], dtype=kind)
+            if label <= 19 or label == 255:
+                check_labels(labels, "mine")
+            else:
+                with pytest.raises(InputError, match=f"mine gives the label {label}, "):
+                    check_labels(labels, "mine")

@@ -244,3 +244,16 @@ def test_images_are_found_behind_links_and_not_in_hidden_files(tmp_path):
 def test_arrays_that_are_no_image_are_not_written(tmp_path, bad):
     with pytest.raises(InputError, match="cannot be written to"):
         write_image(tmp_path / "a.png", bad)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "WEBP", "TIFF"])
+def test_pictures_of_other_kinds_are_to_be_converted(tmp_path, kind):
+    Image.fromarray(picture()).save(tmp_path / "a.png", format=kind)
+    with pytest.raises(InputError, match="a.png cannot be read as PNG or JPEG .*; convert it to one, or replace it"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_folder_of_outputs_alone_differs_from_an_empty_one(tmp_path):
+    write_image(tmp_path / "photo_color.png", picture(), "color")
+    with pytest.raises(InputError, match="holds no image but 1 that this package wrote, .* are left out"):
+        find_images(tmp_path)

@@ -84,7 +84,7 @@ def test_missing_things_are_named(raw, tmp_path):
         open_raw(raw, frames=tmp_path / "list.txt")
     with pytest.raises(InputError, match="names no frame"):
         open_raw(raw, frames=write_lines(tmp_path / "empty.txt", ""))
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="does not exist; name the one that holds KITTI's days"):
         kitti.KittiRaw(tmp_path / "nowhere", HEIGHT, WIDTH, frames=[kitti.FrameName(DRIVE, 1, "l")], cache=None)
     with pytest.raises(InputError, match="holds no drive"):
         kitti.KittiRaw(tmp_path, HEIGHT, WIDTH, cache=None)

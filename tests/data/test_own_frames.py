@@ -129,7 +129,8 @@ def test_folders_that_are_none_are_named(tmp_path, clip):
     two = make_folder(tmp_path / "two", ["a1.png", "b1.png", "c2.png"])
     few = make_folder(tmp_path / "few", ["1.png", "2.png"])
     for folder, options, sentence in (
-            (tmp_path / "nowhere", {}, "is no folder"), (tmp_path / "empty", {}, "holds no image"),
+            (tmp_path / "nowhere.mp4", {}, "nowhere.mp4 does not exist; name a folder of images or a video file"),
+            (tmp_path / "empty", {}, "holds no image"),
             (tmp_path / "notes.txt", {}, "neither a folder nor a video"), (two, {}, "3 frames in 3 clips: too few"),
             (few, {}, "holds 2 frames in 1 clip, one every number: too few in a row"),
             (clip, {"step": 0}, "step 0 is no frame step"),

@@ -24,7 +24,7 @@ def test_two_experiments_in_one_folder_of_runs(tmp_path):
 
 def test_results_that_cannot_be_written_are_noticed_before_anything_is_trained(tmp_path):
     (tmp_path / "results").write_text("a file")
-    with pytest.raises(InputError, match="results is no folder that results can be written into"):
+    with pytest.raises(InputError, match="results is no folder, so nothing .*; name another folder of results"):
         runner.run_experiment("baseline", "quick", tmp_path / "runs", tmp_path / "results", progress=False)
     assert not (tmp_path / "runs").exists()
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from semdepth_lite.common.contracts import InputError
+from semdepth_lite.data import sources
 from semdepth_lite.street import (
+    StreetSet,
     StreetSettings,
     cache_folder,
     default_intrinsics,
@@ -155,3 +157,13 @@ def test_a_broken_export_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="No space"):
         export_kitti(1, 1, 16, 32, tmp_path / "video", progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_quiet_source_is_quiet_at_any_size(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(sources, "load_street", lambda settings, *cache, progress=True, **more: shown.append(progress)
+                        or StreetSet(settings, *[np.zeros((8, 1, 1))] * 6))
+    for progress in (False, True):
+        source = sources.street_source("test", 1, 64, 96, tmp_path, progress=progress)
+        source.targets_at(2).targets_at(2)
+    assert shown == [False] * 3 + [True] * 3

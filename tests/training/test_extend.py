@@ -7,10 +7,13 @@ import sys
 import types
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from semdepth_lite.commands.options import load_code
 from semdepth_lite.common import registry
 from semdepth_lite.presets import PRESETS, Preset
 from semdepth_lite.training.history import read_history
@@ -46,5 +49,23 @@ def test_every_example_trains_and_is_judged(tmp_path, monkeypatch, capsys):
 
 
 def test_every_example_is_short():
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 10
     assert all(len([line for line in block.splitlines() if line.strip()]) <= 20 for block in BLOCKS)
+
+
+@pytest.mark.parametrize("named, kind", [("film", "fusion"), ("npz", "source")])
+def test_a_block_that_the_page_calls_a_file_is_whole(named, kind, tmp_path, monkeypatch):
+    block = next(block for block in BLOCKS if f'@register("{kind}", "{named}")' in block)
+    monkeypatch.setattr(registry, "_PARTS", {})
+    (tmp_path / f"{named}_pasted.py").write_text(block)
+    load_code([tmp_path / f"{named}_pasted.py"])
+    monkeypatch.delitem(sys.modules, f"{named}_pasted")
+    part = registry.get_part(kind, named)
+    if kind == "fusion":
+        depth = torch.rand(2, 8, 4, 6)  # whose shape a fusion returns; it begins at the baseline
+        guidance = SimpleNamespace(reduced=lambda level: torch.rand(2, 19, 4, 6))
+        assert torch.equal(part([8] * 5, None, 19)(0, depth, guidance), depth)
+    else:
+        K = [[60, 0, 48], [0, 60, 32], [0, 0, 1]]
+        np.savez(tmp_path / "clip.npz", images=np.zeros((4, 64, 96, 3), np.uint8), K=K)
+        assert len(part(str(tmp_path / "clip.npz"), 64, 96)) == 2

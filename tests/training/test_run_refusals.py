@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories import TinySource
+from factories import LabeledSource, TinySource
 from training_cases import TINY, train
 
 from semdepth_lite.common.contracts import InputError
@@ -36,6 +36,44 @@ def test_settings_that_do_not_fit_leave_no_folder(source, tmp_path, change, reas
     with pytest.raises(InputError, match=reason):
         Run(source, replace(TINY, **change), tmp_path / "run", "cpu")
     assert not (tmp_path / "run").exists()
+
+
+def test_masks_without_weights_leave_no_folder(tmp_path):
+    settings = TrainSettings(variant="semdepth_segmenter", segmenter=str(tmp_path / "nosuch"), steps=1, batch=1)
+    with pytest.raises(InputError, match=r"nosuch does not exist, so the masks .* have no weights; name the folder"):
+        Run(LabeledSource(5), settings, tmp_path / "run", "cpu")
+    (tmp_path / "nosuch").mkdir()
+    with pytest.raises(InputError, match=r"nosuch.segmenter_weights.pt does not exist, so the masks"):
+        Run(LabeledSource(5), settings, tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_run_that_fails_before_its_first_step_takes_its_settings_back(source, tmp_path, there):
+    def broken(prediction, batch, settings):
+        return prediction.depth.mean()  # no LossTerms
+
+    folder = tmp_path / "run"
+    if there:
+        folder.mkdir()
+    run = Run(source, TINY, folder, "cpu", loss=broken)
+    for _ in range(2):  # the second attempt begins as the first did
+        with pytest.raises(InputError, match="loss"):
+            run.train(progress=False)
+        assert (list(folder.iterdir()) if folder.exists() else None) == ([] if there else None)
+    Run(source, TINY, folder, "cpu").train(progress=False)
+    assert read_json(folder / "settings.json")["parts"] == {} and load_run(folder, "cpu")
+
+
+def test_what_a_failed_run_has_kept_keeps_its_settings(source, tmp_path):
+    def broken(prediction, batch, settings):
+        raise InputError("no loss")
+
+    run = Run(source, TINY, tmp_path / "run", "cpu", loss=broken)
+    (tmp_path / "run" / "segmenter.pt").write_bytes(b"the work of minutes")
+    with pytest.raises(InputError, match="no loss"):
+        run.train(progress=False)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["segmenter.pt", "settings.json"]
 
 
 def normalized_K(source):
@@ -134,7 +172,7 @@ def test_a_checkpoint_of_another_version_is_refused_in_one_sentence(finished, tm
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match="checkpoint.pt does not exist; train a run"):
+    with pytest.raises(InputError, match="is no run folder; name one that `train` wrote"):
         load_run(tmp_path, "cpu")
     (tmp_path / "settings.json").write_text("{half")
     with pytest.raises(InputError, match="settings.json cannot be read as JSON"):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...common.contracts import InputError
-from ...common.storage import remove_leftovers, write_atomically
+from ...common.storage import make_folder, remove_leftovers, write_atomically
 
 BASE_URL = "https://s3.eu-central-1.amazonaws.com/avg-kitti"
 ODOMETRY_PARTS = ("poses", "calib", "color", "velodyne")
@@ -110,7 +110,7 @@ def fetch(url: str, folder: Path, md5: str | None = None, report: Callable[[str]
     path = Path(folder) / url.rsplit("/", 1)[1]
     if path.exists():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial, trouble = path.with_name(f"{path.name}.part"), ""
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -204,7 +204,7 @@ def unpack(archive: Path, root: Path) -> int:
             if total > LARGEST_RATIO * max(archive.stat().st_size, 1 << 16):
                 raise BadArchive(f"{archive} would unpack to {total / 1e9:.1f} GB, more than {LARGEST_RATIO} times its "
                                  f"size; it is no archive of KITTI.")
-            Path(root).mkdir(parents=True, exist_ok=True)
+            make_folder(root)
             if total > shutil.disk_usage(root).free:
                 raise InputError(f"{archive} needs {total / 1e9:.1f} GB in {root}, which has less; free some space.")
             for folder in {(Path(root) / member.filename).parent for member in members}:

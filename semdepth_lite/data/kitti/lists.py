@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.contracts import InputError
-from ...common.small_files import read_text
+from ...common.small_files import check_folder, read_text
 from ..image_files import IMAGE_SUFFIXES
 from .poses import read_oxts
 
@@ -76,8 +76,7 @@ class FrameIndex:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
-        if not self.root.is_dir():
-            raise InputError(f"{self.root} is no folder; name the one that holds KITTI's days (2011_09_26, ...).")
+        check_folder(self.root, "name the one that holds KITTI's days (2011_09_26, ...)")
         self._folders: dict[tuple[str, int], dict[int, Path]] = {}
 
     def numbered(self, folder: str, camera: int) -> dict[int, Path]:
