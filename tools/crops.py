@@ -1,7 +1,6 @@
-"""The same crops of test images as every variant sees them, beside the truth.
+"""The same crops of test images by the lessons' networks, beside the truth: `python -m tools.crops` draws them.
 
-`python -m tools.crops runs` draws figures/crops.png from the run folders that the experiment `variants` leaves;
-a variant without a run folder is left out.
+They are networks that come with the package, each the first seed of its row in the tables.
 """
 from __future__ import annotations
 
@@ -10,57 +9,54 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from semdepth_lite import load_pretrained
 from semdepth_lite.course.showcase import DEPTHS, pick_crops
 from semdepth_lite.evaluation.prediction import scaled_prediction
 from semdepth_lite.experiments.results import ROOT
 from semdepth_lite.figures import colorize_depth, image_grid, save
 from semdepth_lite.labels import colorize_labels
 from semdepth_lite.presets import street
-from semdepth_lite.training.checkpoint import load_run
+from semdepth_lite.training.segmenter import with_masks
 from tools import parser
 
-# run folder of the first seed to the title of its row
-SHOWN = {"baseline-1-learned-0": "baseline", "semantics-1-multitask-0": "multitask",
-         "semantics-2-attention-0": "attention", "semantics-4-ssfa-0": "SSFA", "variants-1-seem-0": "SEEM",
-         "variants-2-ranking-0": "ranking loss", "variants-3-seedepth-0": "SEEDepth",
-         "variants-4-semdepth-0": "SemDepth", "masks-1-small-combined-0": "combined"}
+# name of the weights to the title of their depth maps
+SHOWN = {"baseline": "baseline", "seedepth": "SEEDepth", "semdepth": "SemDepth",
+         "combined": "combined, small masks", "semdepth_segmenter": "SemDepth, masks given"}
 SIDE = (64, 80)  # rows and columns of a crop, pixels
+COLUMNS = 4      # three pictures of the truth and the baseline, and below them the methods
 
 
-def draw_crops(work: Path, path: Path, preset: str = "lesson") -> list[str]:
-    """Draw the crops of all variants that have a run folder, and return their names.
+def draw_crops(path: Path, preset: str = "lesson") -> None:
+    """Draw the crops.
 
     Args:
-        work: Folder of run folders.
         path: Picture to write.
         preset: Preset whose test scenes are drawn.
     """
     source = street("test", preset)
-    crops = pick_crops(source, side=SIDE)
-    items = [source.triplet([index]) for index, _, _ in crops]
-    models = {title: load_run(work / name, "cpu") for name, title in SHOWN.items()
-              if (work / name / "checkpoint.pt").exists()}
+    models = {title: load_pretrained(name, "cpu") for name, title in SHOWN.items()}
     rows = []
-    for item, (_, down, along) in zip(items, crops):
+    for index, down, along in pick_crops(source, side=SIDE):
         def painted(depth: torch.Tensor, down=down, along=along) -> np.ndarray:
             return colorize_depth(depth[0, 0, down, along].numpy(), DEPTHS)
 
+        item = source.triplet(np.array([index]))
         cells = [(item.target[0, :, down, along], "image"),
                  (colorize_labels(item.labels[0, down, along]).numpy(), "classes"), (painted(item.depth), "true depth")]
-        cells += [(painted(scaled_prediction(model, item)), title) for title, model in models.items()]
-        rows += [cells[:6], cells[6:]]
+        for title, model in models.items():
+            seen = with_masks(source, model).triplet(np.array([index]))
+            cells.append((painted(scaled_prediction(model, seen)), title))
+        rows += [cells[:COLUMNS], cells[COLUMNS:]]
     save(image_grid(rows), path,
-         alt=f"{len(crops)} crops of test images, each beside its classes, its true depth and the depth by "
-             f"{', '.join(models)}.",
-         caption="The same crops as every variant sees them; near is bright.")
-    return list(models)
+         alt=f"{len(rows) // 2} crops of test images, each beside its classes, its true depth and the depth by "
+             f"{'; '.join(models)}.",
+         caption="The same crops as each method sees them; near is bright.")
 
 
 def main() -> None:
     """Draw figures/crops.png."""
-    command = parser(__doc__)
-    command.add_argument("work", type=Path, nargs="?", default=Path("runs"), help="folder of run folders (runs)")
-    print("drawn:", ", ".join(draw_crops(command.parse_args().work, ROOT / "figures" / "crops.png")))
+    parser(__doc__).parse_args()
+    draw_crops(ROOT / "figures" / "crops.png")
 
 
 if __name__ == "__main__":
