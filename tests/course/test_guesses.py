@@ -177,8 +177,8 @@ def test_an_outcome_waits_for_the_prediction(monkeypatch, shown):
     guess = choice()
     with guess.reveal():
         guess.compare("half")
-    waiting, place, *told = shown
-    assert place.layout.display == "none" and told == [] and guess.key in guesses._folded
+    waiting, place, *more = shown
+    assert place.layout.display == "none" and more == [] and guess.key in guesses._folded
     _, buttons, sure, note = form_of(guess, monkeypatch).widget.children
     buttons.value = "half"
     assert guess.key in guesses._folded
