@@ -54,7 +54,7 @@ def telling_borders(batch: StreetTriplet, count: int = OFFERED) -> dict[str, tup
 
 
 def gain_by_snapping(depth: torch.Tensor, after: torch.Tensor, truth: torch.Tensor, u: int, v: int) -> float:
-    """Return how much nearer to the truth snapping brings a border on its row: a mean difference of |ln|.
+    """Return how much nearer to the truth snapping brings a border on its row, as a difference of log errors.
 
     Args:
         depth: Depth of the network `(H, W)`.
@@ -64,7 +64,7 @@ def gain_by_snapping(depth: torch.Tensor, after: torch.Tensor, truth: torch.Tens
         v: Row of the border.
 
     Returns:
-        The mean of |ln depth / truth| before less the one after, over NEARBY pixels to each side.
+        The mean absolute log error before less the one after, over NEARBY pixels to each side.
     """
     line = slice(u - NEARBY + 1, u + NEARBY + 1)
     known = truth[v, line] > 0
