@@ -35,6 +35,7 @@ def draw_crops(path: Path, preset: str = "lesson") -> None:
     """
     source = street("test", preset)
     models = {title: load_pretrained(name, "cpu") for name, title in SHOWN.items()}
+    seen = {title: with_masks(source, model) for title, model in models.items()}
     rows = []
     for index, down, along in pick_crops(source, side=SIDE):
         def painted(depth: torch.Tensor, down=down, along=along) -> np.ndarray:
@@ -43,9 +44,8 @@ def draw_crops(path: Path, preset: str = "lesson") -> None:
         item = source.triplet(np.array([index]))
         cells = [(item.target[0, :, down, along], "image"),
                  (colorize_labels(item.labels[0, down, along]).numpy(), "classes"), (painted(item.depth), "true depth")]
-        for title, model in models.items():
-            seen = with_masks(source, model).triplet(np.array([index]))
-            cells.append((painted(scaled_prediction(model, seen)), title))
+        cells += [(painted(scaled_prediction(model, seen[title].triplet(np.array([index])))), title)
+                  for title, model in models.items()]
         rows += [cells[:COLUMNS], cells[COLUMNS:]]
     save(image_grid(rows), path,
          alt=f"{len(rows) // 2} crops of test images, each beside its classes, its true depth and the depth by "

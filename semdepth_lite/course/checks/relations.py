@@ -151,9 +151,8 @@ def _channels(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair]) -> str:
         return ""
     found = " and ".join(str(k) for k in bad.nonzero()[:, 0].tolist())
     inside = relation([(given[:, bad], right[:, bad]) for given, right in pairs])
-    return (f"counted from 0, only {'channels' if 'and' in found else 'channel'} {found} "
-            f"{'are' if 'and' in found else 'is'} wrong"
-            + (f", and there {inside}" if inside else ""))
+    subject, verb = ("channels", "are") if int(bad.sum()) > 1 else ("channel", "is")
+    return f"counted from 0, only {subject} {found} {verb} wrong" + (f", and there {inside}" if inside else "")
 
 
 def _images(wrong: Sequence[torch.Tensor]) -> str:
