@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 
 from ..borders import training_points
 from ..common.contracts import InputError, check_sizes
+from ..common.stopwatch import Stopwatch
 from ..data.image_files import write_depth_png, write_image
 from ..data.intrinsics_file import INTRINSICS_FILE, write_intrinsics
 from ..data.sources import Source, triplet_of
@@ -295,10 +295,10 @@ def seem_points(model: Model, batch: StreetTriplet, found: torch.Tensor, generat
 
 def processor_seconds(call: Callable[[], object], repeats: int = 5) -> float:
     """Return the processor time of a call, the mean over some repetitions."""
-    began = time.process_time()
+    clock = Stopwatch()
     for _ in range(repeats):
         call()
-    return (time.process_time() - began) / repeats
+    return clock.lap().cpu / repeats
 
 
 def write_clip(folder: Path, seed: int, frames: int, height: int, width: int) -> Path:

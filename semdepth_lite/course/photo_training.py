@@ -6,7 +6,6 @@ default all are the package's; `own_functions.yours` puts the reader's in their 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from torch import nn
 
 from ..camera import backproject, disp_to_depth, resize_intrinsics, transform_points
 from ..common.contracts import InputError
+from ..common.stopwatch import Stopwatch
 from ..data.triplet import Triplet
 from ..losses import normalize_disp, photometric_error, pyramid, smoothness_loss, ssim_distance
 from ..networks import DepthDecoder, Encoder, NetworkSettings
@@ -175,7 +175,7 @@ def train(pair: Triplet, parts: Parts = Parts(), steps: int = 300, moments: int 
     optimizer = torch.optim.Adam(network.parameters(), rate)
     levels = levels_of(pair, DepthDecoder.SCALES)
     kept = {round(steps * (i / (moments - 1)) ** 2) for i in range(moments)}
-    found, losses, began = [], [], time.process_time()
+    found, losses, clock = [], [], Stopwatch()
     for step in range(steps + 1):
         if step in kept:
             found.append(look(network, pair, parts, step, losses[-1] if losses else math.nan))
@@ -183,7 +183,7 @@ def train(pair: Triplet, parts: Parts = Parts(), steps: int = 300, moments: int 
             for group in optimizer.param_groups:
                 group["lr"] = 0.5 * rate * (1 + math.cos(math.pi * step / steps))
             losses.append(parts.training_step(network, optimizer, levels, lambda d, level: parts.loss(d, level, T)))
-    return Training(network, found, losses, time.process_time() - began)
+    return Training(network, found, losses, clock.lap().cpu)
 
 
 def look(network: DepthNetwork, pair: Triplet, parts: Parts, step: int, loss: float) -> Moment:
