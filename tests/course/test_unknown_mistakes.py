@@ -87,6 +87,8 @@ def test_a_relation_to_the_right_answer_is_named(spoil, says):
      "counted from 0, only channel 1 is wrong, and there every value is -1 times"),
     ("ranking_loss", lambda a, b, same: torch.where(same, (a - b).abs() ** 3, torch.nn.functional.softplus(
         -(a - b).abs())), "all is right where same is False, and wrong where it is True"),
+    ("ranking_loss", lambda a, b, same: torch.where(same, 2 * (a - b) ** 2, torch.nn.functional.softplus(
+        -(a - b).abs())), "wrong where it is True: every value is 2 times what it should be"),
     ("ssim", lambda x, y: losses.ssim_distance(x, y) * torch.nn.functional.pad(torch.ones_like(x[..., 1:-1, 1:-1]), (
         1, 1, 1, 1), value=0.5), "all is right but at the rim"),
     ("scale_ratio", lambda a, b, m: checks.EXERCISES["scale_ratio"].reference(a, b, m) * torch.tensor([1.0, 1.5]),

@@ -30,10 +30,10 @@ def _differs(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a != b) & (a != IGNORE) & (b != IGNORE)
 
 
-def _one_side(labels: torch.Tensor) -> torch.Tensor:
+def _one_side(labels: torch.Tensor, differs=_differs) -> torch.Tensor:
     border = torch.zeros_like(labels, dtype=torch.bool)
-    border[:, :, :-1] |= _differs(labels[:, :, :-1], labels[:, :, 1:])
-    border[:, :-1] |= _differs(labels[:, :-1], labels[:, 1:])
+    border[:, :, :-1] |= differs(labels[:, :, :-1], labels[:, :, 1:])
+    border[:, :-1] |= differs(labels[:, :-1], labels[:, 1:])
     return border
 
 
@@ -57,8 +57,8 @@ def _along(labels: torch.Tensor, dim: int) -> torch.Tensor:
     return border
 
 
-def _second_only(labels: torch.Tensor) -> torch.Tensor:
-    return _one_side(labels.flip(1, 2)).flip(1, 2)
+def _second_only(labels: torch.Tensor, differs=_differs) -> torch.Tensor:
+    return _one_side(labels.flip(1, 2), differs).flip(1, 2)
 
 
 def _around(labels: torch.Tensor, steps: tuple[int, ...] = (1, -1), differs=_differs) -> torch.Tensor:
@@ -139,6 +139,10 @@ pairs, and the right ones. The same for rows.""",
                 "you marked the inside of the classes."),
         Mistake("the other pixel of each pair", _second_only,
                 "you marked the right and the lower pixel of each pair; the border has a left and an upper side too."),
+        Mistake("one side, blind to 255", lambda labels: _one_side(labels, torch.ne),
+                "two things: you mark the left and the upper pixel of each pair alone, and 255 is no class."),
+        Mistake("the other side, blind to 255", lambda labels: _second_only(labels, torch.ne),
+                "two things: you mark the right and the lower pixel of each pair alone, and 255 is no class."),
         Mistake("one side, around the rim, blind to 255", lambda labels: _around(labels, (1,), torch.ne),
                 "three things: torch.roll goes around, one pixel of each pair is missing, and 255 is no class."),
         Mistake("the other side, around the rim, blind to 255", lambda labels: _around(labels, (-1,), torch.ne),
@@ -205,6 +209,9 @@ sides? `torch.where` chooses between them.""",
         Mistake("another logarithm", lambda a, b, s: _cases(
             a, b, s, apart=lambda g: F.softplus(-g.abs()) / math.log(10)),
                 "the case across a border is 2.3 times too small: which logarithm is meant?"),
+        Mistake("logarithm of base 2", lambda a, b, s: _cases(
+            a, b, s, apart=lambda g: F.softplus(-g.abs()) / math.log(2)),
+                "the case across a border is 1.44 times too large: which logarithm is meant?"),
         Mistake("not squared", lambda a, b, s: _cases(a, b, s, together=torch.abs),
                 "on one side of a border, the difference should count by its square."),
         Mistake("only across borders", lambda a, b, s: _cases(a, b, s, together=torch.zeros_like),

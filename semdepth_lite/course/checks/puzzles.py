@@ -115,6 +115,8 @@ not zero when the shift is not a whole number?""",
                 "your stripes are more than six times as wide as you mean them: after which angle does a sine repeat?"),
         Mistake("a turn of 1, backward", lambda a, b: waves(-abs(b - a), turn=1.0),
                 "your sine runs backward, which does no harm, and repeats more than six times too seldom, which does."),
+        Mistake("degrees", lambda a, b: waves(abs(b - a), turn=360.0),
+                "torch.sin takes radians: with 360 for a turn, your stripes repeat 57 times in what you mean as one."),
         Mistake("noise", lambda a, b: torch.rand_like,
                 "your paint is another at each look, and both cameras see one wall: the same position has to get the "
                 "same brightness."),

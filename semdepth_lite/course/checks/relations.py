@@ -114,18 +114,21 @@ def wrong_part(pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[st
     """
     wrong = [((given - right).abs() > tolerance(right) + 1e-4 * right.abs())
              | (given.isnan() != right.isnan()) | (given.isinf() != right.isinf()) for given, right in pairs]
-    return (_masked(wrong, cases, names) or _entries(wrong, pairs) or _channels(wrong, pairs) or _images(wrong)
+    return (_masked(wrong, pairs, cases, names) or _entries(wrong, pairs) or _channels(wrong, pairs) or _images(wrong)
             or _rim(wrong))
 
 
-def _masked(wrong: Sequence[torch.Tensor], cases: Sequence[tuple], names: Sequence[str]) -> str:
+def _masked(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[str]) -> str:
+    """Name the mask on one side of which all is right, and what is known of the other side."""
     for place, name in enumerate(names):
         masks = [mask for mask in (args[place] for args in cases if place < len(args))
                  if isinstance(mask, torch.Tensor) and mask.dtype == torch.bool]
         if len(masks) == len(wrong) and all(mask.shape == bad.shape for mask, bad in zip(masks, wrong)):
             for side, where in ((True, masks), (False, [~mask for mask in masks])):
                 if not any(bool((bad & ~at).any()) for bad, at in zip(wrong, where)):
-                    return f"all is right where {name} is {not side}, and wrong where it is {side}"
+                    inside = relation([(given[at], right[at]) for (given, right), at in zip(pairs, where)])
+                    return (f"all is right where {name} is {not side}, and wrong where it is {side}"
+                            + (f": {inside}" if inside else ""))
     return ""
 
 
