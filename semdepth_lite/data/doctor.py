@@ -34,6 +34,7 @@ JUMP = 0.1  # relative change of brightness between neighbors that is a jump
 FAINT = 0.1  # px of parallax below which its size is an accident
 OFF_LINE = 1.5  # px off the line of a static point
 NAMED = 4  # frames in which the camera stands are named up to so many
+PARALLAX_DRAWN = 3  # times as long as it is, so that its directions can be seen
 DRAWN_WIDTH = 640  # px, about, of a picture with ways of points
 BLURRED = 0.55  # blur of a frame, 0 sharp to 1
 
@@ -214,7 +215,8 @@ def judge_parallax(looked: list[Pair]) -> Finding:
     sizes = [float(np.median(np.linalg.norm(p.motion.parallax, axis=1))) if p.motion else 0.0 for p in looked]
     value = float(np.median(sizes))
     best = looked[int(np.argmax(sizes))]
-    ends = best.tracks.points[best.tracks.found] + best.motion.parallax if best.motion else np.zeros((0, 2))
+    ends = (best.tracks.points[best.tracks.found] + PARALLAX_DRAWN * best.motion.parallax if best.motion else
+            np.zeros((0, 2)))
     # what a frame step multiplies is the way, and parallax with it
     times = math.ceil(-LIMITS["parallax"][0] / value) if value >= FAINT else 0
     step = f"a frame step {times} times as large" if times else "a much larger frame step"
@@ -222,7 +224,7 @@ def judge_parallax(looked: list[Pair]) -> Finding:
                     f"rotation explains",
                     f"the camera turns or stands but hardly travels: take {step}, or film while moving",
                     draw_motion(best, ends),
-                    "The pair with most parallax; lines are what the rotation does not explain.")
+                    f"The pair with most parallax; lines are {PARALLAX_DRAWN} times what no rotation explains.")
 
 
 def judge_movers(looked: list[Pair]) -> Finding:

@@ -20,8 +20,8 @@ CURVE = (("noise", "SSFA and ranking, labels with errors"), ("masks", "SSFA and 
 SEGMENTERS = (("masks", "combined, small masks made"), ("given", METHODS["semdepth_segmenter"]))
 
 CAPTION = ("The better the masks, the more they are worth, at equal steps. Lines: SSFA and the ranking loss, given "
-           "labels with errors of known strength, or exact ones. Rings: masks made by segmenters; the better one sees "
-           "twice depth's pixels.")
+           "labels with errors of known strength, or exact ones. Hollow marks: masks made by segmenters; the better "
+           "one sees twice depth's pixels.")
 
 
 def quality(runs: Sequence[Result]) -> float:

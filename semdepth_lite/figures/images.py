@@ -134,7 +134,7 @@ def depth_panel(image, depths: Mapping[str, object], *, depth_range: tuple[float
 
 @styled
 def map_panel(maps: Mapping[str, object], *, label: str, limits: tuple[float, float] | None = None, image=None,
-              columns: int | None = None) -> Figure:
+              columns: int | None = None, even: float | None = None) -> Figure:
     """Draw maps of an error or a weight with one scale from dark (small) to bright (large); NaN is gray.
 
     Args:
@@ -143,12 +143,18 @@ def map_panel(maps: Mapping[str, object], *, label: str, limits: tuple[float, fl
         limits: Ends of the scale; default 0 and the 98th percentile of all maps.
         image: Image to draw first.
         columns: As for `depth_panel`.
+        even: Value that means no change, inside of the limits: drawn white, what is below it blue, what is above it
+            red.
     """
+    from matplotlib.colors import TwoSlopeNorm
+
     arrays = {title: as_map(values, title).astype(np.float64) for title, values in maps.items()}
     known = np.concatenate([array[np.isfinite(array)] for array in arrays.values()] or [np.zeros(0)])
     if not known.size:
         raise InputError("No map has a finite value; pass at least one that has.")
     low, high = limits or (0.0, float(np.percentile(known, 98)) or 1.0)
+    scale = {"cmap": "cividis", "vmin": low, "vmax": high} if even is None else {
+        "cmap": "RdBu_r", "norm": TwoSlopeNorm(even, low, high)}
     cells = _beside(image, arrays)
     figure, axes = image_axes(len(cells), columns, cells[0][0].shape, bar=True)
     drawn = []
@@ -158,9 +164,10 @@ def map_panel(maps: Mapping[str, object], *, label: str, limits: tuple[float, fl
             continue
         axis.set_facecolor(NO_VALUE)
         axis.patch.set_visible(True)
-        drawn.append(axis.imshow(content, cmap="cividis", vmin=low, vmax=high, interpolation="nearest"))
+        drawn.append(axis.imshow(content, interpolation="nearest", **scale))
         axis.set_title(title)
-    beyond = "max" if known.max() > high else "neither"
+    above, below = known.max() > high, even is not None and known.min() < low
+    beyond = "both" if above and below else "max" if above else "min" if below else "neither"
     bar = figure.colorbar(drawn[-1], ax=axes, fraction=0.05, pad=0.015, aspect=28, label=label, extend=beyond)
     bar.outline.set_visible(False)
     return figure

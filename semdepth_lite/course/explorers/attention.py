@@ -54,8 +54,10 @@ class AttentionExplorer(PixelExplorer):
             numbers[f"most_{level}"] = float(weights.max())
             looks.append(f"level {level}: {100 * weights.max():.1f} % on one cell, {class_at(labels, *center)}")
         even = 100 / maps[self.levels[0]].numel()
-        figure = map_panel({f"level {level}": weights for level, weights in maps.items()}, label="weight",
-                           limits=(0.0, max(numbers.values())), image=ringed(self.batch.target[0], u, v))
+        times = {f"level {level}": weights * weights.numel() for level, weights in maps.items()}
+        most = max(float(each.max()) for each in times.values())
+        figure = map_panel(times, label="attention, 1 = evenly spread", limits=(0.0, most),
+                           image=ringed(self.batch.target[0], u, v))
         figure.axes[0].set_title(f"pixel ({u}, {v}) asks", loc="left")
         sentence = (f"Pixel ({u}, {v}) shows {class_at(labels, u, v)}. It looks most at: {'; '.join(looks)}. An even "
                     f"look would be {even:.1f} % on each cell.")

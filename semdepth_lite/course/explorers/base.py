@@ -79,6 +79,7 @@ class Explorer(ABC):
     alt: ClassVar[str]  # what the picture shows, for a reader who does not see it
     caption: ClassVar[str]  # what to take from it
     moment: dict[str, object] = {}  # the setting of the still picture, where it is not the first one
+    answers: ClassVar[bool] = False  # whether the still picture answers what the reader is asked to find out
 
     def __init__(self, controls: dict[str, Any]) -> None:
         from ipywidgets import HTML, Box, GridBox, Image, Layout, VBox
@@ -165,13 +166,13 @@ class Explorer(ABC):
         return picture(still, alt=f"{self.alt} {drawing.sentence}", caption=f"{seen}: {self.caption}")
 
     def show(self) -> None:
-        """Display the explorer and a still picture below it, which is folded where a person has the live one."""
+        """Display the explorer and a still picture below it, folded where a person has the live one or it answers."""
         from IPython.core.display import HTML
         from IPython.display import display
 
         display(self.box)
         still = self.still()
-        display(HTML(folded(still.html(), STILL)) if a_person_is_there() else still)
+        display(HTML(folded(still.html(), STILL)) if self.answers or a_person_is_there() else still)
 
     def _move(self, name: str, value) -> None:
         from traitlets import TraitError

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 from ...borders import snap_depth
 from ...classes import NAMES
@@ -40,6 +41,8 @@ def telling_borders(batch: StreetTriplet, count: int = OFFERED) -> dict[str, tup
     allowed = ends & (both > RANGE[0]) & (both < RANGE[1])
     allowed[:, :SIDE], allowed[:, -SIDE - 1:] = False, False
     allowed[:RIM], allowed[-RIM:] = False, False
+    if bool((alone := allowed & ~_beside_a_level_border(labels)).any()):
+        allowed = alone
     jump = (depth.roll(-1, 1).clamp(min=1e-3) / depth.clamp(min=1e-3)).log().abs()
     found: dict[str, tuple[int, int]] = {}
     while len(found) < count and bool(allowed.any()):
@@ -51,6 +54,14 @@ def telling_borders(batch: StreetTriplet, count: int = OFFERED) -> dict[str, tup
         raise InputError(f"no upright border of an object {RANGE[0]:g} to {RANGE[1]:g} m away lies in this image; take "
                          "another triplet.")
     return found
+
+
+def _beside_a_level_border(labels: torch.Tensor) -> torch.Tensor:
+    """Mark pixels with a border above or below them so near that it may be snapped to as well: (H, W) bool."""
+    level = torch.zeros_like(labels, dtype=torch.float32)
+    level[1:] = (labels[1:] != labels[:-1]).float()
+    rows, columns = int(max(REACHES)) + 1, NEARBY
+    return F.max_pool2d(level[None], (2 * rows + 1, 2 * columns + 1), 1, (rows, columns))[0] > 0
 
 
 def gain_by_snapping(depth: torch.Tensor, after: torch.Tensor, truth: torch.Tensor, u: int, v: int) -> float:
@@ -85,7 +96,8 @@ class BorderExplorer(Explorer):
     title = "A border, before and after"
     alt = ("Above, a street image with a line across an object border, and the labels that it is snapped to. "
            "Below, depth along the line: the truth is a step, the network's depth a ramp, and the snapped depth jumps "
-           "where the labels change, at the upright lines.")
+           "where the labels change, at the upright lines; a border that runs above or below the line acts on it too, "
+           "if it is nearer than the reach.")
     caption = "near each label border depth is taken from farther inside, so wrong labels put the step where they err."
     moment = {"noise": 0.2}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 
 from ...data.triplet import Triplet
-from ...figures import image_grid
+from ...figures import image_grid, overlay
 from ...losses import photometric_error
 from ...warp import warp
 from .base import Drawing, Explorer
@@ -20,7 +20,8 @@ class GhostExplorer(Explorer):
 
     title = "Everything at one depth"
     alt = ("Two photographs of a motorcycle on top of each other, the second one moved as if everything stood at one "
-           "depth; what stands there is sharp and everything else doubled. Beside it the error, dark where they agree.")
+           "depth; what stands there is sharp and everything else doubled. Beside it the error, dark where they agree, "
+           "and orange where the second photograph shows nothing.")
     caption = "what is sharp stands at this depth; nearer and farther things are doubled."
     moment = {"depth": 3.0}
 
@@ -38,7 +39,8 @@ class GhostExplorer(Explorer):
         there = (measured > 0.95 * depth) & (measured < 1.05 * depth)
         share = 100 * float(there.float().mean())
         ghost = 0.5 * pair.target[0] + 0.5 * painted[0]
-        figure = image_grid([[(ghost, "both on top of each other"), ((2 * error).clamp(max=1), "error (black: none)")]])
+        map_ = overlay((2 * error).clamp(max=1), ~valid[0, 0], strength=0.8)
+        figure = image_grid([[(ghost, "both on top of each other"), (map_, "error; orange has no source")]])
         words = f"At {depth:.1f} m: {share:.0f} % of the picture stand within a twentieth of this depth"
         at = float(error[there[0, 0]].mean()) if bool(there.any()) else float("nan")
         words += f"; there the error is {at:.3f}, elsewhere {float(error[~there[0, 0]].mean()):.3f}." if share else "."

@@ -32,6 +32,7 @@ class MomentsExplorer(Explorer):
            "them the view that this depth paints from the other photograph, and the photometric error, bright where it "
            "differs from the photograph.")
     caption = "where is the error still large when depth has nearly stopped changing?"
+    answers = True
 
     def __init__(self, moments: Sequence[Moment], truth: torch.Tensor,
                  depth_range: tuple[float, float] = (2.0, 8.0)) -> None:

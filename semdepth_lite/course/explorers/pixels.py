@@ -32,8 +32,9 @@ def marked_pixels(batch: StreetTriplet) -> dict[str, tuple[int, int]]:
     allowed = torch.zeros_like(labels, dtype=torch.bool)
     allowed[RIM:-RIM, RIM:-RIM] = True
     allowed &= depth > BEYOND
-    wanted = {"something thin": (-depth, group_mask(labels, "thin")),
-              "something movable": (-depth, group_mask(labels, "movable")),
+    movable = group_mask(labels, "movable")
+    wanted = {"something thin": (-depth, group_mask(labels, "thin") & ~movable),  # people are thin too
+              "something movable": (-depth, movable),
               "the ground": (-depth, group_mask(labels, "ground")),
               "something far": (depth, depth < 80)}
     return {name: pick_pixel(score, where & allowed) for name, (score, where) in wanted.items()

@@ -149,6 +149,7 @@ class IntrinsicsExplorer(_OneWarp):
     caption = ("the map from above is squeezed to the side, while the error hardly rises. A camera that drives "
                "straight ahead tells little of its focal length; look at the cloud too.")
     moment = {"focal": 1.5}
+    answers = True
 
     def __init__(self, batch: StreetTriplet, source: int = 0) -> None:
         width = batch.target.shape[-1]

@@ -14,13 +14,23 @@ from typing import TYPE_CHECKING
 from ...common.contracts import InputError
 from ...figures import depth_panel, learning_curve
 from .exhibits import EXHIBITS, Exhibit, Thread
-from .mechanisms import Failure, World, apparent_depth, car_ahead, matched_depth, refined_depth, scale_ratio
+from .mechanisms import (
+    Failure,
+    World,
+    apparent_depth,
+    car_ahead,
+    harm_by_texture,
+    matched_depth,
+    refined_depth,
+    scale_ratio,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["EXHIBITS", "Exhibit", "Failure", "Thread", "World", "apparent_depth", "car_ahead", "draw", "failure",
-           "find_exhibit", "matched_depth", "overview", "refined_depth", "scale_ratio", "shelf", "threads"]
+           "find_exhibit", "harm_by_texture", "matched_depth", "overview", "refined_depth",
+           "scale_ratio", "shelf", "threads"]
 
 DRAWN = (3.0, 80.0)  # meters: the color scale of all depths, so that exhibits compare
 

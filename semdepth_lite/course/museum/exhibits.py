@@ -161,7 +161,7 @@ EXHIBITS: dict[str, Exhibit] = {
             Thread(MONODEPTH2, 308, "the center of KITTI's K was put into the middle, and it did not seem to "
                    "matter."))),
     "sampling": Exhibit(
-        "Wrong sampling convention", mechanisms.misread, "the half-pixel mistake, times 0 to 2",
+        "Wrong sampling convention", mechanisms.misread, "share of the half-pixel mistake, from 0 to 1",
         r"u' = u\,\frac{W}{W - 1} - \frac12",
         "a grid made for pixel centers is read for pixel edges (`align_corners`).",
         "far things worse than before, and most of all toward the rims of the image.",

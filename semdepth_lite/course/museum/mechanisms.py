@@ -50,7 +50,7 @@ from ..demos import FRAMES, at_share_of_pace, best_depth, depth_sweep, far_sky, 
 DEPTHS = torch.logspace(0.5, 2, 32)  # 3.2 to 100 m, in equal ratios
 WINDOW = 5  # pixels over which the matcher averages its error
 SILENT = 0.1  # a pixel whose error over all depths spans less than this says nothing
-PACE_SEED = 4  # of a scene whose car ahead is well seen
+PACE = 4  # how far back the street with a car ahead lies in the list of seeds; the default seed finds one well seen
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class World:
     @lru_cache(maxsize=64)  # noqa: B019
     def following_a_car(self, share: float) -> StreetTriplet:
         """Render a triplet in which the car ahead drives at a share of the camera's speed."""
-        return at_share_of_pace(pace_car_scene(PACE_SEED), share, self.height, self.width)
+        return at_share_of_pace(pace_car_scene(max(self.seed - PACE, 0)), share, self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ class Failure:
             0 = none, or a curve (N,).
         values: The exhibit's measure for each of the three, by these names.
         words: Words of a program about it; empty for most.
+        untouched: The measure of what the failure begins with, where that is not what is healthy.
     """
 
     image: torch.Tensor
@@ -110,6 +111,7 @@ class Failure:
     mended: torch.Tensor
     values: dict[str, float]
     words: str = ""
+    untouched: float | None = None
 
 
 def _three(image: torch.Tensor, maps: Sequence[torch.Tensor], measure: Callable[[torch.Tensor], torch.Tensor | float],
@@ -236,6 +238,21 @@ def _steps(image: torch.Tensor) -> torch.Tensor:
     return (F.pad(right, (0, 1)) + F.pad(down, (0, 0, 0, 1)))[0, 0]
 
 
+def harm_by_texture(made: Failure, truth: torch.Tensor) -> tuple[float, float]:
+    """Return by how much a failure raises the mean |ln(d / d*)| in the plainest and in the most textured quarter.
+
+    Args:
+        made: A failure of depth.
+        truth: (H, W) true depth, meters, 0 = none; pixels without are left out.
+    """
+    known = evaluation_mask(truth)
+    texture = _steps(made.image[None])[known]
+    broken, healthy = ((depth / truth)[known].log().abs() for depth in (made.broken, made.healthy))
+    worse = (broken - healthy)[texture.argsort()]
+    quarter = len(worse) // 4
+    return float(worse[:quarter].mean()), float(worse[-quarter:].mean())
+
+
 def fattened(world: World, strength: float) -> Failure:
     """Let the foreground's depth run over its border by up to 3 pixels; the remedy snaps depth to labels."""
     batch = world.batch
@@ -259,7 +276,7 @@ def blank_walls(world: World, strength: float) -> Failure:
         wall = torch.from_numpy(frame.labels == TRAIN_ID["building"])
         plain = strength * view[..., wall].mean(2)[..., None] + (1 - strength) * view[..., wall]
         faded = view.clone()
-        faded[..., wall] = plain + 0.01 * torch.randn(plain.shape, generator=noise)  # no sensor is silent
+        faded[..., wall] = plain + 0.01 * strength * torch.randn(plain.shape, generator=noise)  # no sensor is silent
         views.append(faded.clamp(0, 1))
     blank = replace(batch, target=views[1], sources=torch.stack((views[0], views[2]), 1))
     truth, wall = batch.depth[0, 0], (batch.labels == TRAIN_ID["building"])[0]
@@ -358,11 +375,11 @@ def wrong_intrinsics(world: World, strength: float) -> Failure:
 
 
 def misread(world: World, strength: float) -> Failure:
-    """Read the sources off their grid by a multiple of the half-pixel mistake; the remedy is one convention."""
+    """Read the sources off their grid by a share of the half-pixel mistake; the remedy is one convention."""
     batch = world.batch
     grid = torch.stack(torch.meshgrid(torch.arange(float(world.width)), torch.arange(float(world.height)),
                                       indexing="xy"))[None]
-    where = grid + 2 * strength * (misread_pixels(grid, world.height, world.width) - grid)
+    where = grid + strength * (misread_pixels(grid, world.height, world.width) - grid)
     off = replace(batch, sources=torch.stack([sample(view, where) for view in batch.sources.unbind(1)], 1))
     truth, far = batch.depth[0, 0], ~batch.moving[0] & (batch.depth[0, 0] > 15)
     return _three(batch.target[0], (world.matched, matched_depth(off), world.matched),
@@ -382,5 +399,7 @@ def label_noise(world: World, strength: float, draws: int = 7) -> Failure:
 
     def at_borders(depth: torch.Tensor) -> float:
         return float(100 * depth_errors(error_maps(depth[None], batch.depth[:, 0], band))["abs_rel"])
-    return _three(batch.target[0], tuple(torch.where(batch.depth > 0, x, 0)[0, 0] for x in snap), at_borders,
-                  f"not snapped at all, it would be {at_borders(blurred[0, 0]):.0f} %")
+    alone = at_borders(blurred[0, 0])
+    made = _three(batch.target[0], tuple(torch.where(batch.depth > 0, x, 0)[0, 0] for x in snap), at_borders,
+                  f"not snapped at all, it would be {alone:.1f} %")
+    return replace(made, untouched=alone)
