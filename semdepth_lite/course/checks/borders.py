@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -70,6 +71,18 @@ def _pooled(labels: torch.Tensor) -> torch.Tensor:
     """Mark pixels in whose window of 3x3 the largest and the smallest number differ."""
     numbers = labels.float()
     return F.max_pool2d(numbers, 3, 1, 1) != -F.max_pool2d(-numbers, 3, 1, 1)
+
+
+def _padded(labels: torch.Tensor, value: int, differs=_differs) -> torch.Tensor:
+    """Compare with the four neighbors of an image that was extended by one number."""
+    wide = F.pad(labels, (1, 1, 1, 1), value=value)
+    return torch.stack([differs(labels, far) for far in (wide[:, 1:-1, 2:], wide[:, 1:-1, :-2], wide[:, 2:, 1:-1],
+                                                         wide[:, :-2, 1:-1])]).any(0)
+
+
+def _both(labels: torch.Tensor, differs: Callable) -> torch.Tensor:
+    """Mark both pixels of each pair that differs."""
+    return _one_side(labels, differs) | _second_only(labels, lambda far, near: differs(near, far))
 
 
 def _eight(labels: torch.Tensor) -> torch.Tensor:
@@ -153,6 +166,16 @@ pairs, and the right ones. The same for rows.""",
                 "each assignment with = wipes out what an earlier one had marked; what is marked has to stay marked."),
         Mistake("overwritten, columns first", lambda labels: _overwritten(labels.mT).mT,
                 "each assignment with = wipes out what an earlier one had marked, rows wipe out what columns left."),
+        Mistake("a rim of class 0", lambda labels: _padded(labels, 0),
+                "you extend the image by 0, which is a class: what lies beyond the rim is no neighbor."),
+        Mistake("a rim of class 0, blind to 255", lambda labels: _padded(labels, 0, torch.ne),
+                "two things: you extend the image by 0, which is a class, and 255 is none."),
+        Mistake("a rim of class -1", lambda labels: _padded(labels, -1),
+                "you extend the image by a number that no class has, so it differs from all: the whole rim is marked."),
+        Mistake("only the first tested for 255", lambda labels: _both(labels, lambda a, b: (a != b) & (a != IGNORE)),
+                "of each pair you test only the left or the upper pixel for 255; either can be without a class."),
+        Mistake("only the second tested for 255", lambda labels: _both(labels, lambda a, b: (a != b) & (b != IGNORE)),
+                "of each pair you test only the right or the lower pixel for 255; either can be without a class."),
         Mistake("both directions", lambda labels: _along(labels, 1) & _along(labels, 2),
                 "you want a border in both directions at once; one is enough.")))
 
@@ -216,6 +239,23 @@ sides? `torch.where` chooses between them.""",
                 "on one side of a border, the difference should count by its square."),
         Mistake("only across borders", lambda a, b, s: _cases(a, b, s, together=torch.zeros_like),
                 "pairs with one label cost nothing: then nothing keeps an object in one piece."),
+        Mistake("only within one label", lambda a, b, s: _cases(a, b, s, apart=torch.zeros_like),
+                "pairs across a border cost nothing: then nothing pushes them apart."),
+        Mistake("one formula for all, pulling", lambda a, b, s: (a - b) ** 2,
+                "you pull all pairs together; `same` is not used."),
+        Mistake("one formula for all, pushing", lambda a, b, s: F.softplus(-(a - b).abs()),
+                "you push all pairs apart; `same` is not used."),
+        Mistake("order of the pairs lost", lambda a, b, s: torch.cat([ranking_case(a, b, s)[s], ranking_case(
+            a, b, s)[~s]]),
+                "the right numbers in another order: you put one kind of pairs behind the other."),
+        Mistake("order of the pairs lost, across first", lambda a, b, s: torch.cat([ranking_case(a, b, s)[~s],
+                                                                                   ranking_case(a, b, s)[s]]),
+                "the right numbers in another order: those across a border have moved to the front."),
+        Mistake("squared in the exponent", lambda a, b, s: _cases(a, b, s, apart=lambda g: F.softplus(-(g**2))),
+                "across a border you square the difference in the exponent, where its absolute value belongs."),
+        Mistake("difference of the squares", lambda a, b, s: _cases(a**2, b**2, s, together=lambda g: g, apart=(
+            lambda g: F.softplus(-(a - b).abs()))),
+                "you subtract squares; the difference is squared, not each depth."),
         Mistake("mean over the pairs", lambda a, b, s: ranking_case(a, b, s).mean(),
                 "this is the mean; the loss of each pair is asked for, because the two pools are averaged apart."),
         Mistake("both cases added", lambda a, b, s: (a - b) ** 2 + F.softplus(-(a - b).abs()),

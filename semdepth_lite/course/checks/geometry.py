@@ -50,6 +50,13 @@ def _without_center(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     return _lifted(depth, torch.linalg.inv(bare))
 
 
+def _centered(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Back-project with the principal point in the middle of the image."""
+    other = K.clone()
+    other[:, 0, 2], other[:, 1, 2] = (depth.shape[-1] - 1) / 2, (depth.shape[-2] - 1) / 2
+    return _lifted(depth, torch.linalg.inv(other))
+
+
 def _focal_swapped(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     other = K.clone()
     other[:, 0, 0], other[:, 1, 1] = K[:, 1, 1], K[:, 0, 0]
@@ -95,6 +102,8 @@ image to it. Depth is $z$, not the length of the ray, so nothing has to be norma
                 "your points come nearer when depth grows."),
         Mistake("principal point ignored", _without_center,
                 "your camera looks along the ray of the pixel (0, 0); where is the middle of the image?"),
+        Mistake("middle of the image", lambda depth, K: _centered(depth, K),
+                "you put the principal point into the middle of the image; K has one of its own."),
         Mistake("focal lengths swapped", _focal_swapped,
                 "x is scaled with the focal length of y, and y with that of x."),
         Mistake("focal length of x for both", lambda depth, K: _one_focal(depth, K, 0),
@@ -120,6 +129,13 @@ def _scaled(K: torch.Tensor, scale_x: float, scale_y: float, before: float = 0.5
         changed[row, row] = K[row, row] * scale
         if center:
             changed[row, 2] = (K[row, 2] + before) * scale - after
+    return changed
+
+
+def _with_focal(K: torch.Tensor, center: torch.Tensor, x: float, y: float) -> torch.Tensor:
+    """Take the principal point of one matrix, and scale the focal lengths of another."""
+    changed = center.clone()
+    changed[0, 0], changed[1, 1] = K[0, 0] * x, K[1, 1] * y
     return changed
 
 
@@ -153,7 +169,21 @@ it was.""",
         Mistake("the whole matrix scaled", lambda K, x, y: torch.tensor([x, y, x]).to(K)[:, None] * K,
                 "the third row of K has to stay (0, 0, 1); and c needs more than a factor."),
         Mistake("axes swapped", lambda K, x, y: _scaled(K, y, x),
-                "the factor of the width was used for the height."),
+                "the two factors are exchanged: which row of K belongs to the width?"),
+        Mistake("factor of the width for both", lambda K, x, y: _scaled(K, x, x),
+                "the factor of the width is used for the height too."),
+        Mistake("factor of the height for both", lambda K, x, y: _scaled(K, y, y),
+                "the factor of the height is used for the width too."),
+        Mistake("everything times the width's factor", lambda K, x, y: K * x,
+                "you multiply the whole matrix by one number: its third row has to stay, and the height has a factor "
+                "of its own."),
+        Mistake("half a pixel alone scaled", lambda K, x, y: _with_focal(K, K + torch.tensor(
+            [[0, 0, 0.5 * x - 0.5], [0, 0, 0.5 * y - 0.5], [0, 0, 0]]), x, y),
+                "you scale the half pixel, and the principal point itself stays where it was."),
+        Mistake("focal lengths kept", lambda K, x, y: _with_focal(K, _scaled(K, x, y), 1.0, 1.0),
+                "the principal point is right, but the focal lengths are those of the old image."),
+        Mistake("half a pixel after the way back", lambda K, x, y: _scaled(K, x, y, 0, 0.5),
+                "you come back from the edge without having gone there."),
         Mistake("inverse factor", lambda K, x, y: _scaled(K, 1 / x, 1 / y),
                 "your K belongs to an image that was resized the other way.")))
 
@@ -221,6 +251,11 @@ for $x$; the inverse of a rotation is its transpose.""",
                 "the rotation of the inverse is right; its translation still speaks the world's directions."),
         Mistake("rotation not transposed", _rotation_kept,
                 "the translation of the inverse is right; its rotation turns the wrong way."),
+        Mistake("multiplied number by number", lambda source, target: camera.invert_transform(source) * target,
+                "* multiplies number by number; one motion after the other is the product of matrices."),
+        Mistake("translations added", lambda source, target: _rigid(_parts(source)[0].mT @ _parts(target)[0], (
+            _parts(target)[1] + _parts(camera.invert_transform(source))[1])),
+                "the rotation is right; before the translations add up, one of them has to be turned."),
         Mistake("difference of the matrices", lambda source, target: target - source,
                 "you subtract the matrices; motions follow one another by a product, and are undone by an inverse."),
         Mistake("difference of the matrices, the other way", lambda source, target: source - target,

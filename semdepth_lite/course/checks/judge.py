@@ -14,7 +14,7 @@ from operator import attrgetter
 
 import torch
 
-from .compare import describe, parts, same, tensors
+from .compare import describe, flat, parts, same, tensors
 from .exercise import Case, Exercise
 from .raised import first_line, meaning
 from .unknown import form, sentence
@@ -111,11 +111,15 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
             if exercise.trial is None and (kind := _no_mask(given, expected)):
                 return end("wrong", f"the values are right, but a mask of True and False is asked for, and yours is "
                                     f"{kind}: it picks no pixels out and cannot be turned around with ~.", "no bool")
+            if _keeps_graph(given, expected):
+                return end("wrong", "the values are right, but you return a tensor with all that it was computed from, "
+                                    "and memory grows with every step: keep the number, not the graph.", "graph kept")
             return _judge_gradient(exercise, answer, cases, end)
         for mistake in exercise.mistakes:
             if _makes(tried(mistake.wrong), cases, given):
                 return end("wrong", mistake.says, mistake.name)
-        if recognized := _makes_where_finite(exercise, cases, given, expected, tried):
+        if recognized := (_makes_where_finite(exercise, cases, given, expected, tried)
+                          or _makes_but_for_nan(exercise, cases, given, expected)):
             return end("wrong", *recognized)
         return end("wrong", sentence(exercise, cases, given, expected, seed))
 
@@ -137,6 +141,15 @@ def _no_mask(given: list, expected: list) -> str:
             if mask.dtype == torch.bool != part.dtype:
                 return str(part.dtype).removeprefix("torch.")
     return ""
+
+
+def _keeps_graph(given: list, expected: list) -> bool:
+    """Tell whether a number is asked for, and a tensor came that holds the graph by which it was computed."""
+    def leaves(value) -> list:
+        return [each for item in value for each in leaves(item)] if isinstance(value, (tuple, list)) else [value]
+
+    return any(isinstance(right, float) and isinstance(result, torch.Tensor) and result.requires_grad
+               for each, asked in zip(given, expected) for result, right in zip(leaves(each), leaves(asked)))
 
 
 def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], end: Callable) -> Verdict:
@@ -186,7 +199,10 @@ def _makes(wrong: Callable, cases: list[Case], given: list) -> bool:
 
 def _makes_where_finite(exercise: Exercise, cases: list[Case], given: list, expected: list,
                         tried: Callable) -> tuple[str, str] | None:
-    """Recognize a known wrong answer that also errs where nan or infinity is asked for; None if there is none."""
+    """Recognize a known wrong answer that does another thing where nan or infinity is asked for, or None.
+
+    If what was given is right there, nothing is added, and no sentence fits that speaks of two things.
+    """
     if exercise.trial is not None or any(form(result, right) for result, right in zip(given, expected)):
         return None
     where = [[part.isfinite() for part in tensors(right)] for right in expected]
@@ -198,11 +214,35 @@ def _makes_where_finite(exercise: Exercise, cases: list[Case], given: list, expe
 
     if all(same(finite(result, known), finite(right, known)) for result, right, known in zip(given, expected, where)):
         return None  # wrong at those places alone
+    elsewhere = [[~at for at in known] for known in where]
+    right_there = all(same(finite(result, other), finite(right, other)) for result, right, other in zip(
+        given, expected, elsewhere))
+    asked = "infinity" if any(bool(part.isinf().any()) for right in expected for part in tensors(right)) else "nan"
+    besides = "" if right_there else f" Besides, where there is no answer, {asked} is asked for."
     for mistake in exercise.mistakes:
+        if right_there and mistake.says.startswith("two things"):
+            continue
         with suppress(Exception):  # this wrong answer cannot even be computed here
             if all(same(finite(result, known), finite(tried(mistake.wrong)(*_copies(case.args)), known))
                    for case, result, known in zip(cases, given, where)):
-                return f"{mistake.says} Besides, where there is no answer, nan or infinity is asked for.", mistake.name
+                return mistake.says + besides, mistake.name
+    return None
+
+
+def _makes_but_for_nan(exercise: Exercise, cases: list[Case], given: list, expected: list) -> tuple[str, str] | None:
+    """Recognize a known wrong answer that besides is nan for a special input; None if there is none."""
+    if exercise.trial is not None or any(form(result, right) for result, right in zip(given, expected)):
+        return None
+    broken = [i for i, (result, right) in enumerate(zip(given, expected))
+              if bool((flat(result).isnan() & ~flat(right).isnan()).any())]
+    if not broken or len(broken) == len(cases) or not all(cases[i].note for i in broken):
+        return None
+    plain = [i for i in range(len(cases)) if i not in broken]
+    if all(same(given[i], expected[i]) for i in plain):
+        return None  # wrong for the special input alone
+    for mistake in exercise.mistakes:
+        if _makes(mistake.wrong, [cases[i] for i in plain], [given[i] for i in plain]):
+            return f"{mistake.says} Besides, your result is nan for {cases[broken[0]].note}.", mistake.name
     return None
 
 

@@ -115,6 +115,8 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
                 "you move the target and compare it with the source; it is the target that is to be painted."),
         Mistake("sum", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error[valid].sum()),
                 "your loss is a sum, so it grows with the image."),
+        Mistake("median", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error[valid].median()),
+                "you take the median, which passes a gradient to one pixel only; the mean is asked for."),
         Mistake("unmoved", lambda d, t, s, T, K: losses.photometric_error(s, t).mean() + 0 * d.mean(),
                 "you compare the source as it is; depth does not enter."),
         Mistake("compared with the source", lambda d, t, s, T, K: losses.photometric_error(warp(s, d, T, K)[0], s)[
@@ -145,6 +147,9 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
 
 # A step of training
 
+STEEP = 1000.0  # makes gradients so large that to clip them changes the step
+
+
 class Guesser(nn.Module):
     """A network of two numbers, small enough to be checked by hand: an image to two maps of disparity."""
 
@@ -160,34 +165,37 @@ class Guesser(nn.Module):
 
 def two_steps(answer: Callable) -> Callable:
     """Let a reader's step train a `Guesser` twice, and return the losses it gave and the weights it left."""
-    def trial(weight, target, source):
+    def trial(weight, target, source, share):
         network, levels = Guesser(weight), [Level(target, source, torch.eye(3)[None])]
-        optimizer = torch.optim.SGD(network.parameters(), 2.0)
-        levels.append(Level(F.avg_pool2d(target, 2), F.avg_pool2d(source, 2), torch.eye(3)[None]))
+        optimizer = torch.optim.SGD(network.parameters(), 2 / STEEP, momentum=0.5)  # so two steps are no longer one
+        levels.append(Level(F.avg_pool2d(target, 2), F.avg_pool2d(source, 2), share * torch.eye(3)[None]))
 
         def loss_of(disp, level):
-            return (disp * level.source - level.target).square().mean()
+            return STEEP * level.K[0, 0, 0] * (disp * level.source - level.target).square().mean()
         given = [answer(network, optimizer, levels, loss_of) for _ in range(2)]
         after = network.weight.detach().clone()
         if given == [None, None] and torch.equal(after, weight):
             return None
-        return torch.tensor([torch.nan if loss is None else float(loss) for loss in given]), after
+        return [torch.nan if loss is None else loss for loss in given], after
     return trial
 
 
-def _step(view="target", zero=True, back=1.0, move=True, levels=2, join=2, late=False, returns=True) -> Callable:
+def _step(view="target", zero=True, back=1.0, move=True, levels=2, join=2, late=False, returns=1.0, clip=0.0,
+          of=sum) -> Callable:
     """Build a step with one thing changed."""
     def wrong(network, optimizer, pyramid, loss_of):
         def loss_now() -> Any:
             disps = network(getattr(pyramid[0], view))
-            return sum(loss_of(*each) for each in list(zip(disps, pyramid))[:levels]) / join
+            return of([loss_of(*each) for each in list(zip(disps, pyramid))[:levels]]) / join
         loss = loss_now()
         if zero:
             optimizer.zero_grad()
         (back * loss).backward()
+        if clip:
+            nn.utils.clip_grad_norm_(network.parameters(), clip)
         if move:
             optimizer.step()
-        return (loss_now() if late else loss).item() if returns else None
+        return returns * (loss_now() if late else loss).item() if returns else None
     return wrong
 
 
@@ -230,7 +238,7 @@ def _step_coarsest(network, optimizer, pyramid, loss_of) -> float:
 
 
 def _step_cases() -> list[Case]:
-    return [Case((torch.randn(2), torch.rand(1, 3, 6, 8), torch.rand(1, 3, 6, 8))) for _ in range(3)]
+    return [Case((torch.randn(2), torch.rand(1, 3, 6, 8), torch.rand(1, 3, 6, 8), share)) for share in (0.5, 1.0, 8.0)]
 
 
 STEP = Exercise(
@@ -239,8 +247,8 @@ STEP = Exercise(
 The heart of it. `network(image)` gives a list of disparity maps, finest first. `levels` is the pair of views at full
 size, at half of it, and so on: `levels[i].target`, `.source` and `.K`. `loss_of(disp, level)` is the loss of one map
 beside its level. Let the network look at the full-size target, take the **mean** of the losses over the levels, go one
-step down its gradient with `optimizer`, and return the loss as a float. Your step is called many times on the same
-network; every call counts for itself.""",
+step down its gradient with `optimizer`, and return the loss as a float, or as a tensor without its graph. Your step is
+called many times on the same network; every call counts for itself.""",
     stub='''def my_training_step(network, optimizer, levels, loss_of):
     ...  # your lines''',
     hint="""\
@@ -259,13 +267,22 @@ old ones. What goes wrong in the second step without it?""",
                 "the first step is right and the second is not: the old gradient is still there."),
         Mistake("weights stay", _step(move=False), UNMOVED),
         Mistake("uphill", _step(back=-1.0), "you climb: the loss grows with every step."),
+        Mistake("uphill, minus returned", _step(back=-1.0, returns=-1.0),
+                "you climb, and what you return is the negative of the loss."),
+        Mistake("gradient doubled", _step(back=2.0),
+                "your gradient is twice as large as it should be: do you go back twice, or down the levels' sum?"),
+        Mistake("gradient clipped", _step(clip=1.0),
+                "you clip the gradient, which makes the step shorter; go down the gradient as it is."),
+        Mistake("largest loss", _step(of=max, join=1), "you take the level with the largest loss; all of them count."),
+        Mistake("smallest loss", _step(of=min, join=1),
+                "you take the level with the smallest loss; all of them count."),
         Mistake("finest level alone", _step(levels=1, join=1), "you look at the finest level only."),
         Mistake("sum of the levels", _step(join=1), "you add the levels up where their mean is wanted."),
         Mistake("looks at the source", _step(view="source"),
                 "the network looks at the source; the depth of the target is wanted."),
         Mistake("loss of the next step", _step(late=True),
                 "the weights are right, but the loss you return is that of the next step."),
-        Mistake("nothing returned", _step(returns=False),
+        Mistake("nothing returned", _step(returns=0.0),
                 "the weights are right, but your step returns nothing."),
         Mistake("coarse level divided by all", _step(levels=1),
                 "you divide by the number of levels, but only the finest of them is in your sum."),

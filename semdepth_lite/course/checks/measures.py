@@ -20,7 +20,7 @@ def _depth_cases() -> list[Case]:
     for note in ("", holes, empty):
         shape = (2, *random_size())
         gt = 2 + 50 * torch.rand(shape) ** 2
-        pred = gt * torch.exp(0.5 * torch.randn(shape))
+        pred = gt * torch.exp(0.5 * torch.randn(shape)) * torch.tensor([1.2, 0.6]).view(2, 1, 1)  # too far, too near
         mask = torch.rand(shape) < 0.6
         mask[:, 0, 0], mask[0, 1:3], mask[:, 3, 0] = True, True, False  # unequal numbers of pixels
         if note == empty:
@@ -71,6 +71,12 @@ is infinity times zero; `masked_fill` replaces whatever stands there.""",
                 "too near and too far cancel."),
         Mistake("mask ignored", lambda p, g, m: ((p - g).abs() / g).mean((1, 2)),
                 "pixels that do not count take part."),
+        Mistake("mask of one's own", lambda p, g, m: masked_mean((p - g).abs() / g, g > 0),
+                "you make a mask of your own from the truth; the one that comes in leaves out more."),
+        Mistake("zeros in the mean", lambda p, g, m: ((p - g).abs() / g * m).nanmean((1, 2)),
+                "nan is left out of your mean, but the zeros that the mask has made are not."),
+        Mistake("absolute value of the mean", lambda p, g, m: masked_mean((p - g) / g, m).abs(),
+                "too near and too far cancel: you take the absolute value after the mean."),
         Mistake("zero times infinity", lambda p, g, m: _times_mask((p - g).abs() / g, m),
                 "right where every pixel has a depth, but 0 means none: you divide by it outside the mask, and "
                 "infinity times zero is nan."),
@@ -144,6 +150,17 @@ root.""",
                 "you add 1 before the logarithm; then ratios of near depths count less."),
         Mistake("root of the sum", lambda p, g, m: ((p / g).log() ** 2).masked_fill(~m, 0).sum((1, 2)).sqrt(),
                 "your error grows with the number of pixels: a mean belongs under the root."),
+        Mistake("root before the division", lambda p, g, m: ((p / g).log() ** 2).masked_fill(~m, 0).sum(
+            (1, 2)).sqrt() / m.sum((1, 2)),
+                "you take the root of the sum and divide then; the number of pixels belongs under the root."),
+        Mistake("relative error squared", lambda p, g, m: masked_mean(((p - g) / g) ** 2, m).sqrt(),
+                "you square relative errors; near 1 they are like logarithms of ratios, but this is another metric."),
+        Mistake("mask of one's own", lambda p, g, m: _rmse_log(p, g, g > 0),
+                "you make a mask of your own from the truth; the one that comes in leaves out more."),
+        Mistake("zeros in the mean", lambda p, g, m: ((p.log() - g.log()) ** 2 * m).nanmean((1, 2)).sqrt(),
+                "nan is left out of your mean, but the zeros that the mask has made are not."),
+        Mistake("absolute value of the mean", lambda p, g, m: masked_mean((p / g).log(), m).abs(),
+                "too near and too far cancel: the square belongs before the mean."),
         Mistake("divided by all pixels", lambda p, g, m: ((p / g).log() ** 2).masked_fill(~m, 0).mean((1, 2)).sqrt(),
                 "the sum is right, but you divide by the number of all pixels."),
         Mistake("scale taken out", lambda p, g, m: (masked_mean((p / g).log() ** 2, m)
@@ -201,6 +218,17 @@ What is a number minus nan? Some functions of torch leave nan out.""",
         Mistake("median", lambda a, b: (a - b).nanmedian(), "you take the median; the mean is asked for."),
         Mistake("relative to the mean", lambda a, b: (a - b).nanmean() / b.nanmean(),
                 "you divide by the mean of b; the difference itself is asked for."),
+        Mistake("sum relative to the sum of b", lambda a, b: (a - b).nansum() / b.nansum(),
+                "this is the change relative to b, and over all of b's images; the mean difference itself is asked "
+                "for."),
+        Mistake("relative to the paired sum of b", lambda a, b: (a - b).nansum() / b[(a - b).isfinite()].sum(),
+                "this is the change relative to b; the mean difference itself is asked for."),
+        Mistake("change of the means", lambda a, b: a.nanmean() / b.nanmean() - 1,
+                "you divide two means, over different images; the mean of the differences is asked for."),
+        Mistake("mean of the images' means", lambda a, b: (a - b).nanmean(0).nanmean(),
+                "you average over the seeds first: an image with fewer seeds then counts as much as the others."),
+        Mistake("mean of the seeds' means", lambda a, b: (a - b).nanmean(1).mean(),
+                "you average each seed first: a pair of a seed with few images then counts more than others."),
         Mistake("sum", lambda a, b: (a - b).nansum(), "you add the differences up; divide by their number."),
         Mistake("squared", lambda a, b: ((a - b) ** 2).nanmean(),
                 "you square the differences, and lost who is better."),

@@ -120,6 +120,9 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
                 "every image has a scale of its own; you mixed the batch."),
         Mistake("lower middle", lambda a, b, m: torch.stack([(x / y)[k].median() for x, y, k in zip(a, b, m)]),
                 "nearly: of an even number of pixels you take one of the two in the middle."),
+        Mistake("upper middle", lambda a, b, m: torch.stack([(x / y)[k].sort().values[int(k.sum()) // 2]
+                                                             for x, y, k in zip(a, b, m)]),
+                "nearly: of an even number of pixels you take the upper of the two in the middle."),
         Mistake("mask upside down", lambda a, b, m: _per_image(a / b, ~m),
                 "you asked exactly the pixels that do not count."),
         Mistake("ratio of the means", lambda a, b, m: torch.stack([x[k].mean() / y[k].mean() for x, y, k in zip(

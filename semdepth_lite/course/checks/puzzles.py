@@ -109,6 +109,8 @@ not zero when the shift is not a whole number?""",
                 "at the wrong depth your stripes lie exactly on the gaps; they repeat too seldom."),
         Mistake("ramp", lambda a, b: lambda x: x / COLUMNS,
                 "a ramp is different at every place, so the truth fits best; something has to repeat."),
+        Mistake("rounded", lambda a, b: waves(round(abs(b - a))),
+                "you round the period to whole pixels, and a pattern need not repeat after whole ones."),
         Mistake("sum of the shifts", lambda a, b: waves(a + b),
                 "your pattern repeats after the sum of both shifts; only what lies between them counts."),
         Mistake("a turn of 1", lambda a, b: waves(abs(b - a), turn=1.0),
@@ -224,8 +226,8 @@ an axis times an angle, and a translation.)""",
 
 # Mend a broken step
 
-class Plane(nn.Module):
-    """A network of three numbers: the disparity of a plane, by column and row."""
+class Slope(nn.Module):
+    """A network of three numbers: disparity by column and row, and by the brightness of the image it looks at."""
 
     def __init__(self, weight: torch.Tensor) -> None:
         super().__init__()
@@ -235,19 +237,20 @@ class Plane(nn.Module):
         """Map (B, 3, H, W) to (B, 1, H, W)."""
         height, width = image.shape[-2:]
         u, v = camera.pixel_grid(height, width, image)
-        return torch.sigmoid(self.weight[0] + self.weight[1] * u / width + self.weight[2] * v / height)[None, None]
+        return torch.sigmoid(self.weight[0] * u / width + self.weight[1] * v / height
+                             + self.weight[2] * image.mean(1, keepdim=True))
 
 
 def mended(answer: Callable) -> Callable:
-    """Let a step train a `Plane` twice, and return the losses it gave and the weights it left."""
+    """Let a step train a `Slope` twice, and return the losses it gave and the weights it left."""
     def trial(weight, target, source, T, K):
-        network = Plane(weight)
+        network = Slope(weight)
         optimizer = torch.optim.SGD(network.parameters(), 0.5)
         given = [answer(network, optimizer, target, source, T, K) for _ in range(2)]
         after = network.weight.detach().clone()
         if given == [None, None] and torch.equal(after, weight):
             return None
-        return torch.tensor([torch.nan if loss is None else float(loss) for loss in given]), after
+        return [torch.nan if loss is None else loss for loss in given], after
     return trial
 
 
@@ -258,18 +261,30 @@ FAULTS = {"disparity": "where depth enters the warp", "rim": "at the pixels that
 def broken_step(faults: tuple[str, ...] = tuple(FAULTS),
                 depth_of: Callable = lambda disp: camera.disp_to_depth(disp, 0.5, 20.0),
                 share: Callable = lambda error, valid: error[valid].mean(), move: bool = True,
-                exchanged: bool = False) -> Callable:
-    """Build the broken step of the puzzle, with some of its four faults, or another way to depth, mean or weights."""
+                exchanged: bool = False, look: int = 0, motion: Callable = lambda T: T,
+                sign: float = 1.0) -> Callable:
+    """Build the broken step of the puzzle, with some of its four faults, or one other thing changed.
+
+    Args:
+        faults: Those of the four that are left.
+        depth_of: Way from disparity to depth.
+        share: Mean of the error over the mask.
+        move: Whether a step is taken.
+        exchanged: Whether target and source have changed places.
+        look: Image that the network looks at: 0 = target, 1 = source.
+        motion: What is made of the motion.
+        sign: Factor of the loss on the way back.
+    """
     def step(network, optimizer, target, source, T_source_target, K):
         target, source = (source, target) if exchanged else (target, source)
-        disp = network(target)
+        disp = network((target, source)[look])
         depth = disp if "disparity" in faults else depth_of(disp)
-        warped, valid = warp(source, depth, T_source_target, K)
+        warped, valid = warp(source, depth, motion(T_source_target), K)
         error = photometric_error(warped, source if "goal" in faults else target)
         loss = error.mean() if "rim" in faults else share(error, valid)
         if "gradient" not in faults:
             optimizer.zero_grad()
-        loss.backward()
+        (sign * loss).backward()
         if move:
             optimizer.step()
         return loss.item()
@@ -352,6 +367,13 @@ def my_mended_step(network, optimizer, target, source, T_source_target, K):
                       "three faults are gone; your depth runs from 0.1 to 100 m, not over the range asked for."),
               Mistake("mask multiplied", broken_step((), share=lambda error, valid: (error * valid).mean()),
                       "three faults are gone; you multiply by the mask and still divide by all pixels."),
+              Mistake("mask upside down", broken_step((), share=lambda error, valid: error[~valid].mean()),
+                      "three faults are gone; just the pixels count that the source cannot show."),
+              Mistake("looks at the source", broken_step((), look=1),
+                      "the network looks at the source; the depth of the target is wanted."),
+              Mistake("motion inverted", broken_step((), motion=camera.invert_transform),
+                      "you turned the motion around; it took the target's points to the source already."),
+              Mistake("uphill", broken_step((), sign=-1.0), "you climb: the loss grows with every step."),
               Mistake("no step", broken_step((), move=False), UNMOVED)))
 
 EXERCISES = (TRAP, TURN, MEND)

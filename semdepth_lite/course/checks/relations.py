@@ -36,7 +36,7 @@ FUNCTIONS: tuple[tuple[str, Callable], ...] = (
 
 def relation(pairs: Sequence[Pair]) -> str:
     """Say how what was given follows from what is right, the same way in every input; empty if nothing is known."""
-    return _number(pairs) or _function(pairs) or _order(pairs)
+    return _number(pairs) or _total(pairs) or _factors(pairs) or _function(pairs) or _order(pairs)
 
 
 def _number(pairs: Sequence[Pair]) -> str:
@@ -61,13 +61,56 @@ def _number(pairs: Sequence[Pair]) -> str:
     return f"every value is {factor:.3g} times what it should be; {why}"
 
 
+def constant(values: Sequence[torch.Tensor]) -> float | None:
+    """Return the one number that stands everywhere in all of several tensors; None if there is more than one."""
+    found = torch.cat([value.flatten() for value in values])
+    return float(found[0]) if len(found) > 1 and bool((found - found[0]).abs().max() <= tolerance(found)) else None
+
+
+def _total(pairs: Sequence[Pair]) -> str:
+    """Find numbers that should sum to 1 in each image, and do not."""
+    def sums(side: int) -> torch.Tensor:
+        return torch.cat([pair[side].flatten(1).sum(1) for pair in pairs])
+
+    if any(right.dim() < 2 for _, right in pairs) or not same(sums(1), torch.ones(len(sums(1)))):
+        return ""
+    found = sums(0)
+    if not bool(found.isfinite().all()) or bool(((found - 1).abs() < 1e-3).any()):
+        return ""
+    low, high = float(found.min()), float(found.max())
+    return ("in each image the numbers asked for sum to 1, and yours to "
+            + (f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"between {low:.3g} and {high:.3g}"))
+
+
+def _factors(pairs: Sequence[Pair]) -> str:
+    """Find one factor for each image, another for each."""
+    factors = []
+    for given, right in pairs:
+        if right.dim() < 2 or given.isfinite().logical_xor(right.isfinite()).any():
+            return ""
+        for one, other in zip(given, right):
+            known = one.isfinite() & (other.abs() > 1e-6)
+            ratio = one[known] / other[known]
+            if len(ratio) < 3 or float(ratio.std()) >= 1e-3 * float(ratio.mean().abs()):
+                return ""
+            if bool((one[~known & one.isfinite()].abs() > 1e-4).any()):
+                return ""
+            factors.append(float(ratio.mean()))
+    return (f"each image has a factor of its own, from {min(factors):.3g} to {max(factors):.3g}, by which all of its "
+            "values are off: by what do you divide or multiply?")
+
+
 def _function(pairs: Sequence[Pair]) -> str:
     return next((words for words, function in FUNCTIONS if _gives(pairs, function)), "")
 
 
 def _gives(pairs: Sequence[Pair], function: Callable[[torch.Tensor], torch.Tensor]) -> bool:
-    """Tell whether a function of what is right gives what was given, and is not the same thing as right."""
+    """Tell whether a function of what is right gives what was given, and is not the same thing as right.
+
+    A function that gives one number everywhere says nothing: whoever returns this number can have made any mistake.
+    """
     return (all(same(given, function(right)) for given, right in pairs)
+            and constant([function(right) for _, right in pairs]) is None
             and any(not same(function(right), right) for _, right in pairs))
 
 

@@ -78,6 +78,10 @@ flatten, softmax, bring the shape back.""",
                 "your root knows the number of pixels; a score is a sum over channels."),
         Mistake("scaled by the batch", lambda q, k: _softmax(_scores(q, k) / math.sqrt(len(q))),
                 "your root knows the number of images; a score is a sum over channels."),
+        Mistake("scaled by the width", lambda q, k: _softmax(_scores(q, k) / math.sqrt(k.shape[-1])),
+                "your root knows the width of the image: the last axis of the keys is not that of the channels."),
+        Mistake("scaled by the height", lambda q, k: _softmax(_scores(q, k) / math.sqrt(k.shape[-2])),
+                "your root knows the height of the image; a score is a sum over channels."),
         Mistake("cosine", lambda q, k: _softmax(_scores(F.normalize(q, dim=1), F.normalize(k, dim=1))),
                 "you bring query and keys to length 1 first; then long keys say no more than short ones."),
         Mistake("not divided by the sum", lambda q, k: (_scores(q, k) / _root(q)).exp(),
@@ -89,7 +93,12 @@ flatten, softmax, bring the shape back.""",
             len(q), *k.shape[2:]),
                 "all images together sum to 1; each of them should."),
         Mistake("two softmaxes", lambda q, k: (_scores(q, k) / _root(q)).softmax(1).softmax(2),
-                "two softmaxes, one after the other, are not one over all pixels: the rows compete twice.")))
+                "two softmaxes, one after the other, are not one over all pixels: the rows compete twice."),
+        Mistake("two softmaxes, rows first", lambda q, k: (_scores(q, k) / _root(q)).softmax(2).softmax(1),
+                "two softmaxes, one after the other, are not one over all pixels: the columns compete twice."),
+        Mistake("divided by the largest", lambda q, k: _softmax(_scores(q, k) / _root(q)) / _softmax(
+            _scores(q, k) / _root(q)).amax((1, 2), keepdim=True),
+                "you divide by the largest, so the largest is 1 and all together are more.")))
 
 
 def _modulation_cases() -> list[Case]:
@@ -126,8 +135,8 @@ say (zeros in their column) change nothing.""",
     stub='''def my_class_modulation(depth, labels, scale, shift):
     ...  # your lines''',
     hint="""\
-$\\gamma S$ is a number for each channel and pixel: the mean of the classes' scales, weighted by their
-probability. `torch.einsum("cn,bnhw->bchw", ...)`.""",
+$\\gamma S$ is a number for each channel and pixel: sum over the classes, each one's scale times its probability.
+`torch.einsum("cn,bnhw->bchw", ...)`.""",
     solution='''def my_class_modulation(depth, labels, scale, shift):
     gamma = torch.einsum("cn,bnhw->bchw", scale, labels)
     beta = torch.einsum("cn,bnhw->bchw", shift, labels)
@@ -135,6 +144,13 @@ probability. `torch.einsum("cn,bnhw->bchw", ...)`.""",
     teaches="semantics.ClassModulation", reference=_modulate, cases=_modulation_cases, gradient=0, mistakes=(
         Mistake("gamma without the 1 +", lambda d, s, g, b: _per_pixel(g, s) * d + _per_pixel(b, s),
                 "a class whose scale is zero erases the feature; it should leave it as it is."),
+        Mistake("brackets forgotten", lambda d, s, g, b: 1 + _per_pixel(g, s) * d + _per_pixel(b, s),
+                "you add 1 to the result, and a scale of zero still erases the feature: what does the 1 belong to?"),
+        Mistake("mean over the classes", lambda d, s, g, b: _modulate(d, s / s.shape[1], g, b),
+                "you divide by the number of classes, but the probabilities sum to 1 already."),
+        Mistake("mean of the scales alone", lambda d, s, g, b: _modulate(d, s, g / s.shape[1], b),
+                "your shift is right; your scale is divided by the number of classes, though the probabilities sum to "
+                "1 already."),
         Mistake("shift forgotten", lambda d, s, g, b: (1 + _per_pixel(g, s)) * d,
                 "a feature of zero stays zero for every class: something is only multiplied."),
         Mistake("scale forgotten", lambda d, s, g, b: d + _per_pixel(b, s),
@@ -211,6 +227,12 @@ that is zero?""",
                 "you divide by the number of all pixels, also of those that have no label."),
         Mistake("another logarithm", lambda x, y: _nll(x, y).sum() / _known(y) / math.log(10),
                 "every value is 2.3 times too small: which logarithm is meant?"),
+        Mistake("logarithm of base 2", lambda x, y: _nll(x, y).sum() / _known(y) / math.log(2),
+                "every value is 1.44 times too large: which logarithm is meant?"),
+        Mistake("softmax over the batch", lambda x, y: _nll(x, y, dim=0).sum() / _known(y),
+                "the images of the batch compete with one another; the classes of a pixel should."),
+        Mistake("softmax over the rows", lambda x, y: _nll(x, y, dim=2).sum() / _known(y),
+                "pixels of a column compete with one another; the classes of a pixel should."),
         Mistake("softmax over the columns", lambda x, y: _nll(x, y, dim=3).sum() / _known(y),
                 "pixels of a row compete with one another; the classes of a pixel should."),
         Mistake("255 taken for a class", lambda x, y: F.cross_entropy(x, torch.where(y == IGNORE, 0, y)),
@@ -309,6 +331,8 @@ Draw two overlapping circles. What is the size of their union, if you know the s
                 "a class that does not occur gets 0 and would drag down the mean."),
         Mistake("absent class is perfect", lambda c: class_iou(c).nan_to_num(1.0),
                 "a class that does not occur gets 1 and would flatter the mean."),
+        Mistake("class never found left out", lambda c: torch.where(c.diagonal() > 0, class_iou(c), torch.nan),
+                "a class that is there and never found has an IoU of 0, not nan: leaving it out flatters the mean."),
         Mistake("rows and columns exchanged", lambda c: class_iou(c.mT),
                 "the numbers are right, but the wrong class is left out: which sum tells that a class is true "
                 "somewhere?"),

@@ -1,6 +1,8 @@
 """Exercises of lesson 03: how alike two images are, by structure (SSIM), and by structure and color."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -52,18 +54,22 @@ def _ssim_unbiased(x: torch.Tensor, y: torch.Tensor, covariance: float = 9 / 8) 
     return ((1 - top / ((a**2 + b**2 + SSIM_C1) * (spread + SSIM_C2))) / 2).clamp(0, 1)
 
 
-def _ssim_once(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Compute the distance with the covariance counted once."""
-    a, b = _mean(x), _mean(y)
-    spread = _mean(x * x) - a**2 + _mean(y * y) - b**2
-    top = (2 * a * b + SSIM_C1) * (_mean(x * y) - a * b + SSIM_C2)
-    return ((1 - top / ((a**2 + b**2 + SSIM_C1) * (spread + SSIM_C2))) / 2).clamp(0, 1)
+def _ssim_from(covariance=lambda xy, ab: 2 * (xy - ab), variance=lambda xx, aa: xx - aa, join=torch.add,
+               means=True) -> Callable:
+    """Build the distance with one thing changed: covariance, variances, how these are joined, or no factor of means."""
+    def wrong(x, y):
+        a, b = _mean(x), _mean(y)
+        spread = join(variance(_mean(x * x), a**2), variance(_mean(y * y), b**2))
+        structure = (covariance(_mean(x * y), a * b) + SSIM_C2) / (spread + SSIM_C2)
+        color = (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1) if means else 1.0
+        return ((1 - color * structure) / 2).clamp(0, 1)
+    return wrong
 
 
 SSIM = Exercise(
     name="ssim", lesson=LESSON, title="Compare structure instead of color", difficulty=2, minutes=15,
     statement="""\
-Return $(1 - \\mathrm{SSIM})/2$ of two images `x` and `y` `(B, C, H, W)` for every pixel and channel, cut to $[0, 1]$:
+Return $(1 - \\mathrm{SSIM})/2$ of two images `x` and `y` `(B, C, H, W)` for every pixel and channel:
 
 $$\\mathrm{SSIM} = \\frac{(2\\mu_x\\mu_y + C_1)(2\\sigma_{xy} + C_2)}
 {(\\mu_x^2 + \\mu_y^2 + C_1)(\\sigma_x^2 + \\sigma_y^2 + C_2)} .$$
@@ -89,7 +95,7 @@ def my_ssim(x, y):
     c1, c2 = 0.01**2, 0.03**2
     top = (2 * mu_x * mu_y + c1) * (2 * cov + c2)
     bottom = (mu_x**2 + mu_y**2 + c1) * (var_x + var_y + c2)
-    return ((1 - top / bottom) / 2).clamp(0, 1)''',
+    return (1 - top / bottom) / 2''',
     teaches="losses.ssim_distance", reference=losses.ssim_distance, cases=_image_cases, gradient=0, mistakes=(
         Mistake("similarity", lambda x, y: _ssim(x, y, distance=lambda s: s),
                 "you return the similarity; a loss needs the distance, small where the images agree."),
@@ -127,7 +133,18 @@ def my_ssim(x, y):
         Mistake("variances unbiased", lambda x, y: _ssim_unbiased(x, y, 1.0),
                 "your covariance is a mean over 9 pixels and your variances are divided by 8, as torch.var does unless "
                 "it is asked otherwise."),
-        Mistake("covariance counted once", _ssim_once, "the covariance counts twice above the fraction.")))
+        Mistake("means left in the covariance", _ssim_from(covariance=lambda xy, ab: 2 * xy),
+                "the product of the means is still in your covariance."),
+        Mistake("means left in the variances", _ssim_from(variance=lambda xx, aa: xx),
+                "your covariance is right; the squares of the means are still in your variances."),
+        Mistake("variances negated", _ssim_from(variance=lambda xx, aa: aa - xx),
+                "your variances are negative: which of the two numbers is the larger?"),
+        Mistake("variances multiplied", _ssim_from(join=torch.mul),
+                "below the fraction the two variances are added; you multiply them."),
+        Mistake("structure alone", _ssim_from(means=False),
+                "the factor of the means is missing: two plain images of different brightness would be alike."),
+        Mistake("covariance counted once", _ssim_from(covariance=lambda xy, ab: xy - ab),
+                "the covariance counts twice above the fraction.")))
 
 
 def _error(x, y, alpha=0.85, color=lambda d: d.abs().mean(1, keepdim=True),
@@ -161,6 +178,11 @@ def my_photometric(prediction, target):
                 "you square the difference of the colors; its absolute value is wanted."),
         Mistake("sum over the colors", lambda x, y: 3 * _error(x, y),
                 "you add the three colors up where they should be averaged."),
+        Mistake("colors added up", lambda x, y: _error(x, y, color=lambda d: d.abs().sum(1, keepdim=True)),
+                "your structure is right; the differences of the three colors are added up where they should be "
+                "averaged."),
+        Mistake("length of the difference", lambda x, y: _error(x, y, color=lambda d: d.norm(dim=1, keepdim=True)),
+                "you take the length of the difference in the space of colors; average the three absolute values."),
         Mistake("absolute value forgotten", lambda x, y: _error(x, y, color=lambda d: d.mean(1, keepdim=True)),
                 "too bright and too dark cancel in your difference of colors."),
         Mistake("mean over the image", lambda x, y: _error(x, y).mean(),

@@ -10,7 +10,7 @@ import torch
 from .compare import describe, flat, parts, same, shape_words, tensors, tolerance
 from .exercise import Case, Exercise
 from .inputs import changed_input
-from .relations import Pair, relation, wrong_part
+from .relations import Pair, constant, relation, wrong_part
 
 HAND = " Try a tiny input by hand."
 
@@ -75,10 +75,13 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     if len(given) > 1 and sorted(given) == sorted(right):
         return ": the things asked for stand in another order"
     a, b = next((a, b) for a, b in zip(given, right) if a != b)
-    if not a:
+    if not a and b:
         return ": you averaged or added up over everything"
-    if a == b[1:]:
+    lost = [axis for axis in range(len(b)) if a == (*b[:axis], *b[axis + 1:])]
+    if lost == [0]:
         return ": the axis of the images is missing"
+    if lost and any(b[axis] != 1 for axis in lost):
+        return f": axis {lost[0]} is missing" if len(lost) == 1 else ": an axis is missing"
     if sorted(a) == sorted(b):
         return ": two axes have changed places"
     if [n for n in a if n != 1] == [n for n in b if n != 1]:
@@ -97,10 +100,12 @@ def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
         return ""
     if not any(bool(flat(result).isfinite().any()) for result in given):
         return ""
+    if (found := _everywhere(given, expected)) is not None:
+        return f"your result is {found:.3g} everywhere, whatever comes in"
     names = _names(exercise)
     if found := changed_input(exercise, cases, given, names):
         return found
-    split = [list(zip(tensors(result), tensors(right))) for result, right in zip(given, expected)]
+    split = [list(zip(_things(result), _things(right))) for result, right in zip(given, expected)]
     wrong = [k for k in range(len(split[0])) if not all(same(*each[k]) for each in split)]
     pairs: list[Pair] = [(each[wrong[0]][0].detach(), each[wrong[0]][1].detach()) for each in split]
     if len(wrong) == 1 and exercise.parts:
@@ -110,6 +115,20 @@ def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     if len(wrong) > 1:
         return ""
     return relation(pairs) or wrong_part(pairs, [case.args for case in cases], names)
+
+
+def _everywhere(given: Sequence, expected: Sequence) -> float | None:
+    """Return the one number that an answer gives for whatever comes in; None if there is none, or a mask is asked."""
+    if any(part.dtype == torch.bool for right in expected for part in parts(right)):
+        return None
+    flats = [flat(right) for right in expected]
+    return None if constant(flats) is not None else constant([flat(result) for result in given])
+
+
+def _things(value) -> list[torch.Tensor]:
+    """Bring what was returned to one tensor for each thing asked for; a list of numbers in a tuple is one thing."""
+    found = [tensors(item) for item in value] if isinstance(value, tuple) else [[each] for each in tensors(value)]
+    return [each[0] if len(each) == 1 else torch.stack(each) for each in found]
 
 
 def _names(exercise: Exercise) -> list[str]:
