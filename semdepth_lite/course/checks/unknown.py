@@ -101,7 +101,8 @@ def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     if not any(bool(flat(result).isfinite().any()) for result in given):
         return ""
     if (found := _everywhere(given, expected)) is not None:
-        return f"your result is {found:.3g} everywhere, whatever comes in"
+        mask = any(part.dtype == torch.bool for right in expected for part in parts(right))
+        return "" if mask else f"your result is {found:.3g} everywhere, whatever comes in"
     names = _names(exercise)
     if found := changed_input(exercise, cases, given, names):
         return found
@@ -118,11 +119,10 @@ def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
 
 
 def _everywhere(given: Sequence, expected: Sequence) -> float | None:
-    """Return the one number that an answer gives for whatever comes in; None if there is none, or a mask is asked."""
-    if any(part.dtype == torch.bool for right in expected for part in parts(right)):
+    """Return the one number that an answer gives for whatever comes in; None if there is none, or if one is right."""
+    if constant([flat(right) for right in expected]) is not None:
         return None
-    flats = [flat(right) for right in expected]
-    return None if constant(flats) is not None else constant([flat(result) for result in given])
+    return constant([flat(result) for result in given])
 
 
 def _things(value) -> list[torch.Tensor]:
