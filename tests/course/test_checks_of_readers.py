@@ -253,7 +253,7 @@ def test_the_right_answers_beside_them_pass(name, answer):
 
 
 @pytest.mark.parametrize("name", [name for name, exercise in checks.EXERCISES.items() if exercise.trial is None])
-def test_an_answer_that_is_the_same_everywhere_is_told_no_more_than_that(name):
+def test_of_an_answer_that_is_one_number_everywhere_no_more_is_claimed(name):
     exercise = checks.EXERCISES[name]
     for number in (0.0, 0.3):
         verdict = judge(exercise, lambda *args, number=number: constant_like(exercise.reference(*args), number), 3)
