@@ -21,7 +21,7 @@ GIVEN = {  # cell to why the numbers in its prose follow from no run
     "00-22": "numbers of papers", "02-29b": "a question's case", "03-22": "four scales, each a quarter of the last",
     "03-28": "definition of a metric", "04-19": "constants of the pose network", "06-08": "definition of a metric",
     "06-37": "a question's case", "07-17": "what an interval of 95 % means", "07-21": "a case to think about",
-    "07-29": "a question's case", "08-22": "what the remedy does", "08-24": "what the dial does",
+    "07-29": "a question's case", "08-22": "what the remedy does",
     "09-35": "a question's case"}
 
 
