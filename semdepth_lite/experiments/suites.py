@@ -132,14 +132,16 @@ def exact_trials(preset: str) -> list[Trial]:
 
 
 def scale_experiment(preset: str = "lesson") -> list[Trial]:
-    """Ask whether the gain survives longer training, wider networks and more pixels, masks given."""
+    """Ask whether the gain survives longer training, larger networks and more pixels, masks given."""
     methods = {"baseline": ("baseline", "baseline"), "semantic": ("SSFA and ranking", "semdepth_segmenter")}
-    larger = {"1-steps-4000": ("4000 steps", {"steps": 4000, "margin_until": 0.25}),
-              "2-width-32": ("width 32", {"width": 32})}
-    return [*(trial for place, (key, (words, changes)) in enumerate(larger.items())
+    larger = {"1-steps-4000": (150, "4000 steps", {"steps": 4000, "margin_until": 1 / 4}),
+              "2-width-32": (152, "width 32", {"width": 32}),
+              "4-steps-12000": (156, "12,000 steps", {"steps": 12000, "margin_until": 1 / 12}),
+              "5-resnet18": (158, "ResNet-18", {"encoder": "resnet18", "learning_rate": 1e-4})}
+    return [*(trial for key, (order, words, changes) in larger.items()
               for number, (file, (name, variant)) in enumerate(methods.items()) for trial in
-              repeat("scale", 150 + 2 * place + number, f"scale-{key}-{file}", f"{name}, {words}", preset,
-                     variant=variant, **changes)),
+              repeat("scale", order + number, f"scale-{key}-{file}", f"{name}, {words}", preset, variant=variant,
+                     **changes)),
             *showcase_experiment()]
 
 
