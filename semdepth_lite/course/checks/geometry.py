@@ -63,6 +63,12 @@ def _focal_swapped(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     return _lifted(depth, torch.linalg.inv(other))
 
 
+def _times_focal(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    other = K.clone()
+    other[:, 0, 0], other[:, 1, 1] = 1 / K[:, 0, 0], 1 / K[:, 1, 1]
+    return _lifted(depth, torch.linalg.inv(other))
+
+
 def _one_focal(depth: torch.Tensor, K: torch.Tensor, row: int) -> torch.Tensor:
     """Back-project with the focal length of one axis for both."""
     other = K.clone()
@@ -98,6 +104,14 @@ image to it. Depth is $z$, not the length of the ray, so nothing has to be norma
         Mistake("length of the ray", lambda depth, K: depth * torch.nn.functional.normalize(
             _lifted(torch.ones_like(depth), torch.linalg.inv(K)), dim=1),
                 "your points lie at the distance that depth says, measured along the ray; what does depth mean here?"),
+        Mistake("z left at 1", lambda depth, K: torch.cat((_lifted(depth, torch.linalg.inv(K))[:, :2], torch.ones_like(
+            depth)), 1),
+                "x and y are right; all of your points lie 1 m in front of the camera."),
+        Mistake("center taken off too late", lambda depth, K: _without_center(depth, K) + (
+            torch.linalg.inv(K)[:, :, 2:] * torch.tensor([[1.0], [1.0], [0.0]]))[..., None],
+                "you multiply by depth before the principal point is taken off: are brackets missing?"),
+        Mistake("times the focal length", _times_focal,
+                "you multiply by the focal length; a longer one sees a pixel under a smaller angle."),
         Mistake("divided by depth", lambda depth, K: _lifted(1 / depth, torch.linalg.inv(K)),
                 "your points come nearer when depth grows."),
         Mistake("principal point ignored", _without_center,

@@ -62,6 +62,8 @@ step is left.""",
                 "you invert at the end, but walk between the two depths instead of their inverses."),
         Mistake("nothing taken off", lambda d, near, far: 1 / (1 / far + d / near),
                 "one end is right; at the other you arrive a little too near: how long is the way between them?"),
+        Mistake("brackets forgotten", lambda d, near, far: 1 / (1 / far + 1 / near - 1 / far * d),
+                "only the last of your terms is multiplied by the disparity: are brackets missing?"),
         Mistake("no far end", lambda d, near, far: 1 / ((1 / near - 1 / far) * d),
                 "the length of the way is right, but it starts at infinity."),
         Mistake("nearest over disparity", lambda d, near, far: near / d,
@@ -340,6 +342,9 @@ Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) 
                 "this is the direction of steepest descent, and not yet the minimum."),
         Mistake("right side alone inverted", lambda J, r, w: -torch.linalg.pinv(J * w[..., None]).matmul(
             r[..., None])[..., 0], "the residuals need the same weights as the rows that stand before them."),
+        Mistake("root of the weights on the rows alone", lambda J, r, w: -torch.linalg.pinv(
+            J * w.sqrt()[..., None]).matmul(r[..., None])[..., 0],
+                "the rows have the root of their weight, and the residuals that stand beside them have none."),
         Mistake("one number at a time", lambda J, r, w: -(J * (w * r)[..., None]).sum(1) / (J * J * w[..., None]).sum(
             1),
                 "you find each of the six numbers as if the others were zero; they have to be found together."),

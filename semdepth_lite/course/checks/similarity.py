@@ -189,6 +189,13 @@ def my_photometric(prediction, target):
                 "you average over the image; the loss still has to leave pixels out, so return a map."),
         Mistake("colors not averaged", lambda x, y: 0.85 * losses.ssim_distance(x, y) + 0.15 * (x - y).abs(),
                 "your map has three channels; average over the colors."),
+        Mistake("brackets too wide", lambda x, y: _error(x, y, color=lambda d: 0.85 * d.abs().mean(1, keepdim=True)),
+                "your brackets are too wide: the difference of the colors gets both weights."),
+        Mistake("structure added up", lambda x, y: _error(x, y, structure=lambda d: d.sum(1, keepdim=True)),
+                "your colors are right; the structure of the three is added up where it should be averaged."),
+        Mistake("structure without a weight", lambda x, y: _error(x, y, structure=lambda d: d.mean(
+            1, keepdim=True) / 0.85),
+                "the color has its weight, and the structure counts fully."),
         Mistake("no weights", lambda x, y: 2 * _error(x, y, 0.5),
                 "structure and color count alike, and fully: the weights are missing."),
         Mistake("equal weights", lambda x, y: _error(x, y, 0.5),

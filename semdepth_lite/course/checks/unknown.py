@@ -77,7 +77,9 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     if len(given) > 1 and sorted(given) == sorted(right):
         return ": the things asked for stand in another order"
     a, b = next((a, b) for a, b in zip(given, right) if a != b)
-    if not a and b:
+    if not b:
+        return ": one number is asked for"
+    if not a:
         return ": you averaged or added up over everything"
     lost = [axis for axis in range(len(b)) if a == (*b[:axis], *b[axis + 1:])]
     if lost == [0]:
@@ -89,6 +91,9 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     if [n for n in a if n != 1] == [n for n in b if n != 1]:
         return (": an axis of size 1 is missing, and keepdim=True or [:, None] keeps it" if len(a) < len(b) else
                 ": an axis of size 1 is too many")
+    thin = [axis for axis in range(len(b)) if len(a) == len(b) and a[axis] != b[axis]]
+    if len(thin) == 1 and a[thin[0]] == 1:
+        return f": axis {thin[0]} was averaged or added up, and should stay"
     if prod(a) == prod(b):
         return ": as many numbers, but another shape; view or reshape brings them there"
     if len(a) == len(b) > 2 and a[:-2] == b[:-2] and all(m <= n for m, n in zip(a, b)):
