@@ -86,6 +86,11 @@ class World:
         """What matching finds where nothing is broken, (H, W) meters."""
         return matched_depth(self.batch)
 
+    @cached_property
+    def matched_behind_a_parked_car(self) -> torch.Tensor:
+        """The same where the car ahead stands still, (H, W) meters."""
+        return matched_depth(self.following_a_car(0.0))
+
     @lru_cache(maxsize=64)  # noqa: B019
     def following_a_car(self, share: float) -> StreetTriplet:
         """Render a triplet in which the car ahead drives at a share of the camera's speed."""
@@ -190,13 +195,8 @@ def holes(world: World, strength: float) -> Failure:
                                      settings)
     teaches = automask(at_truth, identity_error(batch.target, batch.sources, settings))[0]
     broken = matched_depth(batch)
-    return _three(batch.target[0], (_behind_a_parked_car(world), broken, broken * teaches),
+    return _three(batch.target[0], (world.matched_behind_a_parked_car, broken, broken * teaches),
                   lambda depth: 100 * (depth > 1.5 * truth)[car].float().mean())
-
-
-@lru_cache(maxsize=4)
-def _behind_a_parked_car(world: World) -> torch.Tensor:
-    return matched_depth(world.following_a_car(0.0))
 
 
 def apparent_depth(depth: torch.Tensor, camera_speed: float, object_speed: torch.Tensor) -> torch.Tensor:
@@ -241,16 +241,13 @@ def _steps(image: torch.Tensor) -> torch.Tensor:
 def harm_by_texture(made: Failure, truth: torch.Tensor) -> tuple[float, float]:
     """Return by how much a failure raises the mean |ln(d / d*)| in the plainest and in the most textured quarter.
 
-    Args:
-        made: A failure of depth.
-        truth: (H, W) true depth, meters, 0 = none; pixels without are left out.
+    The true depth is (H, W) in meters, 0 = none; pixels without it are left out.
     """
     known = evaluation_mask(truth)
     texture = _steps(made.image[None])[known]
     broken, healthy = ((depth / truth)[known].log().abs() for depth in (made.broken, made.healthy))
-    worse = (broken - healthy)[texture.argsort()]
-    quarter = len(worse) // 4
-    return float(worse[:quarter].mean()), float(worse[-quarter:].mean())
+    plain, *_, busy = (broken - healthy)[texture.argsort()].chunk(4)
+    return float(plain.mean()), float(busy.mean())
 
 
 def fattened(world: World, strength: float) -> Failure:
@@ -366,9 +363,8 @@ def collapsed(world: World, strength: float) -> Failure:
 def wrong_intrinsics(world: World, strength: float) -> Failure:
     """Use the K of an image up to twice as large; the remedy resizes K with the image."""
     batch = world.batch
-    factor = 1 + strength
-    foreign = resize_intrinsics(batch.K, factor, factor)
-    kinds = foreign, resize_intrinsics(foreign, 1 / factor, 1 / factor)
+    foreign = resize_intrinsics(batch.K, 1 + strength, 1 + strength)
+    kinds = foreign, resize_intrinsics(foreign, 1 / (1 + strength), 1 / (1 + strength))
     truth, static = batch.depth[0, 0], ~batch.moving[0]
     maps = world.matched, *(matched_depth(replace(batch, K=K)) for K in kinds)
     return _three(batch.target[0], maps, lambda depth: relative_error(depth, truth, static))
@@ -389,17 +385,16 @@ def misread(world: World, strength: float) -> Failure:
 def label_noise(world: World, strength: float, draws: int = 7) -> Failure:
     """Snap a blurred depth to labels that err; the remedy abstains where several guesses of the labels disagree."""
     batch = world.batch
-    disp = F.avg_pool2d(F.pad(1 / far_sky(batch.depth), (2,) * 4, mode="replicate"), 5, 1)
-    blurred = 1 / disp
+    blurred = 1 / F.avg_pool2d(F.pad(1 / far_sky(batch.depth), (2,) * 4, mode="replicate"), 5, 1)
     guesses = torch.from_numpy(np.stack([corrupt_labels(batch.labels.numpy()[0], strength, seed)
                                          for seed in range(draws)]))
     votes = F.one_hot(guesses.clamp(max=19).long(), 20)[..., :19].float().mean(0).permute(2, 0, 1)[None]
-    snap = [snap_depth(blurred, mask, batch.target) for mask in (batch.labels, guesses[:1], votes)]
+    snapped = [snap_depth(blurred, mask, batch.target) for mask in (batch.labels, guesses[:1], votes)]
     band = border_band(batch.labels)[0] & evaluation_mask(batch.depth[:, 0])
 
     def at_borders(depth: torch.Tensor) -> float:
         return float(100 * depth_errors(error_maps(depth[None], batch.depth[:, 0], band))["abs_rel"])
     alone = at_borders(blurred[0, 0])
-    made = _three(batch.target[0], tuple(torch.where(batch.depth > 0, x, 0)[0, 0] for x in snap), at_borders,
-                  f"not snapped at all, it would be {alone:.1f} %")
+    maps = tuple(torch.where(batch.depth > 0, x, 0)[0, 0] for x in snapped)
+    made = _three(batch.target[0], maps, at_borders, f"not snapped at all, it would be {alone:.1f} %")
     return replace(made, untouched=alone)
