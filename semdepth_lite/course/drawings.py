@@ -100,10 +100,10 @@ def two_cameras() -> Figure:
     """Draw two cameras and a point from above: where a pixel goes, for the true and for a wrong depth."""
     figure, axis = sheet(9.0, 4.7, (-3.4, 7.9), (-1.0, 5.4))
     _camera(axis, 0, 0, 8, "target", BLUE)
-    _camera(axis, 3.6, 0.2, -10, "source", GREEN)
+    _camera(axis, 3.6, 0.2, -24, "source", GREEN)
     ray = np.array([0.33, 1.0])
     axis.plot(*np.array([(0, 0), 5.2 * ray]).T, color=BLUE, linewidth=1.6)
-    for depth, name, color in ((2.4, "half the depth", LINES[3][0]), (4.4, "point at depth $d$", ORANGE)):
+    for depth, name, color in ((2.2, "half the depth", LINES[3][0]), (4.4, "point at depth $d$", ORANGE)):
         x, y = depth * ray
         axis.plot(x, y, "o", color=color, markersize=9)
         label(axis, x - 0.2, y + 0.15, name, color, ha="right")
@@ -141,7 +141,7 @@ def pipeline() -> Figure:
         arrow(axis, *points)
     arrow(axis, (12.1, 1.34), (12.1, -0.45), (4.6, -0.45), (4.6, 0.75), color=ORANGE, width=2)
     arrow(axis, (4.6, 0.75), (4.6, 2.95), color=ORANGE, width=2)
-    label(axis, 10.2, -0.25, "gradient: back through the warp", ORANGE, size=10)
+    label(axis, 10.2, -0.25, "gradient: back to both networks", ORANGE, size=10)
     return figure
 
 
@@ -154,13 +154,13 @@ def network() -> Figure:
         x, y, tall = 2.1 + 0.85 * level, 4.3 - 0.95 * level, 0.75
         box(axis, x, y, f"$\\frac{{1}}{{{2 ** (level + 1)}}}$", ENCODER, 1.15, tall, size=12)
         back = 10.4 - 0.85 * level
-        box(axis, back, y + (0.0 if level else 0.0), f"level {level}", DEPTH, 1.15, tall)
+        box(axis, back, y, f"level {level}", DEPTH, 1.15, tall)
         if level < 4:
             arrow(axis, (x + 0.4, y - 0.38), (x + 0.75, y - 0.56))
             arrow(axis, (back - 0.75, y - 0.56), (back - 0.4, y - 0.38))
         if level:
             up = y + 0.95
-            arrow(axis, (2.1 + 0.85 * (level - 1) + 0.58, up - 0.18), (10.4 - 0.85 * level - 0.0, up - 0.18),
+            arrow(axis, (2.1 + 0.85 * (level - 1) + 0.58, up - 0.18), (10.4 - 0.85 * level, up - 0.18),
                   (10.4 - 0.85 * level, y + 0.4), inferred=True)
     arrow(axis, (1.11, 4.9), (2.1, 4.9), (2.1, 4.7))
     arrow(axis, (6.08, 0.5), (6.42, 0.5))

@@ -84,11 +84,15 @@ CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
     (lambda arg: isinstance(arg, float), "{} has the wrong sign", lambda arg: -arg))
 
 
+LIMITS = (torch.log, torch.exp, torch.square, torch.round, torch.trunc)  # z > 1 is log(z) > 0, and nobody took a log
+
+
 def changed_input(exercise: Exercise, cases: Sequence[Case], given: Sequence, names: Sequence[str]) -> str:
     """Say which input was changed, exchanged or left out; empty if no such change gives what was given."""
     if exercise.trial is not None or any(len(case.args) != len(names) for case in cases):
         return ""
-    for words, change in _changes(cases, names):
+    masks = all(isinstance(result, torch.Tensor) and result.dtype == torch.bool for result in given)
+    for words, change in _changes(cases, names, masks):
         with suppress(Exception):  # a change may make inputs that the reference refuses
             found = [exercise.reference(*change(case.args)) for case in cases]
             if all(same(result, wrong) for result, wrong in zip(given, found)):
@@ -96,11 +100,11 @@ def changed_input(exercise: Exercise, cases: Sequence[Case], given: Sequence, na
     return ""
 
 
-def _changes(cases: Sequence[Case], names: Sequence[str]) -> Iterator[tuple[str, Callable]]:
-    """List the changes that fit every case, with their words."""
+def _changes(cases: Sequence[Case], names: Sequence[str], masks: bool) -> Iterator[tuple[str, Callable]]:
+    """List the changes that fit every case, with their words; of masks none that only moves a limit, as a log does."""
     for place, name in enumerate(names):
         for fits, words, change in CHANGES:
-            if all(fits(case.args[place]) for case in cases):
+            if all(fits(case.args[place]) for case in cases) and not (masks and change in LIMITS):
                 yield words.format(f"`{name}`"), lambda args, place=place, change=change: [
                     change(arg) if k == place else arg for k, arg in enumerate(args)]
     for one, first in enumerate(names):

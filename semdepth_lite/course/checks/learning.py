@@ -18,8 +18,8 @@ from .warping import warp_cases
 
 LESSON = "04_a_network_that_learns"
 # of a training step, here and in the puzzle of the broken one
-UNMOVED = ("the loss is right, but the weights stay the same: no step is taken, or zero_grad stands between backward "
-           "and step and wipes the gradient out.")
+UNMOVED = ("the loss is right, but the weights stay the same: no step is taken, it comes before backward, or "
+           "zero_grad stands between backward and step and wipes the gradient out.")
 
 
 # Disparity to depth, and the loss of a view

@@ -48,7 +48,8 @@ def _number(pairs: Sequence[Pair]) -> str:
     difference = (a - b)[known]
     if float(difference.std(correction=0)) < 10 * tolerance(b) < 1e-2 * abs(float(difference.mean())):
         off = float(difference.mean())
-        return f"every value is off by the same {off:.3g}" + (", half a pixel" if abs(abs(off) - 0.5) < 1e-3 else "")
+        pixel = ", half a pixel if places are asked for" if abs(abs(off) - 0.5) < 1e-3 else ""
+        return f"every value is off by the same {off:.3g}{pixel}"
     known &= b.abs() > 1e-6
     ratio = a[known] / b[known]
     if len(ratio) < 3:  # two numbers agree by chance

@@ -34,13 +34,13 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
         return wrong_form
     if exercise.tells is not None:
         return exercise.tells(tensors(result)[0]) + again
-    if len(bad) < len(cases) and case.note:
+    if len(bad) < len(cases) and case.note not in {"", *(each.note for i, each in enumerate(cases) if i not in bad)}:
         return f"right on {len(cases) - len(bad)} of {len(cases)} inputs, but not for {case.note}." + again
     mask = all(part.dtype == torch.bool for part in parts(right))
     if mask and not bool(((flat(result) == 0) | (flat(result) == 1)).all()):
         return "a mask is asked for, and your result holds other values than True and False." + again
     if found := _related(exercise, cases, given, expected):
-        return f"{found}." + again
+        return found + ("" if found[-1] == "?" else ".") + again
     if bool((flat(result).isnan() & ~flat(right).isnan()).any()):
         return "your result holds nan: look for a division by zero, a logarithm of zero or an empty mean." + again
     a, b = flat(result), flat(right)
@@ -93,11 +93,11 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
                 ": an axis of size 1 is too many")
     thin = [axis for axis in range(len(b)) if len(a) == len(b) and a[axis] != b[axis]]
     if len(thin) == 1 and a[thin[0]] == 1:
-        return f": axis {thin[0]} was averaged or added up, and should stay"
+        return f": axis {thin[0]} was averaged, added up or cut, and should stay"
     if prod(a) == prod(b):
         return ": as many numbers, but another shape; view or reshape brings them there"
-    if len(a) == len(b) > 2 and a[:-2] == b[:-2] and all(m <= n for m, n in zip(a, b)):
-        return ": it is smaller than the image; what stands beyond the rim?"
+    if len(a) == len(b) > 2 and a[:-2] == b[:-2] and min(b[-2:]) > 4 and all(m <= n for m, n in zip(a, b)):
+        return ": it is smaller than the image, for it ends before the rim"
     return ""
 
 

@@ -146,7 +146,7 @@ class IntrinsicsExplorer(_OneWarp):
     title = "The K doctor"
     alt = ("Above, two pictures: the source warped into the target with the chosen intrinsics, and the photometric "
            "error. Below, the street from above twice: with the true intrinsics, and with the chosen ones.")
-    caption = ("the map from above is squeezed to the side, while the error hardly rises. A camera that drives "
+    caption = ("all widths in the map from above shrink, while the error hardly rises. A camera that drives "
                "straight ahead tells little of its focal length; look at the cloud too.")
     moment = {"focal": 1.5}
     answers = True
