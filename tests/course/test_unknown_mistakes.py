@@ -112,7 +112,7 @@ def test_the_part_that_is_wrong_is_named(name, answer, says):
     (lambda right: right.mean(), "you averaged or added up over everything"),
     (lambda right: right.max(1), "take .values"),
     (lambda right: right.flatten(2), "as many numbers, but another shape"),
-    (lambda right: right[..., 1:-1, 1:-1], "what stands beyond the rim?"),
+    (lambda right: right[..., 1:-1, 1:-1], "it ends before the rim"),
 ])
 def test_a_wrong_shape_is_explained(result, says):
     verdict = judge(checks.EXERCISES["backproject"], lambda d, K: result(torch.cat([camera.backproject(d, K)] * 1)), 3)
