@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from ...borders import RankingSettings
 from ...classes import IGNORE
 from ...labels import label_borders
 from ...metrics import Sides, fattening
@@ -276,6 +277,11 @@ sides? `torch.where` chooses between them.""",
                 "across a border the logarithm and the 1 are missing."),
         Mistake("1 forgotten", lambda a, b, s: _cases(a, b, s, apart=lambda g: -g.abs()),
                 "across a border the 1 in the logarithm is missing, so log and exp cancel."),
+        Mistake("1 outside", lambda a, b, s: _cases(a, b, s, apart=lambda g: 1 - g.abs()),
+                "across a border the 1 stands outside of the logarithm, so log and exp cancel."),
+        Mistake("cap of the lesson", lambda a, b, s: _cases(a, b, s, apart=lambda g: torch.where(
+            g.abs() < RankingSettings().cap, F.softplus(-g.abs()), 0)),
+                "you stop pushing at the lesson's cap; here the printed formula is asked for, without it."),
         Mistake("margin", lambda a, b, s: _cases(a, b, s, apart=lambda g: (1 - g.abs()).clamp(min=0)),
                 "across a border you use a hinge; the formula of the figure is another.")))
 

@@ -237,6 +237,12 @@ that is zero?""",
                 "pixels of a row compete with one another; the classes of a pixel should."),
         Mistake("255 taken for a class", lambda x, y: F.cross_entropy(x, torch.where(y == IGNORE, 0, y)),
                 "pixels without a label are taught to be road."),
+        Mistake("255 in the sum alone", lambda x, y: F.cross_entropy(
+            x, torch.where(y == IGNORE, 0, y), reduction="sum") / _known(y),
+                "you divide by the pixels with a label, but those without one are in your sum, as road."),
+        Mistake("one minus the probability", lambda x, y: ((y != IGNORE).sum() + F.nll_loss(x.softmax(
+            1), y, ignore_index=IGNORE, reduction="sum")) / _known(y),
+                "you average 1 - q; the negative logarithm of q is asked for."),
         Mistake("sum instead of mean", lambda x, y: _nll(x, y).sum(),
                 "your loss grows with the number of pixels."),
         Mistake("sign forgotten", lambda x, y: -_nll(x, y).sum() / _known(y),
