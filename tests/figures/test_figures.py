@@ -304,3 +304,10 @@ def test_a_saved_picture_is_shown_again_with_its_words(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "mute.png")
     with pytest.raises(InputError, match="mute.png keeps no alternative text"):
         figures.stored(tmp_path / "mute.png")
+
+
+def test_what_has_shrunk_is_blue_and_what_has_grown_is_red():
+    drawn = figures.map_panel({"a": np.array([[0.8, 1.0, 1.25]])}, label="ratio", limits=(0.75, 1.33), even=1.0
+                              ).axes[0].images[0]
+    shrunk, same, grown = drawn.to_rgba(drawn.get_array())[0, :, :3]
+    assert shrunk[2] > shrunk[0] + 0.2 and grown[0] > grown[2] + 0.2 and same.min() > 0.9
