@@ -24,6 +24,11 @@ def tolerance(expected: torch.Tensor) -> float:
     return 1e-5 * (float(finite.max()) if len(finite) else 1.0) + 1e-7
 
 
+def apart(given: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Mark the numbers that differ by more than `same` allows; nan differs from nothing."""
+    return (given - right).abs() > tolerance(right) + 1e-4 * right.abs()
+
+
 def tensors(value) -> list[torch.Tensor]:
     """Bring a tensor, a number, or a tuple or list of them to a list of float64 tensors."""
     return [part.to(torch.float64) for part in parts(value)]
@@ -31,9 +36,12 @@ def tensors(value) -> list[torch.Tensor]:
 
 def parts(value) -> list[torch.Tensor]:
     """Bring a tensor, a number, or a tuple or list of them to a list of tensors, each of its own type."""
-    if isinstance(value, (tuple, list)):
-        return [x for item in value for x in parts(item)]
-    return [torch.as_tensor(value)]
+    return [torch.as_tensor(part) for part in leaves(value)]
+
+
+def leaves(value) -> list:
+    """List what stands in a tuple or list, in those inside of it too; anything else is one thing."""
+    return [each for item in value for each in leaves(item)] if isinstance(value, (tuple, list)) else [value]
 
 
 def flat(value) -> torch.Tensor:

@@ -14,7 +14,7 @@ from operator import attrgetter
 
 import torch
 
-from .compare import describe, flat, parts, same, tensors
+from .compare import describe, flat, leaves, parts, same, tensors
 from .exercise import Case, Exercise
 from .raised import first_line, meaning
 from .unknown import form, sentence
@@ -108,13 +108,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
             if _is_the_package_s(handed_in, exercise):
                 return end("wrong", f"this is semdepth_lite.{exercise.teaches} itself, and of course it is right; the "
                                     "exercise asks for a function that you wrote.", "the package's own")
-            if exercise.trial is None and (kind := _no_mask(given, expected)):
-                return end("wrong", f"the values are right, but a mask of True and False is asked for, and yours is "
-                                    f"{kind}: it picks no pixels out and cannot be turned around with ~.", "no bool")
-            if _keeps_graph(given, expected):
-                return end("wrong", "the values are right, but you return a tensor with all that it was computed from, "
-                                    "and memory grows with every step: keep the number, not the graph.", "graph kept")
-            return _judge_gradient(exercise, answer, cases, end)
+            return _judge_form(exercise, given, expected, end) or _judge_gradient(exercise, answer, cases, end)
         for mistake in exercise.mistakes:
             if _makes(tried(mistake.wrong), cases, given):
                 return end("wrong", mistake.says, mistake.name)
@@ -134,6 +128,17 @@ def _is_the_package_s(answer: Callable, exercise: Exercise) -> bool:
     return answer is taught or answer is exercise.reference
 
 
+def _judge_form(exercise: Exercise, given: list, expected: list, end: Callable) -> Verdict | None:
+    """Say what is wrong with the kind of a result whose values are right; None if nothing is."""
+    if exercise.trial is None and (kind := _no_mask(given, expected)):
+        return end("wrong", f"the values are right, but a mask of True and False is asked for, and yours is {kind}: it "
+                            "picks no pixels out and cannot be turned around with ~.", "no bool")
+    if _keeps_graph(given, expected):
+        return end("wrong", "the values are right, but you return a tensor with all that it was computed from, and "
+                            "memory grows with every step: keep the number, not the graph.", "graph kept")
+    return None
+
+
 def _no_mask(given: list, expected: list) -> str:
     """Name the type of a result that is no bool map where one is asked for; empty if there is none."""
     for result, right in zip(given, expected):
@@ -145,9 +150,6 @@ def _no_mask(given: list, expected: list) -> str:
 
 def _keeps_graph(given: list, expected: list) -> bool:
     """Tell whether a number is asked for, and a tensor came that holds the graph by which it was computed."""
-    def leaves(value) -> list:
-        return [each for item in value for each in leaves(item)] if isinstance(value, (tuple, list)) else [value]
-
     return any(isinstance(right, float) and isinstance(result, torch.Tensor) and result.requires_grad
                for each, asked in zip(given, expected) for result, right in zip(leaves(each), leaves(asked)))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from .compare import same, tolerance
+from .compare import apart, same, tolerance
 
 Pair = tuple[torch.Tensor, torch.Tensor]  # what was given and what is right, float64, of one shape
 
@@ -156,8 +156,8 @@ def wrong_part(pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[st
         cases: Arguments of the reader's function, for each input.
         names: Names of these arguments.
     """
-    wrong = [((given - right).abs() > tolerance(right) + 1e-4 * right.abs())
-             | (given.isnan() != right.isnan()) | (given.isinf() != right.isinf()) for given, right in pairs]
+    wrong = [apart(given, right) | (given.isnan() != right.isnan()) | (given.isinf() != right.isinf())
+             for given, right in pairs]
     return (_masked(wrong, pairs, cases, names) or _entries(wrong, pairs) or _channels(wrong, pairs) or _images(wrong)
             or _rim(wrong))
 

@@ -7,7 +7,7 @@ from math import prod
 
 import torch
 
-from .compare import describe, flat, parts, same, shape_words, tensors, tolerance
+from .compare import apart, describe, flat, parts, same, shape_words, tensors
 from .exercise import Case, Exercise
 from .inputs import changed_input
 from .relations import Pair, constant, relation, wrong_part
@@ -47,9 +47,8 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     if mask:
         return _mask_words(a, b) + HAND + again
     worst = float((a - b).nan_to_num().abs().max())
-    differ = [(one - other).abs() > tolerance(other) + 1e-4 * other.abs()
-              for one, other in zip(tensors(result), tensors(right))]
-    share = 100 * float(torch.cat([each.flatten() for each in differ]).float().mean())
+    differ = [apart(one, other).flatten() for one, other in zip(tensors(result), tensors(right))]
+    share = 100 * float(torch.cat(differ).float().mean())
     return (f"this is no mistake that the check knows: {share:.0f} % of the values differ, by up to {worst:.3g}." + HAND
             + again)
 
