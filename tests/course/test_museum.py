@@ -10,7 +10,7 @@ import torch
 from semdepth_lite.camera import rigid_transform
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import museum
-from semdepth_lite.course.museum import EXHIBITS, World, mechanisms
+from semdepth_lite.course.museum import EXHIBITS, World, mechanisms, world
 from semdepth_lite.figures import picture
 from semdepth_lite.street import pace_car_scene
 from semdepth_lite.training import run as training
@@ -114,7 +114,7 @@ def test_a_mover_is_seen_where_the_sweep_finds_it(shelf):
     car = cars & ((truth / truth[cars].median() - 1).abs() < 0.4)
     expected = museum.apparent_depth(truth[car], 2.0, torch.ones(int(car.sum()))).median()
     assert float(museum.matched_depth(batch)[car].median()) == pytest.approx(float(expected), rel=0.3)
-    assert pace_car_scene(WORLD.seed - mechanisms.PACE).movers[0].kind == "car"
+    assert pace_car_scene(WORLD.seed - world.PACE).movers[0].kind == "car"
 
 
 def test_harm_is_sorted_by_what_the_image_shows():

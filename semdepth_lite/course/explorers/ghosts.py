@@ -36,12 +36,12 @@ class GhostExplorer(Explorer):
         painted, valid = warp(pair.sources[:, 0], flat, pair.require("T_source_target")[:, 0], pair.K)
         error = photometric_error(painted, pair.target).masked_fill(~valid, 0)[0, 0]
         measured = pair.require("depth")
-        there = (measured > 0.95 * depth) & (measured < 1.05 * depth) & valid
+        there = (measured > 0.95 * depth) & (measured < 1.05 * depth)
         share = 100 * float(there.float().mean())
         ghost = 0.5 * pair.target[0] + 0.5 * painted[0]
         map_ = overlay((2 * error).clamp(max=1), ~valid[0, 0], strength=0.8)
         figure = image_grid([[(ghost, "both on top of each other"), (map_, "error; orange has no source")]])
         words = f"At {depth:.1f} m: {share:.0f} % of the picture stand within a twentieth of this depth"
-        at, elsewhere = (float(error[where[0, 0]].mean()) for where in (there, valid & ~there))
+        at, elsewhere = (float(error[where[0, 0]].mean()) for where in (valid & there, valid & ~there))
         words += f"; there the error is {at:.3f}, elsewhere {elsewhere:.3f}." if share else "."
         return Drawing([figure], words, {"depth": depth, "share": share})

@@ -16,14 +16,13 @@ from ...figures import depth_panel, learning_curve
 from .exhibits import EXHIBITS, Exhibit, Thread
 from .mechanisms import (
     Failure,
-    World,
     apparent_depth,
     car_ahead,
     harm_by_texture,
-    matched_depth,
     refined_depth,
     scale_ratio,
 )
+from .world import World, matched_depth
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,14 +20,12 @@ from ...alignment import align_motion
 from ...borders import snap_depth
 from ...camera import backproject, disp_to_depth, project, resize_intrinsics, rigid_transform, transform_points
 from ...classes import TRAIN_ID
-from ...data.sources import triplet_of
-from ...data.triplet import StreetTriplet, Triplet
+from ...data.triplet import StreetTriplet
 from ...evaluation.prediction import to_scale
 from ...labels import group_mask
 from ...losses import (
     LossSettings,
     automask,
-    combine_sources,
     edge_weights,
     identity_error,
     reprojection_error,
@@ -41,60 +39,14 @@ from ...metrics import (
     fattening,
     masked_median,
 )
-from ...street import Frame, corrupt_labels, pace_car_scene, render_frame
+from ...street import corrupt_labels
 from ...training.diagnosis import diagnose
 from ...training.settings import TrainSettings
 from ...warp import sample
-from ..demos import FRAMES, at_share_of_pace, best_depth, depth_sweep, far_sky, misread_pixels, resize_foreground
+from ..demos import best_depth, far_sky, misread_pixels, resize_foreground
+from .world import DEPTHS, World, averaged_sweep, experience, matched_depth
 
-DEPTHS = torch.logspace(0.5, 2, 32)  # 3.2 to 100 m, in equal ratios
-WINDOW = 5  # pixels over which the matcher averages its error
 SILENT = 0.1  # a pixel whose error over all depths spans less than this says nothing
-PACE = 4  # how far back the street with a car ahead lies in the list of seeds; the default seed finds one well seen
-
-
-@dataclass(frozen=True)
-class World:
-    """The street that failures are made from; what is rendered is kept.
-
-    Attributes:
-        seed: Seed of the scene.
-        height, width: Size of the images, pixels.
-    """
-
-    seed: int = 8
-    height: int = 64
-    width: int = 192
-
-    @lru_cache(maxsize=64)  # noqa: B019 - a world is as small as its key
-    def frame(self, index: int) -> Frame:
-        """Render frame `index` of the scene."""
-        return render_frame(self.seed, index, self.height, self.width)
-
-    @cached_property
-    def frames(self) -> list[Frame]:
-        """The previous, the target and the next frame."""
-        return [self.frame(index) for index in FRAMES]
-
-    @property
-    def batch(self) -> StreetTriplet:
-        """The three frames as one triplet with all of its truth."""
-        return triplet_of(self.frames)
-
-    @cached_property
-    def matched(self) -> torch.Tensor:
-        """What matching finds where nothing is broken, (H, W) meters."""
-        return matched_depth(self.batch)
-
-    @cached_property
-    def matched_behind_a_parked_car(self) -> torch.Tensor:
-        """The same where the car ahead stands still, (H, W) meters."""
-        return matched_depth(self.following_a_car(0.0))
-
-    @lru_cache(maxsize=64)  # noqa: B019
-    def following_a_car(self, share: float) -> StreetTriplet:
-        """Render a triplet in which the car ahead drives at a share of the camera's speed."""
-        return at_share_of_pace(pace_car_scene(max(self.seed - PACE, 0)), share, self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -125,25 +77,6 @@ def _three(image: torch.Tensor, maps: Sequence[torch.Tensor], measure: Callable[
     healthy, broken, mended = maps
     values = {"healthy": float(measure(healthy)), "broken": float(measure(broken)), "mended": float(measure(mended))}
     return Failure(image, healthy, broken, mended, values, words)
-
-
-def averaged_sweep(batch: Triplet, window: int = WINDOW) -> torch.Tensor:
-    """Return the error (N, H, W) of a batch of one at all `DEPTHS`, averaged over a window of pixels."""
-    error = combine_sources(depth_sweep(batch, DEPTHS).nan_to_num(nan=torch.inf)).clamp(max=1.0)
-    half = (window // 2,) * 4
-    return F.avg_pool2d(F.pad(error[:, None], half, mode="replicate"), window, 1)[:, 0]
-
-
-def matched_depth(batch: Triplet) -> torch.Tensor:
-    """Return the depth (H, W) that explains each pixel and its neighbors best, of a batch of one."""
-    return best_depth(averaged_sweep(batch), DEPTHS)
-
-
-@lru_cache(maxsize=4)
-def experience(world: World, scenes: int = 6) -> torch.Tensor:
-    """Return the median of what matching finds at each pixel (H, W) in other scenes: what a network would know."""
-    others = (replace(world, seed=world.seed + 1 + index) for index in range(scenes))
-    return torch.stack([matched_depth(other.batch) for other in others]).median(0).values
 
 
 def refined_depth(batch: StreetTriplet, depth: torch.Tensor, smoothness: float = 2e-3, steps: int = 40,
@@ -241,7 +174,9 @@ def _steps(image: torch.Tensor) -> torch.Tensor:
 def harm_by_texture(made: Failure, truth: torch.Tensor) -> tuple[float, float]:
     """Return by how much a failure raises the mean |ln(d / d*)| in the plainest and in the most textured quarter.
 
-    The true depth is (H, W) in meters, 0 = none; pixels without it are left out.
+    Args:
+        made: A failure of depth.
+        truth: (H, W) true depth, meters, 0 = none; pixels without are left out.
     """
     known = evaluation_mask(truth)
     texture = _steps(made.image[None])[known]
@@ -363,8 +298,9 @@ def collapsed(world: World, strength: float) -> Failure:
 def wrong_intrinsics(world: World, strength: float) -> Failure:
     """Use the K of an image up to twice as large; the remedy resizes K with the image."""
     batch = world.batch
-    foreign = resize_intrinsics(batch.K, 1 + strength, 1 + strength)
-    kinds = foreign, resize_intrinsics(foreign, 1 / (1 + strength), 1 / (1 + strength))
+    factor = 1 + strength
+    foreign = resize_intrinsics(batch.K, factor, factor)
+    kinds = foreign, resize_intrinsics(foreign, 1 / factor, 1 / factor)
     truth, static = batch.depth[0, 0], ~batch.moving[0]
     maps = world.matched, *(matched_depth(replace(batch, K=K)) for K in kinds)
     return _three(batch.target[0], maps, lambda depth: relative_error(depth, truth, static))
