@@ -121,7 +121,7 @@ def two_cameras() -> Figure:
 @styled
 def pipeline() -> Figure:
     """Draw what one training step does: two networks, the warp, the comparison, and the gradient back."""
-    figure, axis = sheet(9.6, 3.6, (-0.2, 12.9), (-0.65, 4.3))
+    figure, axis = sheet(9.6, 3.4, (-0.2, 12.9), (-0.3, 4.3))
     box(axis, 0.7, 3.1, "target\n$I_t$", IMAGE)
     box(axis, 0.7, 0.6, "source\n$I_s$", IMAGE)
     box(axis, 3.2, 3.1, "depth network\nencoder, decoder,\nsigmoid", DEPTH, 2.2, 1.1)
@@ -139,9 +139,11 @@ def pipeline() -> Figure:
                    ((0.7, 0.19), (0.7, -0.1), (8.4, -0.1), (8.4, 1.34)),
                    ((0.7, 3.51), (0.7, 3.95), (12.1, 3.95), (12.1, 2.66))):
         arrow(axis, *points)
-    arrow(axis, (12.1, 1.34), (12.1, -0.45), (4.6, -0.45), (4.6, 0.75), color=ORANGE, width=2)
-    arrow(axis, (4.6, 0.75), (4.6, 2.95), color=ORANGE, width=2)
-    label(axis, 10.2, -0.25, "gradient: back to both networks", ORANGE, size=10)
+    for points in (((11.39, 1.72), (10.86, 1.72)), ((9.74, 1.72), (9.01, 1.72)),  # the way back, through the warp
+                   ((7.3, 2.66), (7.3, 2.86), (6.56, 2.86)), ((5.24, 2.86), (4.31, 2.86)),
+                   ((7.3, 1.34), (7.3, 1.14), (6.56, 1.14)), ((5.24, 1.14), (4.31, 1.14))):
+        arrow(axis, *points, color=ORANGE, width=2)
+    label(axis, 10.65, 0.85, "gradient: back through the warp\nto both networks", ORANGE, size=10)
     return figure
 
 

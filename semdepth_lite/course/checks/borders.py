@@ -219,14 +219,13 @@ RANKING = Exercise(
     name="ranking_loss", lesson=LESSON, title="Push apart, pull together", difficulty=2, minutes=10,
     statement="""\
 Pairs of points are given by their depths `d0` and `d1` `(N,)` and by `same` `(N,)`: whether both have one label.
-SemDepth's figure prints two formulas **[figure]**: $\\log(1 + \\exp(-|d_0 - d_1|))$ and $(d_0 - d_1)^2$. Which of
-them belongs to which kind of pair is not printed; decide what makes depth follow the labels. Return the loss of
-each pair, `(N,)`.""",
+By the reading above, pairs across a border are pushed apart by $\\log(1 + \\exp(-|d_0 - d_1|))$ and pairs with one
+label pulled together by $(d_0 - d_1)^2$, here without floor and cap. Return the loss of each pair, `(N,)`, in the
+order of the pairs.""",
     stub='''def my_ranking_loss(d0, d1, same):
     ...  # your lines''',
     hint="""\
-Draw both formulas over the difference $d_0 - d_1$. Which one has its minimum at zero, and which one falls on both
-sides? `torch.where` chooses between them.""",
+Both formulas can be computed for all pairs; `torch.where(same, ..., ...)` then chooses between them, pair by pair.""",
     solution='''def my_ranking_loss(d0, d1, same):
     gap = d0 - d1
     apart = torch.log(1 + torch.exp(-gap.abs()))

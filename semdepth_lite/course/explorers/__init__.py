@@ -14,8 +14,9 @@ from .ghosts import GhostExplorer
 from .moments import MomentsExplorer
 from .museum import MuseumExplorer
 from .pace_car import PaceCarExplorer
+from .pixels import marked_pixels
 from .warps import IntrinsicsExplorer, ScaleExplorer, WarpExplorer
 
 __all__ = ["STRICT", "AttentionExplorer", "BorderExplorer", "CloudExplorer", "CurveExplorer", "Drawing", "Explorer",
            "GhostExplorer", "IntrinsicsExplorer", "MomentsExplorer", "MuseumExplorer", "PaceCarExplorer",
-           "ScaleExplorer", "WarpExplorer"]
+           "ScaleExplorer", "WarpExplorer", "marked_pixels"]
