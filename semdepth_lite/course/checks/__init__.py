@@ -25,10 +25,13 @@ from . import (
     measures,
     museum,
     photometry,
+    pose,
     puzzles,
     semantic,
     similarity,
+    steps,
     synthesis,
+    visibility,
     warping,
 )
 from .class_list import collect
@@ -36,7 +39,8 @@ from .exercise import Case, Exercise, Mistake
 from .judge import Verdict, judge
 from .record import check, progress, read_report, report
 
-FILES = (geometry, synthesis, warping, photometry, similarity, learning, semantic, borders, measures, museum, puzzles)
+FILES = (geometry, synthesis, visibility, warping, photometry, similarity, learning, steps, pose, semantic, borders,
+         measures, museum, puzzles)
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in sorted(
     (exercise for file in FILES for exercise in file.EXERCISES), key=lambda exercise: exercise.lesson)}
 

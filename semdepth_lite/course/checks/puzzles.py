@@ -1,4 +1,4 @@
-"""Puzzles, the hardest exercises: fool the loss with a texture, hide a wrong depth, mend a broken training.
+"""Puzzles, the hardest exercises: fool the loss with a texture, and mend a broken training.
 
 Many answers are right here, so an answer is judged by what it achieves: the trial returns zeros if it does what was
 asked, and otherwise the numbers by which a known wrong answer is recognized.
@@ -13,9 +13,9 @@ from torch import nn
 
 from ... import camera
 from ...losses import photometric_error
-from ...warp import source_pixels, warp
+from ...warp import warp
 from .exercise import Case, Exercise, Mistake
-from .learning import UNMOVED
+from .steps import UNMOVED
 
 COLUMNS = 96
 
@@ -126,102 +126,6 @@ not zero when the shift is not a whole number?""",
                 "the idea is right, but a brightness below 0 cannot be painted."),
         Mistake("too faint", lambda a, b: waves(abs(b - a), 0.45, 0.55),
                 "the idea is right, but the contrast is too low to be seen.")))
-
-
-# Hide a wrong depth behind a turn of the camera
-
-def hidden(answer: Callable) -> Callable:
-    """Judge a motion by the pixels: zeros if the wrong depth leads them where the true one does."""
-    def trial(depth, K, baseline, offset):
-        T = answer(baseline, offset)
-        if T is None:
-            return None
-        true = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-baseline, 0.0, 0.0]]))
-        wrong_depth = 1 / (1 / depth + offset)
-        goal, _ = source_pixels(depth, true, K)
-        found, _ = source_pixels(wrong_depth, torch.as_tensor(T, dtype=torch.float32).view(1, 4, 4), K)
-        lost, _ = source_pixels(wrong_depth, true, K)
-        off = found - goal
-        rest, harm = off.norm(dim=1).mean(), (lost - goal).norm(dim=1).mean()  # lengths: the harm is all sideways
-        rigid = torch.allclose(torch.as_tensor(T)[..., :3, :3].reshape(3, 3) @ torch.as_tensor(
-            T)[..., :3, :3].reshape(3, 3).mT, torch.eye(3), atol=1e-4)
-        if rest < 0.15 * harm and rigid:
-            return torch.zeros(4)
-        return torch.cat((off.mean((0, 2, 3)) / harm, torch.stack((rest / harm, torch.tensor(float(rigid))))))
-    return trial
-
-
-def tell_turn(found: torch.Tensor) -> str:
-    """Say where a motion leads the pixels, beside the harm that the wrong depth does by itself."""
-    if not found[-1]:
-        return "this is no rigid motion: its rotation does not keep lengths."
-    u, v, rest = (100 * found[:3]).tolist()
-    return (f"with your motion the pixels land {rest:.0f} % as far from their goal as the wrong depth leads them "
-            f"without a turn, on average {abs(u):.0f} % to the side and {abs(v):.0f} % up or down; less than 15 % is "
-            "asked for.")
-
-
-def _turned(angle: float, axis: int = 1, move: float = 0.0) -> torch.Tensor:
-    turn = torch.zeros(1, 3)
-    turn[0, axis] = angle
-    return camera.rigid_transform(turn, torch.tensor([[-move, 0.0, 0.0]]))[0]
-
-
-def _turn_cases() -> list[Case]:
-    cases = []
-    for baseline, offset in ((0.2, 0.08), (0.5, 0.05), (0.3, -0.04)):
-        depth = 3 + 7 * torch.rand(1, 1, 12, 20)
-        cases.append(Case((depth, camera.intrinsics(60.0, 60.0, 9.5, 5.5)[None], baseline, offset)))
-    return cases
-
-
-TURN = Exercise(
-    name="hidden_turn", lesson="04_a_network_that_learns", title="Hide a wrong depth behind a turn", difficulty=3,
-    minutes=20, statement="""\
-A camera moves to the right by `baseline` meters, so the true `T_source_target` is a translation by $-b$ along $x$. A
-depth network errs, and with system: its *inverse* depth is too large by `offset` $= c$ (1/m) at every pixel,
-$1/d' = 1/d + c$. The loss would notice. Now cheat for it: return a `(4, 4)` rigid motion with which the **wrong** depth
-leads nearly every pixel to where the true depth and the true motion lead it. A pose network that errs together with the
-depth network can find this one too.""",
-    stub='''def my_hidden_turn(baseline, offset):
-    ...  # your lines''',
-    hint="""\
-With a motion along $x$, a pixel moves by $-f\\,b/d$. By how much more does it move with the wrong depth? That is one
-number for all pixels. Which motion of the camera moves all pixels alike, near or far? (`camera.rigid_transform` takes
-an axis times an angle, and a translation.)""",
-    solution='''def my_hidden_turn(baseline, offset):
-    turn = torch.tensor([[0.0, baseline * offset, 0.0]])
-    return camera.rigid_transform(turn, torch.tensor([[-baseline, 0.0, 0.0]]))[0]''',
-    teaches="camera.rigid_transform", reference=lambda b, c: _turned(b * c, move=b), trial=hidden, tells=tell_turn,
-    cases=_turn_cases,
-    mistakes=(
-        Mistake("true motion", lambda b, c: _turned(0.0, move=b),
-                "this is the true motion, and with the wrong depth it leads every pixel astray."),
-        Mistake("turned the other way", lambda b, c: _turned(-b * c, move=b),
-                "the size of the turn is right, but it doubles the harm."),
-        Mistake("another axis", lambda b, c: _turned(b * c, 0, b),
-                "your turn moves the pixels up and down; they have to move sideways."),
-        Mistake("the offset alone", lambda b, c: _turned(c, move=b),
-                "the angle has to know the baseline: without a motion, no depth does any harm."),
-        Mistake("degrees", lambda b, c: _turned(b * c * 57.29578, move=b),
-                "the angle is right in radians; you give degrees."),
-        Mistake("turn without motion", lambda b, c: _turned(b * c),
-                "you turn, but no longer move; then no depth at all can be seen."),
-        Mistake("around the line of sight", lambda b, c: _turned(b * c, 2, b),
-                "your turn is one about the line of sight, which spins the image about its middle; the pixels have to "
-                "move sideways, all alike."),
-        Mistake("motion the other way", lambda b, c: _turned(b * c, move=-b),
-                "the turn is right, but you move to the other side: the true translation is by -b."),
-        Mistake("offset over baseline", lambda b, c: _turned(c / b, move=b),
-                "the larger the baseline, the more harm is done; your angle shrinks where it should grow."),
-        Mistake("baseline over offset", lambda b, c: _turned(b / c, move=b),
-                "the larger the offset, the more harm is done; your angle shrinks where it should grow."),
-        Mistake("half the turn", lambda b, c: _turned(b * c / 2, move=b),
-                "you turn the right way and half as far: half of the harm is left."),
-        Mistake("twice the turn", lambda b, c: _turned(2 * b * c, move=b),
-                "you turn the right way and twice as far: what was harm to one side is harm to the other now."),
-        Mistake("shorter way", lambda b, c: _turned(0.0, move=b * (1 - c)),
-                "a shorter way helps at one distance only, because the offset is not a factor.")))
 
 
 # Mend a broken step
@@ -376,4 +280,4 @@ def my_mended_step(network, optimizer, target, source, T_source_target, K):
               Mistake("uphill", broken_step((), sign=-1.0), "you climb: the loss grows with every step."),
               Mistake("no step", broken_step((), move=False), UNMOVED)))
 
-EXERCISES = (TRAP, TURN, MEND)
+EXERCISES = (TRAP, MEND)

@@ -1,0 +1,165 @@
+"""Exercises of lesson 04 about the motion: six numbers by least squares, and a turn that hides a wrong depth."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from ... import camera
+from ...warp import source_pixels
+from .exercise import Case, Exercise, Mistake
+from .learning import LESSON
+
+# Direct alignment
+
+def _equation_cases() -> list[Case]:
+    return [Case((torch.randn(count, points, 6), torch.randn(count, points), torch.rand(count, points)))
+            for count, points in ((1, 40), (2, 60), (3, 50))]
+
+
+def _solved(J, r, w, sign=-1.0) -> torch.Tensor:
+    weighted = J * w[..., None]
+    return sign * torch.linalg.solve(weighted.mT @ J, weighted.mT @ r[..., None])[..., 0]
+
+
+EQUATIONS = Exercise(
+    name="normal_equations", lesson=LESSON, title="Find six numbers by least squares", difficulty=2, minutes=12,
+    statement="""\
+A small change $\\xi$ of the motion, six numbers, changes the residual of pixel $p$ from $r_p$ to about
+$r_p + J_p\\,\\xi$. Return the $\\xi$ that makes $\\sum_p w_p\\,(r_p + J_p\\,\\xi)^2$ smallest, for each image. `J` is
+`(B, P, 6)`, the residuals `r` and their weights `w` are `(B, P)`; return `(B, 6)`.""",
+    stub='''def my_normal_equations(J, r, w):
+    ...  # your lines''',
+    hint="""\
+Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) = 0$. That is a system of six equations;
+`torch.linalg.solve` takes a batch of them.""",
+    solution='''def my_normal_equations(J, r, w):
+    weighted = J * w[..., None]
+    A = weighted.transpose(1, 2) @ J
+    b = weighted.transpose(1, 2) @ r[..., None]
+    return -torch.linalg.solve(A, b)[..., 0]''',
+    teaches="alignment.twist_step", reference=_solved, cases=_equation_cases, mistakes=(
+        Mistake("sign", lambda J, r, w: _solved(J, r, w, 1.0), "your step goes the wrong way, and just as far."),
+        Mistake("weights ignored", lambda J, r, w: _solved(J, r, torch.ones_like(w)),
+                "all residuals count alike; the weights are not used."),
+        Mistake("weights squared", lambda J, r, w: _solved(J, r, w**2),
+                "your weights count twice, once with J and once more with it or with r."),
+        Mistake("weights on the right only", lambda J, r, w: -torch.linalg.solve(
+            J.mT @ J, (J * w[..., None]).mT @ r[..., None])[..., 0],
+                "the weights belong to both sides of the equations; yours stand on one."),
+        Mistake("weights on the left only", lambda J, r, w: -torch.linalg.solve(
+            (J * w[..., None]).mT @ J, J.mT @ r[..., None])[..., 0],
+                "the residuals on the right side have lost their weights."),
+        Mistake("gradient", lambda J, r, w: -((J * w[..., None]).mT @ r[..., None])[..., 0],
+                "this is the direction of steepest descent, and not yet the minimum."),
+        Mistake("right side alone inverted", lambda J, r, w: -torch.linalg.pinv(J * w[..., None]).matmul(
+            r[..., None])[..., 0], "the residuals need the same weights as the rows that stand before them."),
+        Mistake("root of the weights on the rows alone", lambda J, r, w: -torch.linalg.pinv(
+            J * w.sqrt()[..., None]).matmul(r[..., None])[..., 0],
+                "the rows have the root of their weight, and the residuals that stand beside them have none."),
+        Mistake("one number at a time", lambda J, r, w: -(J * (w * r)[..., None]).sum(1) / (J * J * w[..., None]).sum(
+            1),
+                "you find each of the six numbers as if the others were zero; they have to be found together."),
+        Mistake("downhill, twice as far", lambda J, r, w: -2 * (J * (w * r)[..., None]).sum(1),
+                "this is the gradient, downhill; nothing says yet how far."),
+        Mistake("damped", lambda J, r, w: -torch.linalg.solve(
+            (J * w[..., None]).mT @ J + torch.eye(6), (J * w[..., None]).mT @ r[..., None])[..., 0],
+                "you add something to the diagonal; that is safer and no longer the smallest sum.")))
+
+
+# Hide a wrong depth behind a turn of the camera
+
+def hidden(answer: Callable) -> Callable:
+    """Judge a motion by the pixels: zeros if the wrong depth leads them where the true one does."""
+    def trial(depth, K, baseline, offset):
+        T = answer(baseline, offset)
+        if T is None:
+            return None
+        true = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-baseline, 0.0, 0.0]]))
+        wrong_depth = 1 / (1 / depth + offset)
+        goal, _ = source_pixels(depth, true, K)
+        found, _ = source_pixels(wrong_depth, torch.as_tensor(T, dtype=torch.float32).view(1, 4, 4), K)
+        lost, _ = source_pixels(wrong_depth, true, K)
+        off = found - goal
+        rest, harm = off.norm(dim=1).mean(), (lost - goal).norm(dim=1).mean()  # lengths: the harm is all sideways
+        rigid = torch.allclose(torch.as_tensor(T)[..., :3, :3].reshape(3, 3) @ torch.as_tensor(
+            T)[..., :3, :3].reshape(3, 3).mT, torch.eye(3), atol=1e-4)
+        if rest < 0.15 * harm and rigid:
+            return torch.zeros(4)
+        return torch.cat((off.mean((0, 2, 3)) / harm, torch.stack((rest / harm, torch.tensor(float(rigid))))))
+    return trial
+
+
+def tell_turn(found: torch.Tensor) -> str:
+    """Say where a motion leads the pixels, beside the harm that the wrong depth does by itself."""
+    if not found[-1]:
+        return "this is no rigid motion: its rotation does not keep lengths."
+    u, v, rest = (100 * found[:3]).tolist()
+    return (f"with your motion the pixels land {rest:.0f} % as far from their goal as the wrong depth leads them "
+            f"without a turn, on average {abs(u):.0f} % to the side and {abs(v):.0f} % up or down; less than 15 % is "
+            "asked for.")
+
+
+def _turned(angle: float, axis: int = 1, move: float = 0.0) -> torch.Tensor:
+    turn = torch.zeros(1, 3)
+    turn[0, axis] = angle
+    return camera.rigid_transform(turn, torch.tensor([[-move, 0.0, 0.0]]))[0]
+
+
+def _turn_cases() -> list[Case]:
+    cases = []
+    for baseline, offset in ((0.2, 0.08), (0.5, 0.05), (0.3, -0.04)):
+        depth = 3 + 7 * torch.rand(1, 1, 12, 20)
+        cases.append(Case((depth, camera.intrinsics(60.0, 60.0, 9.5, 5.5)[None], baseline, offset)))
+    return cases
+
+
+TURN = Exercise(
+    name="hidden_turn", lesson=LESSON, title="Hide a wrong depth behind a turn", difficulty=3,
+    minutes=20, statement="""\
+A camera moves to the right by `baseline` meters, so the true `T_source_target` is a translation by $-b$ along $x$. A
+depth network errs, and with system: its *inverse* depth is too large by `offset` $= c$ (1/m) at every pixel,
+$1/d' = 1/d + c$. The loss would notice. Now cheat for it: return a `(4, 4)` rigid motion with which the **wrong** depth
+leads nearly every pixel to where the true depth and the true motion lead it. A pose network that errs together with the
+depth network can find this one too.""",
+    stub='''def my_hidden_turn(baseline, offset):
+    ...  # your lines''',
+    hint="""\
+With a motion along $x$, a pixel moves by $-f\\,b/d$. By how much more does it move with the wrong depth? That is one
+number for all pixels. Which motion of the camera moves all pixels alike, near or far? (`camera.rigid_transform` takes
+an axis times an angle, and a translation.)""",
+    solution='''def my_hidden_turn(baseline, offset):
+    turn = torch.tensor([[0.0, baseline * offset, 0.0]])
+    return camera.rigid_transform(turn, torch.tensor([[-baseline, 0.0, 0.0]]))[0]''',
+    teaches="camera.rigid_transform", reference=lambda b, c: _turned(b * c, move=b), trial=hidden, tells=tell_turn,
+    cases=_turn_cases,
+    mistakes=(
+        Mistake("true motion", lambda b, c: _turned(0.0, move=b),
+                "this is the true motion, and with the wrong depth it leads every pixel astray."),
+        Mistake("turned the other way", lambda b, c: _turned(-b * c, move=b),
+                "the size of the turn is right, but it doubles the harm."),
+        Mistake("another axis", lambda b, c: _turned(b * c, 0, b),
+                "your turn moves the pixels up and down; they have to move sideways."),
+        Mistake("the offset alone", lambda b, c: _turned(c, move=b),
+                "the angle has to know the baseline: without a motion, no depth does any harm."),
+        Mistake("degrees", lambda b, c: _turned(b * c * 57.29578, move=b),
+                "the angle is right in radians; you give degrees."),
+        Mistake("turn without motion", lambda b, c: _turned(b * c),
+                "you turn, but no longer move; then no depth at all can be seen."),
+        Mistake("around the line of sight", lambda b, c: _turned(b * c, 2, b),
+                "your turn is one about the line of sight, which spins the image about its middle; the pixels have to "
+                "move sideways, all alike."),
+        Mistake("motion the other way", lambda b, c: _turned(b * c, move=-b),
+                "the turn is right, but you move to the other side: the true translation is by -b."),
+        Mistake("offset over baseline", lambda b, c: _turned(c / b, move=b),
+                "the larger the baseline, the more harm is done; your angle shrinks where it should grow."),
+        Mistake("baseline over offset", lambda b, c: _turned(b / c, move=b),
+                "the larger the offset, the more harm is done; your angle shrinks where it should grow."),
+        Mistake("half the turn", lambda b, c: _turned(b * c / 2, move=b),
+                "you turn the right way and half as far: half of the harm is left."),
+        Mistake("twice the turn", lambda b, c: _turned(2 * b * c, move=b),
+                "you turn the right way and twice as far: what was harm to one side is harm to the other now."),
+        Mistake("shorter way", lambda b, c: _turned(0.0, move=b * (1 - c)),
+                "a shorter way helps at one distance only, because the offset is not a factor.")))
+
+EXERCISES = (EQUATIONS, TURN)
