@@ -70,8 +70,8 @@ def test_stubs_fail_politely(exercise):
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise, mistake", MISTAKES, ids=named)
 def test_known_wrong_answers_are_named(exercise, mistake):
-    for seed in MISTAKE_SEEDS:
-        verdict = checks.check(exercise, mistake.wrong, seed)
+    for seed, wrong in ((seed, wrong) for seed in MISTAKE_SEEDS for wrong in mistake.forms):
+        verdict = checks.check(exercise, wrong, seed)
         assert not verdict.passed
         assert (verdict.mistake, verdict.text) == (mistake.name, mistake.says), verdict
         assert repr(verdict).startswith("LOOK AGAIN")

@@ -279,7 +279,8 @@ def test_numbers_that_should_sum_to_one_and_a_factor_for_each_image_are_known():
     ((6, 8), (1, 1, 6, 8), "an axis of size 1 is missing"), ((1, 6, 8), (1, 1, 6, 8), "an axis of size 1 is missing"),
     ((3, 6, 8), (1, 3, 6, 8), "the axis of the images is missing"), ((2, 6, 8), (2, 3, 6, 8), "axis 1 is missing"),
     ((2, 6, 8), (2, 2, 6, 8), "an axis is missing"), ((1, 1, 6, 8), (1, 3, 6, 8), "axis 1 was averaged"),
-    ((12,), (), "one number is asked for"), ((6,), (2, 6), "the axis of the images is missing")])
+    ((12,), (), "one number is asked for"), ((8,), (12,), "some are left out"),
+    ((6,), (2, 6), "the axis of the images is missing")])
 def test_the_axis_that_is_missing_is_named_only_where_it_is_known(given, right, says):
     assert says in form(torch.zeros(given), torch.zeros(right))
 

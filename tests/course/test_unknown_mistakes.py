@@ -30,6 +30,10 @@ def pixels(depth, T, K):
     ("warp", lambda s, d, T, K: warp(s, d, T, torch.linalg.inv(K)), "you use its inverse, or the other way round"),
     ("automask", lambda r, i, m=0.0: r < i - m, "the margin makes it harder"),  # its own sentence first
     ("paired_difference", lambda a, b: (a.abs() - b.square()).nanmean(), "`b` counts twice"),
+    ("disp_to_depth", lambda d, near, far: camera.disp_to_depth(1 - d, near, far), "ends are exchanged"),
+    ("disp_to_depth", lambda d, near, far: camera.disp_to_depth(d.clamp(min=0.1), near, far), "nothing below 0.1 is"),
+    ("abs_rel", lambda p, g, m: checks.EXERCISES["abs_rel"].reference(p.clamp(max=80), g, m), "nothing above 80 is"),
+    ("backproject", lambda d, K: camera.backproject(d + 1e-2, K), "to `depth` you add 0.01"),
 ])
 def test_a_changed_input_is_named(name, answer, says):
     verdict = judge(checks.EXERCISES[name], answer, 3)
@@ -125,6 +129,8 @@ def test_an_error_is_explained_beside_its_own_words():
                           (lambda: float(torch.rand(2)), "functions of math and float()"),
                           (lambda: torch.rand(2).mean(5), "fewer axes"),
                           (lambda: (1, 2).shape, "take them apart"),  # pyright: ignore[reportAttributeAccessIssue]
+                          (lambda: torch.tensor([1]) // torch.tensor([0]), "/ can, and gives nan"),
+                          (lambda: torch.rand(1, 3, 2)[torch.ones(1, 1, 2) > 0], CLASH),
                           (lambda: {}["a"], "")):
         with pytest.raises(Exception) as raised:  # noqa: B017
             raising()

@@ -15,11 +15,18 @@ class Mistake:
         name: Short name, for reports.
         wrong: Function that somebody who makes the mistake writes; same arguments as the exercise's.
         says: One sentence that helps and does not give the answer away.
+        also: The same mistake with other numbers or at another place, of which the sentence is as true.
     """
 
     name: str
     wrong: Callable
     says: str
+    also: tuple[Callable, ...] = ()
+
+    @property
+    def forms(self) -> tuple[Callable, ...]:
+        """All the functions that make this mistake."""
+        return (self.wrong, *self.also)
 
 
 @dataclass(frozen=True)

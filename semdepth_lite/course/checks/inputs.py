@@ -53,6 +53,22 @@ def _rotation_turned(T: torch.Tensor) -> torch.Tensor:
     return changed
 
 
+def _map(arg) -> bool:
+    return _numbers(arg) and not _square(arg)
+
+
+def _safety() -> Iterator[tuple[Callable, str, Callable]]:
+    """List what is put in for safety, or because tables of the field do: ends that cut a number, and small numbers."""
+    for low, high in ((0, None), (1e-2, None), (0.1, None), (0.5, None), (1, None), (None, 1), (0, 1), (None, 50),
+                      (None, 80), (None, 100), (0.1, 80), (0.1, 100), (1, 80)):
+        ends = [f"{word} {end:g}" for word, end in (("below", low), ("above", high)) if end is not None]
+        yield (_map, "{} is cut on its way: nothing " + " or ".join(ends) + " is left of it",
+               lambda arg, low=low, high=high: arg.clamp(low, high))
+    for number in (1, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
+        yield _map, f"to {{}} you add {number:g}", lambda arg, number=number: arg + number
+
+
+SAFETY = tuple(_safety())
 CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
     (_mask, "{} is not used: all places take part", torch.ones_like),
     (_mask, "{} is used upside down: just the places count that should not", torch.logical_not),
@@ -71,6 +87,7 @@ CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
     (_numbers, "you take the exponential of {}", torch.exp),
     (_numbers, "{} counts twice: you use its square", torch.square),
     (_numbers, "you use the absolute value of {}", torch.abs),
+    (_map, "you use 1 minus {}", lambda arg: 1 - arg),
     (_numbers, "{} is rounded to whole numbers on its way", torch.round),
     (_numbers, "{} is cut to whole numbers on its way", torch.trunc),
     (lambda arg: _numbers(arg) and arg.dim() == 4 and arg.shape[1] > 1, "the channels of {} are averaged first",
@@ -81,10 +98,11 @@ CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
      lambda arg: arg[:1].expand_as(arg)),
     (lambda arg: isinstance(arg, float), "{} is not used, as if it were 0", lambda arg: 0.0),
     (lambda arg: isinstance(arg, float), "{} is not used, as if it were 1", lambda arg: 1.0),
-    (lambda arg: isinstance(arg, float), "{} has the wrong sign", lambda arg: -arg))
+    (lambda arg: isinstance(arg, float), "{} has the wrong sign", lambda arg: -arg), *SAFETY)
 
 
-LIMITS = (torch.log, torch.exp, torch.square, torch.round, torch.trunc)  # z > 1 is log(z) > 0, and nobody took a log
+# z > 1 is log(z) > 0, and nobody took a log
+LIMITS = (torch.log, torch.exp, torch.square, torch.round, torch.trunc, *(change for _, _, change in SAFETY))
 
 
 def changed_input(exercise: Exercise, cases: Sequence[Case], given: Sequence, names: Sequence[str]) -> str:

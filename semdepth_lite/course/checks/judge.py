@@ -110,7 +110,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                                     "exercise asks for a function that you wrote.", "the package's own")
             return _judge_form(exercise, given, expected, end) or _judge_gradient(exercise, answer, cases, end)
         for mistake in exercise.mistakes:
-            if _makes(tried(mistake.wrong), cases, given):
+            if any(_makes(tried(wrong), cases, given) for wrong in mistake.forms):
                 return end("wrong", mistake.says, mistake.name)
         if recognized := (_makes_where_finite(exercise, cases, given, expected, tried)
                           or _makes_but_for_nan(exercise, cases, given, expected)):
@@ -176,8 +176,8 @@ def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], end
                                 f"learn through this; {CUT}", "detached")
         gradients.append(torch.autograd.grad(out.sum(), args[exercise.gradient], allow_unused=True)[0])
     if not same(*gradients[::-1]):
-        return end("wrong", "the values are right, but the gradient is another; look for a rounding, a comparison or "
-                            "a part that is detached.", "other gradient")
+        return end("wrong", "the values are right, but the gradient is another; look for a rounding, a comparison, a "
+                            "part that is detached, or a small number that was added for safety.", "other gradient")
     for case in cases[1:]:
         args = _copies(case.args)
         args[exercise.gradient].requires_grad_()
@@ -224,10 +224,11 @@ def _makes_where_finite(exercise: Exercise, cases: list[Case], given: list, expe
     for mistake in exercise.mistakes:
         if right_there and mistake.says.startswith("two things"):
             continue
-        with suppress(Exception):  # this wrong answer cannot even be computed here
-            if all(same(finite(result, known), finite(tried(mistake.wrong)(*_copies(case.args)), known))
-                   for case, result, known in zip(cases, given, where)):
-                return mistake.says + besides, mistake.name
+        for wrong in mistake.forms:
+            with suppress(Exception):  # this wrong answer cannot even be computed here
+                if all(same(finite(result, known), finite(tried(wrong)(*_copies(case.args)), known))
+                       for case, result, known in zip(cases, given, where)):
+                    return mistake.says + besides, mistake.name
     return None
 
 
@@ -243,7 +244,7 @@ def _makes_but_for_nan(exercise: Exercise, cases: list[Case], given: list, expec
     if all(same(given[i], expected[i]) for i in plain):
         return None  # wrong for the special input alone
     for mistake in exercise.mistakes:
-        if _makes(mistake.wrong, [cases[i] for i in plain], [given[i] for i in plain]):
+        if any(_makes(wrong, [cases[i] for i in plain], [given[i] for i in plain]) for wrong in mistake.forms):
             return f"{mistake.says} Besides, your result is nan for {cases[broken[0]].note}.", mistake.name
     return None
 

@@ -11,6 +11,7 @@ USUALLY = (
     ("'tuple' object has no attribute", "a function that you call returns several values: take them apart first"),
     ("is out of bounds", "a number that is no index, such as 255 for no label, was used as one"),
     ("object is not callable", "something that is no function was called, or a function was to be returned"),
+    ("ZeroDivisionError", "// of whole numbers cannot divide by zero; / can, and gives nan or infinity"),
     ("'NoneType'", "a function that you use returned nothing"),
     ("dtype", "two types of numbers met: bring one to the other with .to() or .float()"),
     ("Dimension out of range", "this tensor has fewer axes than you think: print its shape"),
@@ -18,7 +19,7 @@ USUALLY = (
 CLASHES = ("must match the size of tensor", "first two dimensions of batch2", "does not broadcast",
            "cannot be multiplied", "is invalid for input of size", "expected grid to have size", "shape mismatch",
            "must be batches of square", "could not be broadcast", "mismatch, operand",
-           "doesn't match the broadcast shape")
+           "doesn't match the broadcast shape", "does not match the shape of the indexed tensor")
 CLASH = ("two shapes do not fit: print both; [..., None] or keepdim=True adds an axis, and einsum says by name which "
          "axes meet")
 

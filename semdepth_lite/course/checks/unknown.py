@@ -42,7 +42,8 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     if found := _related(exercise, cases, given, expected):
         return found + ("" if found[-1] == "?" else ".") + again
     if bool((flat(result).isnan() & ~flat(right).isnan()).any()):
-        return "your result holds nan: look for a division by zero, a logarithm of zero or an empty mean." + again
+        return ("your result holds nan: look for a division by zero, a logarithm or root of what is not positive, or "
+                "a mean of nothing or of nan." + again)
     a, b = flat(result), flat(right)
     if mask:
         return _mask_words(a, b) + HAND + again
@@ -80,6 +81,8 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
         return ": one number is asked for"
     if not a:
         return ": you averaged or added up over everything"
+    if len(a) == len(b) == 1 and a < b:
+        return ": some are left out, as by x[mask], and everything asked for keeps its place"
     lost = [axis for axis in range(len(b)) if a == (*b[:axis], *b[axis + 1:])]
     if lost == [0]:
         return ": the axis of the images is missing"
