@@ -69,6 +69,32 @@ def _times_focal(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     return _lifted(depth, torch.linalg.inv(other))
 
 
+def _around(depth: torch.Tensor, K: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
+    """Back-project with another principal point, (B, 2)."""
+    other = K.clone()
+    other[:, :2, 2] = center
+    return _lifted(depth, torch.linalg.inv(other))
+
+
+def _without_focal(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    other = K.clone()
+    other[:, 0, 0] = other[:, 1, 1] = 1.0
+    return _lifted(depth, torch.linalg.inv(other))
+
+
+def _depth_for_one(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Apply K^-1 to (u, v, d)."""
+    pixels = _lifted(torch.ones_like(depth), torch.eye(3).expand_as(K))
+    return torch.einsum("bij,bjhw->bihw", torch.linalg.inv(K), torch.cat((pixels[:, :2], depth), 1))
+
+
+def _from_the_middle(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Lift positions between -1 and 1."""
+    height, width = depth.shape[-2:]
+    steps = torch.tensor([[2 / (width - 1), 0, -1], [0, 2 / (height - 1), -1], [0, 0, 1]])
+    return _lifted(depth, torch.linalg.inv(K) @ steps)
+
+
 def _one_focal(depth: torch.Tensor, K: torch.Tensor, row: int) -> torch.Tensor:
     """Back-project with the focal length of one axis for both."""
     other = K.clone()
@@ -126,6 +152,22 @@ image to it. Depth is $z$, not the length of the ray, so nothing has to be norma
                 "you use the focal length of y for both axes; x has one of its own."),
         Mistake("half a pixel the other way", lambda depth, K: _lifted(depth, torch.linalg.inv(K), -0.5),
                 "all rays are off by half a pixel: u and v count from the center of the first pixel already."),
+        Mistake("depth on z alone", lambda depth, K: torch.cat((_lifted(torch.ones_like(depth), torch.linalg.inv(
+            K))[:, :2], depth), 1),
+                "z is right, and your x and y are those of points 1 m away."),
+        Mistake("depth in place of the 1", _depth_for_one,
+                "depth stands in place of the 1 alone; all three numbers of a ray grow with it."),
+        Mistake("depth added", lambda depth, K: depth + _lifted(torch.ones_like(depth), torch.linalg.inv(K)),
+                "you add depth to the ray; a ray is stretched, not shifted."),
+        Mistake("principal points swapped", lambda depth, K: _around(depth, K, K[:, :2, 2].flip(1)),
+                "the principal point of y is taken off x, and that of x off y."),
+        Mistake("principal point added", lambda depth, K: _around(depth, K, -K[:, :2, 2]),
+                "you add the principal point where it has to be taken off."),
+        Mistake("no focal length", _without_focal,
+                "the principal point is taken off, and a focal length is missing: your x and y are still pixels times "
+                "meters."),
+        Mistake("from -1 to 1", _from_the_middle,
+                "your positions run from -1 to 1; K belongs to pixels."),
         Mistake("counted from one", lambda depth, K: _lifted(depth, torch.linalg.inv(K), 1.0),
                 "your first pixel has the number 1; count from 0.")))
 
@@ -198,6 +240,32 @@ it was.""",
                 "the principal point is right, but the focal lengths are those of the old image."),
         Mistake("half a pixel after the way back", lambda K, x, y: _scaled(K, x, y, 0, 0.5),
                 "you come back from the edge without having gone there."),
+        Mistake("half a pixel added at the end", lambda K, x, y: _scaled(K, x, y, 0, -0.5),
+                "you only add half a pixel at the end: go to the edge first, then scale, then come back."),
+        Mistake("half a pixel added twice", lambda K, x, y: _scaled(K, x, y, 0.5, -0.5),
+                "you add half a pixel on the way to the edge, and add it once more on the way back."),
+        Mistake("half a pixel taken off twice", lambda K, x, y: _scaled(K, x, y, -0.5, 0.5),
+                "you take half a pixel off before and after: one of the two has the wrong sign."),
+        Mistake("half a pixel taken off, no way back", lambda K, x, y: _scaled(K, x, y, -0.5, 0),
+                "two things: your half pixel has the wrong sign, and after the scaling you do not come back."),
+        Mistake("a whole pixel", lambda K, x, y: _scaled(K, x, y, 1.0, 1.0),
+                "you go to the edge by a whole pixel; it lies half of one outside the first center."),
+        Mistake("half a pixel in the focal lengths too", lambda K, x, y: _scaled(
+            K + 0.5 * torch.eye(3), x, y) - 0.5 * torch.diag(torch.tensor([1.0, 1.0, 1.0])),
+                "the principal point is right; a focal length is a distance, not a place, and has no half pixel."),
+        Mistake("half a pixel in the focal lengths, no way back", lambda K, x, y: _with_focal(
+            K + 0.5 * torch.eye(3), _scaled(K, x, y), x, y),
+                "the principal point is right; you add half a pixel to the focal lengths, which are distances."),
+        Mistake("half a pixel in the focal lengths alone", lambda K, x, y: _scaled(
+            K + 0.5 * torch.eye(3), x, y, 0, 0) - 0.5 * torch.eye(3),
+                "the half pixel belongs to the principal point, which is a place; you gave it to the focal lengths."),
+        Mistake("principal point the other way", lambda K, x, y: _with_focal(K, _scaled(K, 1 / x, 1 / y), x, y),
+                "the focal lengths are right; the principal point was resized the other way."),
+        Mistake("focal lengths the other way", lambda K, x, y: _with_focal(K, _scaled(K, x, y), 1 / x, 1 / y),
+                "the principal point is right; the focal lengths were resized the other way."),
+        Mistake("product in the other order", lambda K, x, y: K @ torch.tensor(
+            [[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]]).to(K),
+                "the two matrices stand in the wrong order: pixels are resized after K has made them."),
         Mistake("inverse factor", lambda K, x, y: _scaled(K, 1 / x, 1 / y),
                 "your K belongs to an image that was resized the other way.")))
 
@@ -275,6 +343,24 @@ for $x$; the inverse of a rotation is its transpose.""",
         Mistake("difference of the matrices, the other way", lambda source, target: source - target,
                 "you subtract one matrix from the other, and the wrong way round too; a product with an inverse is "
                 "wanted."),
+        Mistake("rows cut", lambda source, target: (camera.invert_transform(source) @ target)[:, :3],
+                "your motion has three rows; a fourth, (0, 0, 0, 1), belongs to it, or motions cannot be multiplied."),
+        Mistake("rotation alone", lambda source, target: (camera.invert_transform(source) @ target)[:, :3, :3],
+                "you return the rotation alone; the translation is asked for too."),
+        Mistake("last row empty", lambda source, target: _rigid(*_parts(
+            camera.invert_transform(source) @ target)) - torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0])),
+                "the first three rows are right; your last row is 0 everywhere, and its last number has to be 1."),
+        Mistake("translation turned forward", lambda source, target: _rigid(
+            _parts(source)[0].mT, -torch.einsum("bij,bj->bi", *_parts(source))) @ target,
+                "the rotation of the inverse is right; its translation is turned by the rotation of the pose itself."),
+        Mistake("product inverted", lambda source, target: camera.invert_transform(source @ target),
+                "you invert the product of both; only one of the two goes the wrong way."),
+        Mistake("both inverted", lambda source, target: camera.invert_transform(source) @ camera.invert_transform(
+            target), "you invert both poses; one of them takes points into the world already."),
+        Mistake("nothing inverted, other order", lambda source, target: target @ source,
+                "nothing is inverted here: T_world_target times T_world_source, and no names cancel."),
+        Mistake("sum of the matrices", lambda source, target: camera.invert_transform(source) + target,
+                "you add the matrices; one motion after the other is a product."),
         Mistake("parts compared one by one", _parts_compared,
                 "the difference of the two positions is right in the world; in whose directions is it wanted?")))
 

@@ -10,6 +10,9 @@ USUALLY = (
     ("has no attribute 'backward'", "a number has no gradient: call .item() last"),
     ("'tuple' object has no attribute", "a function that you call returns several values: take them apart first"),
     ("is out of bounds", "a number that is no index, such as 255 for no label, was used as one"),
+    ("through the graph a second time", "backward went down one graph twice, as it does inside a loop: add up first, "
+     "then go back once"),
+    ("modified by an inplace operation", "a step, or an assignment in place, changed what backward still needs"),
     ("object is not callable", "something that is no function was called, or a function was to be returned"),
     ("ZeroDivisionError", "// of whole numbers cannot divide by zero; / can, and gives nan or infinity"),
     ("'NoneType'", "a function that you use returned nothing"),

@@ -55,7 +55,7 @@ def _number(pairs: Sequence[Pair]) -> str:
     if len(ratio) < 3:  # two numbers agree by chance
         return ""
     factor = float(ratio.mean())
-    if float(ratio.std(correction=0)) >= 1e-3 * abs(factor) or abs(factor - 1) <= 0.01:
+    if not same(a[known], factor * b[known]) or abs(factor - 1) <= 0.01:
         return ""
     why = next((words for value, words in FACTORS.items() if abs(factor / value - 1) < 2e-3),
                "a factor or a sign is off")
@@ -97,6 +97,8 @@ def _factors(pairs: Sequence[Pair]) -> str:
             if bool((one[~known & one.isfinite()].abs() > 1e-4).any()):
                 return ""
             factors.append(float(ratio.mean()))
+    if max(abs(factor - 1) for factor in factors) <= 0.01:  # numbers that lie near 1 have such factors by themselves
+        return ""
     return (f"each image has a factor of its own, from {min(factors):.3g} to {max(factors):.3g}, by which all of its "
             "values are off: by what do you divide or multiply?")
 
@@ -159,7 +161,7 @@ def wrong_part(pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[st
     wrong = [apart(given, right) | (given.isnan() != right.isnan()) | (given.isinf() != right.isinf())
              for given, right in pairs]
     return (_masked(wrong, pairs, cases, names) or _entries(wrong, pairs) or _channels(wrong, pairs) or _images(wrong)
-            or _rim(wrong))
+            or _batches(wrong, cases) or _rim(wrong))
 
 
 def _masked(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[str]) -> str:
@@ -193,8 +195,9 @@ def _channels(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair]) -> str:
     """Name the one channel that is wrong, or the one that is right."""
     if any(bad.dim() != 4 or bad.shape[1] != wrong[0].shape[1] for bad in wrong) or wrong[0].shape[1] not in (2, 3):
         return ""
-    bad = torch.stack([each.movedim(1, 0).flatten(1).any(1) for each in wrong]).any(0)
-    if bool(bad.all()):
+    share = torch.cat([each.movedim(1, 0).flatten(1) for each in wrong], 1).float().mean(1)
+    bad = share > 0
+    if bool(bad.all()) or float(share[bad].min()) < 0.2:  # a few wrong numbers miss a channel by chance
         return ""
     found = " and ".join(str(k) for k in bad.nonzero()[:, 0].tolist())
     inside = relation([(given[:, bad], right[:, bad]) for given, right in pairs])
@@ -211,6 +214,17 @@ def _images(wrong: Sequence[torch.Tensor]) -> str:
         return "the first image of a batch is right and the others are not: is something of the first used for all?"
     if all(bool(bad.any()) == (bad.shape[0] > 1) for bad in wrong) and any(bad.shape[0] == 1 for bad in wrong):
         return "a batch of one image is right, one of several is not: do the images get mixed?"
+    return ""
+
+
+def _batches(wrong: Sequence[torch.Tensor], cases: Sequence[tuple]) -> str:
+    """Tell whether one number for a batch is right where the batch is a single image, and nowhere else."""
+    if any(bad.dim() for bad in wrong) or not all(args and isinstance(args[0], torch.Tensor) for args in cases):
+        return ""
+    one = [args[0].dim() > 2 and len(args[0]) == 1 for args in cases]
+    if any(one) and not all(one) and all(bool(bad) != single for bad, single in zip(wrong, one)):
+        return ("a batch of one image is right, one of several is not: does each image meet the others, because an "
+                "axis is missing?")
     return ""
 
 

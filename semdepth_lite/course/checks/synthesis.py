@@ -56,6 +56,23 @@ def _no_intrinsics(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> tor
     return points[:, :2] / points[:, 2:]
 
 
+def _from_rays(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor, matrix: torch.Tensor, order: tuple = (0, 1, 2),
+               unit: bool = False) -> torch.Tensor:
+    """Move and project d times a matrix times (u, v, 1), whose numbers stand in some order, or d along unit rays."""
+    rays = torch.einsum("bij,bjhw->bihw", matrix, _pixels_of(depth)[:, order])
+    return camera.project(camera.transform_points(T, depth * (F.normalize(rays, dim=1) if unit else rays)), K)[0]
+
+
+def _pixels_of(depth: torch.Tensor) -> torch.Tensor:
+    """Return (u, v, 1) of each pixel, (B, 3, H, W)."""
+    return camera.backproject(torch.ones_like(depth), torch.eye(3).expand(len(depth), 3, 3))
+
+
+def _without_center(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Project with the focal lengths alone."""
+    return _pixels(depth, T, K) - K[:, :2, 2, None, None]
+
+
 PIXELS = Exercise(
     name="source_pixels", lesson=LESSON, title="Find every pixel in the other view", difficulty=2, minutes=12,
     statement="""\
@@ -103,6 +120,24 @@ yourself: the depth by which you divide is the one that the point has *after* th
                 "your places run from -1 to 1, as grid_sample wants them; here they are asked for in pixels."),
         Mistake("cut to the image", lambda d, T, K: torch.minimum(_pixels(d, T, K).clamp(min=0), _last_pixel(d)),
                 "you cut places to the image; what lands beside it has to stay beside it, or nobody can leave it out."),
+        Mistake("K not there", lambda d, T, K: _from_rays(d, T, K, torch.eye(3).expand_as(K)),
+                "you multiply pixels by depth as if they were rays: $K^{-1}$ is missing where you lift."),
+        Mistake("rows before columns", lambda d, T, K: _from_rays(d, T, K, torch.linalg.inv(K), (1, 0, 2)),
+                "you lift (v, u, 1): columns belong to x, and stand first."),
+        Mistake("length of the ray", lambda d, T, K: _from_rays(d, T, K, torch.linalg.inv(K), unit=True),
+                "you measure depth along the ray; here it is z."),
+        Mistake("principal point forgotten at the end", _without_center,
+                "your places are right but for the principal point, which is missing at the end."),
+        Mistake("projected with the inverse", lambda d, T, K: torch.einsum("bij,bjhw->bihw", torch.linalg.inv(
+            K), camera.transform_points(T, camera.backproject(d, K)))[:, :2] / camera.transform_points(
+                T, camera.backproject(d, K))[:, 2:],
+                "you lift with the inverse of K and project with it too; the way back is K itself."),
+        Mistake("times the depth", lambda d, T, K: _seen(d, T, K)[:, :2] * _seen(d, T, K)[:, 2:],
+                "you multiply by the depth where you should divide."),
+        Mistake("from 0 to 1", lambda d, T, K: _pixels(d, T, K) / (_last_pixel(d) + 1),
+                "you divide places by the size of the image; here they are asked for in pixels."),
+        Mistake("from 0 to 1, last center", lambda d, T, K: _pixels(d, T, K) / _last_pixel(d),
+                "your places run from 0 to 1, from the first center to the last; pixels are asked for."),
         Mistake("divided twice", lambda d, T, K: _pixels(d, T, K) / _seen(d, T, K)[:, 2:],
                 "you divide by the depth twice.")))
 
@@ -149,6 +184,26 @@ def _grid(image: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
 def _steps(image: torch.Tensor) -> torch.Tensor:
     """Return how many steps lead from the first center to the last, by column and row."""
     return torch.tensor([image.shape[-1] - 1.0, image.shape[-2] - 1.0])
+
+
+def _by_hand(image: torch.Tensor, pixels: torch.Tensor, weight: Callable, cut_first: bool = True) -> torch.Tensor:
+    """Average four pixels, each with `weight(a, b, right, below)` of the distances a and b to the upper left one."""
+    height, width = image.shape[-2:]
+    u, v = pixels[:, 0], pixels[:, 1]
+    if cut_first:
+        u, v = u.clamp(0, width - 1), v.clamp(0, height - 1)
+    left, top, result = u.floor(), v.floor(), torch.zeros(())
+    for right in (0, 1):
+        for below in (0, 1):
+            place = (top + below).clamp(0, height - 1).long() * width + (left + right).clamp(0, width - 1).long()
+            colors = image.flatten(2).gather(2, place.flatten(1)[:, None].expand(-1, image.shape[1], -1))
+            result = result + weight(u - left, v - top, right, below)[:, None] * colors.view(
+                *image.shape[:2], *place.shape[1:])
+    return result
+
+
+def _bilinear(a: torch.Tensor, b: torch.Tensor, right: int, below: int) -> torch.Tensor:
+    return (a if right else 1 - a) * (b if below else 1 - b)
 
 
 SAMPLE = Exercise(
@@ -216,6 +271,33 @@ def my_sample(image, pixels):
                 "you cut the positions to whole pixels, so nothing is interpolated and no gradient passes."),
         Mistake("turned around", lambda image, pixels: _grid(image, 1 - 2 * _last(pixels) / _steps(image)),
                 "your picture stands on its head: -1 and 1 are exchanged."),
+        Mistake("weights exchanged", lambda image, pixels: _by_hand(image, pixels, lambda a, b, right, below: _bilinear(
+            1 - a, 1 - b, right, below)),
+                "your weights are exchanged: the nearer a pixel is, the less it counts."),
+        Mistake("weights exchanged, inside", lambda image, pixels: _by_hand(image, pixels, lambda a, b, right, below: (
+            _bilinear(1 - a, 1 - b, right, below)), False),
+                "outside of the image all is right; inside, your weights are exchanged, and the farther pixel wins."),
+        Mistake("corners exchanged", lambda image, pixels: _by_hand(image, pixels, lambda a, b, right, below: _bilinear(
+            b, a, right, below)),
+                "the weights of the upper right and the lower left pixel are exchanged: which of them grows with u?"),
+        Mistake("corners exchanged, cut late", lambda image, pixels: _by_hand(
+            image, pixels, lambda a, b, right, below: _bilinear(b, a, right, below), False),
+                "the weights along the rows and along the columns are exchanged: which of them comes from u?"),
+        Mistake("four alike", lambda image, pixels: _by_hand(image, pixels, lambda a, b, right, below: (
+            torch.full_like(a, 0.25))),
+                "your four pixels count alike; the nearer one counts more."),
+        Mistake("brackets too wide", lambda image, pixels: _grid(image, 2 * (_last(pixels) / _steps(image) - 1)),
+                "your grid runs from -2 to 0: look at your brackets."),
+        Mistake("brackets around the 1", lambda image, pixels: _grid(image, (2 * _last(pixels) - 1) / _steps(image)),
+                "you divide the 1 by the size too: look at your brackets."),
+        Mistake("size of the grid", lambda image, pixels: _grid(image, 2 * _last(pixels) / _steps(pixels) - 1),
+                "you scale with the size of the map of positions; they are positions in the image, which has another."),
+        Mistake("height for both", lambda image, pixels: _grid(image, 2 * _last(pixels) / _steps(image)[1] - 1),
+                "you scale columns with the height too; the width has its own number of steps."),
+        Mistake("from a half to a half", lambda image, pixels: _grid(image, _last(pixels) / _steps(image) - 0.5),
+                "your grid runs from -0.5 to 0.5, so only the middle of the image is read."),
+        Mistake("half a pixel the other way", lambda image, pixels: _read(image, pixels - 1.0),
+                "you read a whole pixel too far to the left and up: has a half pixel the wrong sign?"),
         Mistake("edges, and zeros outside", lambda image, pixels: _read(image, pixels, align=False, padding="zeros"),
                 "two things: grid and sampler disagree about what -1 and 1 mean, and outside you read black.")))
 

@@ -19,6 +19,8 @@ def _visible_cases() -> list[Case]:
         z = torch.randn(count, 1, 12, 30)
         z[..., 0, :5] = 0.0  # in the plane of the camera, and on the image
         pixels[..., 0, :5] = torch.rand(count, 2, 5) * (size[..., 0] - 1)
+        pixels[..., 1, :9] = pixels[..., 1, :9] - size[..., 0]  # so far out that they lie nearer to another image's end
+        z[..., 1, :9] = z[..., 1, :9].abs() + 0.1
         cases.append(Case((pixels, z, height, width)))
     return cases
 
@@ -92,6 +94,17 @@ is the center of the first pixel.""",
         Mistake("z of 0 counts", lambda p, z, h, w: warp.inside(p, h, w) & (z >= 0),
                 "a point with z = 0 lies in the plane of the camera, not in front of it; divided by 0, it has no "
                 "place."),
+        Mistake("absolute values", lambda p, z, h, w: _within(p.abs(), -0.5, w - 0.5, h - 0.5) & (z > 0),
+                "your absolute value mirrors the image: as much lies on it to the left and above as to the right and "
+                "below."),
+        Mistake("width for both", lambda p, z, h, w: _within(p, -0.5, w - 0.5, w - 0.5) & (z > 0),
+                "you hold v against the width; the height is its limit."),
+        Mistake("height for both", lambda p, z, h, w: _within(p, -0.5, h - 0.5, h - 0.5) & (z > 0),
+                "you hold u against the height; the width is its limit."),
+        Mistake("between the centers, z not tested", lambda p, z, h, w: _within(p, 0, w - 1, h - 1),
+                "two things: you cut off half of each outer pixel, and points behind the camera pass."),
+        Mistake("counted from the edge, z not tested", lambda p, z, h, w: _within(p, 0, w, h),
+                "two things: your limits count from the edge of the image, and points behind the camera pass."),
         Mistake("between -1 and 1", lambda p, z, h, w: _within(p, -1, 1, 1) & (z > 0),
                 "your limits belong to positions between -1 and 1; here they are pixels.")))
 
@@ -171,6 +184,19 @@ an even number of values; `torch.quantile` does it differently.""",
         Mistake("mean of the logarithms", lambda p, g, m: _each(lambda a, b: (b.log().mean() - a.log().mean()).exp(
             ), p, g, m),
                 "you compare mean logarithms: a good factor too, but the convention takes medians."),
+        Mistake("truth not masked", lambda p, g, m: g.flatten(1).quantile(0.5, 1) / masked_median(p, m),
+                "the prediction is masked and the truth is not."),
+        Mistake("mask ignored, lower median", lambda p, g, m: g.flatten(1).median(1).values / p.flatten(1).median(
+            1).values,
+                "two things: pixels that do not count take part, and torch.median takes the lower of two."),
+        Mistake("one scale for the batch, lower median", lambda p, g, m: (g[m].median() / p[m].median()).expand(len(p)),
+                "two things: all images got one factor, and torch.median takes the lower of two."),
+        Mistake("median of the inverted ratios", lambda p, g, m: masked_median(p / g, m),
+                "two things: your ratio is upside down, and the ratio of the medians is meant."),
+        Mistake("least squares", lambda p, g, m: (p * g * m).sum((1, 2)) / (p * p * m).sum((1, 2)),
+                "this is the factor of least squares: good, but a few far pixels decide it, and medians are asked for."),
+        Mistake("not sorted", lambda p, g, m: _each(lambda a, b: b[len(b) // 2] / a[len(a) // 2], p, g, m),
+                "you take what stands in the middle of the list; a median is in the middle of the sorted one."),
         Mistake("upper median", lambda p, g, m: _each(lambda a, b: b.sort().values[len(b) // 2] / a.sort().values[len(
             a) // 2],
                                                       p, g, m),

@@ -104,6 +104,23 @@ def _warp_within(low: float, less: float) -> Callable:
     return wrong
 
 
+def _warp_undone(divide: Callable) -> Callable:
+    """Build a warp that makes pixels of K (R X + t) in a way of its own, by the depth of the target."""
+    def wrong(source, depth, T_source_target, K):
+        moved = torch.einsum("bij,bjhw->bihw", K, camera.transform_points(T_source_target, camera.backproject(depth, K)))
+        pixels = divide(moved, depth)
+        return sample(source, pixels), inside(pixels, *source.shape[-2:]) & (moved[:, 2:] > 0)
+    return wrong
+
+
+def _frame(axes: tuple[int, ...] = (0, 1), low: float = -0.5, more: float = -0.5) -> Callable:
+    """Build the test of some of the two axes, from `low` to the size plus `more`."""
+    def frame(pixels, height, width):
+        found = [(pixels[:, k:k + 1] >= low) & (pixels[:, k:k + 1] <= (width, height)[k] + more) for k in axes]
+        return torch.stack(found).all(0)
+    return frame
+
+
 WARP = Exercise(
     name="warp", lesson=LESSON, title="Paint the target with the source", difficulty=2, minutes=15,
     statement="""\
@@ -170,6 +187,34 @@ def my_warp(source, depth, T_source_target, K):
         Mistake("width and height swapped", _warp_with(read=_sample_with(swap=True), frame=_inside_swapped),
                 "width and height have changed places, in the picture and in the mask: a shape ends with (height, "
                 "width)."),
+        Mistake("either is enough", _warp_with(seen=lambda inside, z: inside | (z > 0)),
+                "your picture is right; for your mask one of two conditions is enough, and a point has to meet both."),
+        Mistake("z the wrong way", _warp_with(seen=lambda inside, z: inside & (z < 0)),
+                "your mask keeps the points behind the camera, which looks along +z."),
+        Mistake("limits one pixel out", _warp_with(frame=_frame(low=-1, more=0)),
+                "the limits of your mask are centers of pixels that lie beside the image already."),
+        Mistake("upper limits too far", _warp_with(frame=_frame(more=0.5)),
+                "left and top of your mask are right; at the right and the bottom it goes on for one pixel."),
+        Mistake("columns alone", _warp_with(frame=_frame((0,))),
+                "your mask looks at u alone; points above and below the image count."),
+        Mistake("rows alone", _warp_with(frame=_frame((1,))),
+                "your mask looks at v alone; points to the left and to the right of the image count."),
+        Mistake("mirrored outside", _warp_with(read=_sample_with(padding_mode="reflection")),
+                "outside of the source you paint its mirror image; the nearest pixel of the rim is wanted there."),
+        Mistake("half a pixel off, black outside", _warp_with(read=_sample_with(
+            align_corners=False, padding_mode="zeros")),
+                "two things: the grid was made for pixel centers and is read for pixel edges, and outside you paint "
+                "black."),
+        Mistake("pixels as they are", _warp_with(read=lambda image, pixels: F.grid_sample(
+            image, pixels.permute(0, 2, 3, 1), padding_mode="border", align_corners=True)),
+                "your mask is right; grid_sample got pixels, and wants positions between -1 and 1."),
+        Mistake("divided by the size", _warp_with(read=lambda image, pixels: sample(image, pixels * torch.tensor(
+            [1 - 1 / image.shape[-1], 1 - 1 / image.shape[-2]]).view(1, 2, 1, 1))),
+                "your mask is right; where you read, the last pixel does not arrive at 1: how many steps lead to it?"),
+        Mistake("divided by the depth of the target", _warp_undone(lambda moved, depth: moved[:, :2] / depth),
+                "you divide by the depth before the motion; the one after it makes pixels."),
+        Mistake("not divided", _warp_undone(lambda moved, depth: moved[:, :2]),
+                "you read at points that nobody divided by their depth."),
         Mistake("source as it is", _warp_with(read=lambda image, pixels: image),
                 "your picture is the source itself; nothing has moved.")))
 
