@@ -251,7 +251,7 @@ it was.""",
         Mistake("a whole pixel", lambda K, x, y: _scaled(K, x, y, 1.0, 1.0),
                 "you go to the edge by a whole pixel; it lies half of one outside the first center."),
         Mistake("half a pixel in the focal lengths too", lambda K, x, y: _scaled(
-            K + 0.5 * torch.eye(3), x, y) - 0.5 * torch.diag(torch.tensor([1.0, 1.0, 1.0])),
+            K + 0.5 * torch.eye(3), x, y) - 0.5 * torch.eye(3),
                 "the principal point is right; a focal length is a distance, not a place, and has no half pixel."),
         Mistake("half a pixel in the focal lengths, no way back", lambda K, x, y: _with_focal(
             K + 0.5 * torch.eye(3), _scaled(K, x, y), x, y),

@@ -56,6 +56,22 @@ step is left.""",
                 "only the last of your terms is multiplied by the disparity: are brackets missing?"),
         Mistake("no far end", lambda d, near, far: 1 / ((1 / near - 1 / far) * d),
                 "the length of the way is right, but it starts at infinity."),
+        Mistake("from the near end", lambda d, near, far: 1 / (1 / near + (1 / near - 1 / far) * d),
+                "you start at the near end and go on to what is nearer still: 0 has to be far."),
+        Mistake("brackets around the first fraction", lambda d, near, far: far + (1 / near - 1 / far) * d,
+                "you add inverse depth to depth: the 1 has to be divided by the whole sum."),
+        Mistake("farthest over disparity", lambda d, near, far: far / d,
+                "you divide the far end by the disparity; neither end is right, and 0 explodes."),
+        Mistake("disparity as a share of depth", lambda d, near, far: far * d,
+                "you take disparity for a share of the largest depth: 0 has to be far."),
+        Mistake("sigmoid once more", lambda d, near, far: camera.disp_to_depth(torch.sigmoid(d), near, far),
+                "a sigmoid has been taken before; yours is the second one."),
+        Mistake("in equal ratios, upward", lambda d, near, far: near * (far / near) ** d,
+                "two things: 0 has to be far, and equal ratios of depth are not equal steps of inverse depth."),
+        Mistake("range of the lesson", lambda d, near, far: camera.disp_to_depth(d, 0.1, 100.0),
+                "the two ends come in as arguments; yours are fixed."),
+        Mistake("stretched", lambda d, near, far: camera.disp_to_depth((d - d.min()) / (d.max() - d.min()), near, far),
+                "you stretch each map to the whole range; what a disparity means must not depend on its neighbors."),
         Mistake("nearest over disparity", lambda d, near, far: near / d,
                 "one end is right, but nothing keeps the other from infinity.")))
 
@@ -132,6 +148,29 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
         Mistake("mask upside down", lambda d, t, s, T, K: _view_loss(
             d, t, s, T, K, lambda error, valid: error[~valid].mean()),
                 "just the pixels count that the source cannot show."),
+        Mistake("masked before, mean of what counts", lambda d, t, s, T, K: losses.photometric_error(
+            warp(s, d, T, K)[0] * warp(s, d, T, K)[1], t * warp(s, d, T, K)[1])[warp(s, d, T, K)[1]].mean(),
+                "you black out both images before they are compared, and windows at the border reach into black; the "
+                "errors alone are left out."),
+        Mistake("root of the mean square", lambda d, t, s, T, K: _view_loss(
+            d, t, s, T, K, lambda error, valid: error[valid].square().mean().sqrt()),
+                "you take the root of the mean square of the errors; their mean is asked for."),
+        Mistake("largest error", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error[valid].max()),
+                "you take the largest error; one pixel decides."),
+        Mistake("sum over the colors' number", lambda d, t, s, T, K: _view_loss(
+            d, t, s, T, K, lambda error, valid: error[valid].sum() / t.numel()),
+                "you divide by the numbers of the whole image, three for each pixel; divide by the pixels that count."),
+        Mistake("sum for each image", lambda d, t, s, T, K: _view_loss(
+            d, t, s, T, K, lambda error, valid: error[valid].sum() / len(d)),
+                "you divide by the number of images, so your loss grows with their size."),
+        Mistake("mean of all over the share", lambda d, t, s, T, K: _view_loss(
+            d, t, s, T, K, lambda error, valid: error.mean() / valid.float().mean()),
+                "you divide by what counts, but the pixels that do not are still in your sum."),
+        Mistake("target painted with itself", lambda d, t, s, T, K: _view_loss(d, t, t, T, K),
+                "you paint the target with its own colors; the source does not enter."),
+        Mistake("automask", lambda d, t, s, T, K: torch.minimum(losses.photometric_error(
+            warp(s, d, T, K)[0], t), losses.photometric_error(s, t))[warp(s, d, T, K)[1]].mean(),
+                "you let the unmoved source answer too; here the moved one alone is asked for."),
         Mistake("mean of the images' means", lambda d, t, s, T, K: _view_loss(
             d, t, s, T, K, lambda error, valid: ((error * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3))).mean()),
                 "you average image by image: a pixel of an image that shows little counts more than others.")))

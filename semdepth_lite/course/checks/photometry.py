@@ -76,8 +76,25 @@ no source sees: what did they become?""",
                 "you give blind sources an error of 1: it can win, and where no source sees it is left over."),
         Mistake("one for a blind source", lambda e, v: e.masked_fill(~v, 1.0).amin(1) * v.any(1),
                 "you give blind sources an error of 1, which can win; give them one that never can."),
-        Mistake("a large number left over", lambda e, v: e.masked_fill(~v, 1e3).amin(1),
-                "nearly: where no source sees the pixel, your large number is left, and the mean of the loss with it."),
+        *(Mistake(f"{large:g} left over", lambda e, v, large=large: e.masked_fill(~v, large).amin(1),
+                  f"nearly: where no source sees the pixel, your {large:g} is left, and the mean of the loss with it.")
+          for large in (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e8, 1e9, 1e10)),
+        Mistake("place of the minimum among the valid", lambda e, v: e.masked_fill(~v, torch.inf).argmin(1),
+                "you return which of the sources that see is best; its error is asked for."),
+        Mistake("place of the minimum, 0 where none sees", lambda e, v: e.masked_fill(~v, torch.inf).argmin(1) * v.any(
+            1), "you return the number of the best source, and 0 where none sees; its error is asked for."),
+        Mistake("minimum over the images, infinity left", lambda e, v: e.masked_fill(~v, torch.inf).amin(0),
+                "two things: your minimum runs over the images of the batch, and infinity is left over."),
+        Mistake("minimum over the images, valid ignored", lambda e, v: e.amin(0),
+                "two things: your minimum runs over the images of the batch, and blind sources can win."),
+        Mistake("valid after the minimum", lambda e, v: e.amin(1) * v.gather(1, e.argmin(1, keepdim=True))[:, 0],
+                "you choose first and ask for `valid` afterwards: where a blind source has won, nothing is left."),
+        Mistake("mask upside down, infinity left", lambda e, v: e.masked_fill(v, torch.inf).amin(1),
+                "two things: you listen only to the sources that cannot show the pixel, and infinity is left over."),
+        Mistake("first that sees", lambda e, v: e.gather(1, v.float().argmax(1, keepdim=True))[:, 0] * v.any(1),
+                "you take the first source that sees the pixel; a later one can see it with a smaller error."),
+        Mistake("two sources alone", lambda e, v: _minimum(e[:, :2], v[:, :2]),
+                "you look at two sources; there can be more."),
         Mistake("one where none sees", lambda e, v: torch.where(v.any(1), _minimum(e, v), 1.0),
                 "where no source sees the pixel, 0 is asked for, so that nothing is learned there.")))
 
@@ -131,6 +148,14 @@ makes that easier.""",
                 "your margin multiplies the error, so a margin of 0 keeps nothing."),
         Mistake("turned around, no margin", lambda r, i, m: i < r,
                 "two things: your mask is true where the unmoved sources win, and the margin is not used."),
+        Mistake("margin as a factor of the other", lambda r, i, m: r * (1 + m) < i,
+                "two things: your margin is relative to the error, and it makes it harder to stay."),
+        Mistake("margin as a share taken off", lambda r, i, m: r * (1 - m) < i,
+                "your margin takes a share off the error of the warp; ours is an absolute difference."),
+        Mistake("ties kept, no margin", lambda r, i, m: r <= i,
+                "two things: ties stay, and the margin is not used."),
+        Mistake("ties kept, margin on the wrong side", lambda r, i, m: r <= i - m,
+                "two things: ties stay, and the margin makes it harder to stay; it should make it easier."),
         Mistake("margin of the lesson", lambda r, i, m: r < i + 0.02,
                 "the margin comes in as an argument; you use a fixed one.")))
 
@@ -139,7 +164,11 @@ def _smoothness_cases() -> list[Case]:
     cases = []
     for count in (1, 2, 2):
         height, width = random_size()
-        cases.append(Case((torch.rand(count, 1, height, width), torch.rand(count, 3, height, width))))
+        disp = torch.rand(count, 1, height, width)
+        cases.append(Case((disp if len(cases) != 1 else 0.3 * disp, torch.rand(count, 3, height, width))))
+    (first, second), slope = (cases[k].args[0] for k in (0, 1)), 2.0
+    first += slope * torch.arange(first.shape[-1])  # once the steps along x are the larger ones, once those along y,
+    second += slope * torch.arange(second.shape[-2])[:, None]  # so that the larger of two is not always the same
     return cases
 
 
@@ -159,6 +188,25 @@ def _smooth_crossed(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     (step_x, step_y), (along_x, along_y) = _steps(disp), losses.edge_weights(image)
     return ((step_x.abs()[..., :-1, :] * along_y[..., :-1]).mean()
             + (step_y.abs()[..., :-1] * along_x[..., :-1, :]).mean())
+
+
+def _smooth_joined(join, apart=_steps):
+    """Build the loss with another way to join the maps of the two directions, or with other differences."""
+    def wrong(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        return join(*(d.abs() * torch.exp(-i.abs().mean(1, keepdim=True)) for d, i in zip(apart(disp), apart(image))))
+    return wrong
+
+
+def _smooth_by(average):
+    """Build the loss with another average of one direction, made of the absolute steps of disparity and image."""
+    def wrong(disp: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        return sum(average(d.abs(), i.abs()) for d, i in zip(_steps(disp), _steps(image)))
+    return wrong
+
+
+def _both(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the means of both directions added."""
+    return x.mean() + y.mean()
 
 
 SMOOTHNESS = Exercise(
@@ -228,6 +276,56 @@ exponential. Return a scalar.""",
                 "you add the images of a batch up; the mean runs over them too."),
         Mistake("edges of the other axis", _smooth_crossed,
                 "your axes are crossed: a step of disparity along x has to meet the change of the image along x."),
+        Mistake("around the image", _smooth_joined(_both, lambda image: tuple(
+            image - image.roll(1, dim) for dim in (-1, -2))),
+                "torch.roll goes around the image: the last pixel has no neighbor in the first."),
+        Mistake("around the image, the other way", _smooth_joined(_both, lambda image: tuple(
+            image - image.roll(-1, dim) for dim in (-1, -2))),
+                "torch.roll goes around the image: the first pixel is no neighbor of the last."),
+        Mistake("a step of two", _smooth_joined(_both, lambda image: (
+            image[..., 2:] - image[..., :-2], image[..., 2:, :] - image[..., :-2, :])),
+                "you compare each pixel with the next but one."),
+        Mistake("a step of two, halved", _smooth_joined(_both, lambda image: (
+            (image[..., 2:] - image[..., :-2]) / 2, (image[..., 2:, :] - image[..., :-2, :]) / 2)),
+                "you take half of the difference to the next but one, over two pixels; neighbors are asked for."),
+        Mistake("curvature", _smooth_joined(_both, lambda image: (image.diff(n=2, dim=3), image.diff(n=2, dim=2))),
+                "you take differences twice, so a plane that leans costs nothing; one difference is asked for."),
+        Mistake("one mean of all", _smooth_joined(lambda x, y: (x.sum() + y.sum()) / (x.numel() + y.numel())),
+                "you take one mean over the steps of both directions; each has a mean of its own, and they are added."),
+        Mistake("divided by the pixels", _smooth_joined(lambda x, y: (x.sum() + y.sum()) / len(
+            x) / x.shape[-2] / y.shape[-1]),
+                "you divide by the number of pixels; along each direction there is one step less than pixels."),
+        Mistake("cut to one size", _smooth_joined(lambda x, y: (x[..., :-1, :] + y[..., :-1]).mean()),
+                "you cut both directions to one size before you average, so the steps of the last row and column are "
+                "lost."),
+        Mistake("larger direction", _smooth_joined(lambda x, y: torch.maximum(x.mean(), y.mean())),
+                "you take the larger of the two directions; add them."),
+        Mistake("smaller direction", _smooth_joined(lambda x, y: torch.minimum(x.mean(), y.mean())),
+                "you take the smaller of the two directions; add them."),
+        Mistake("directions averaged", _smooth_joined(lambda x, y: _both(x, y) / 2),
+                "you average the two directions; add them."),
+        Mistake("directions subtracted", _smooth_joined(lambda x, y: x.mean() - y.mean()),
+                "you subtract one direction from the other; add them."),
+        Mistake("one direction twice", _smooth_joined(lambda x, y: 2 * x.mean()),
+                "you count the steps along x twice, and those along y are missing."),
+        Mistake("the other direction twice", _smooth_joined(lambda x, y: 2 * y.mean()),
+                "you count the steps along y twice, and those along x are missing."),
+        Mistake("length of the slope", _smooth_joined(lambda x, y: (
+            x[..., :-1, :].square() + y[..., :-1].square()).sqrt().mean()),
+                "you take the length of both steps together; their means are added."),
+        Mistake("sum over each image", _smooth_joined(lambda x, y: (x.sum() + y.sum()) / len(x)),
+                "you average over the batch alone, and add up over the pixels."),
+        Mistake("medians", _smooth_joined(lambda x, y: x.median() + y.median()),
+                "you take medians; means are asked for."),
+        Mistake("averaged before they meet", _smooth_by(lambda d, i: d.mean() * torch.exp(-i.mean(
+            1, keepdim=True)).mean()),
+                "you average steps and weights, and multiply then: each step has to meet the weight of its own place."),
+        Mistake("averaged before the exponential", _smooth_by(lambda d, i: d.mean() * torch.exp(-i.mean())),
+                "your weight is one number for the whole image; each place has a weight of its own."),
+        Mistake("every image with every other", _smooth_by(lambda d, i: (d * torch.exp(-i.mean(1))).mean()),
+                "the axis of the colors is lost without keepdim=True, so every disparity of a batch meets every image."),
+        Mistake("mean over the batch", _smooth_by(lambda d, i: (d * torch.exp(-i.mean(0, keepdim=True))).mean()),
+                "you average the change over the images of the batch; average it over the colors."),
         Mistake("image and disparity exchanged", lambda d, i: _smooth(i, d),
                 "you smooth the image beside the disparity.")))
 

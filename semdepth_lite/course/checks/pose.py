@@ -52,16 +52,35 @@ Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) 
                 "the residuals on the right side have lost their weights."),
         Mistake("gradient", lambda J, r, w: -((J * w[..., None]).mT @ r[..., None])[..., 0],
                 "this is the direction of steepest descent, and not yet the minimum."),
-        Mistake("right side alone inverted", lambda J, r, w: -torch.linalg.pinv(J * w[..., None]).matmul(
-            r[..., None])[..., 0], "the residuals need the same weights as the rows that stand before them."),
-        Mistake("root of the weights on the rows alone", lambda J, r, w: -torch.linalg.pinv(
+        Mistake("weights twice on the left, once on the right", lambda J, r, w: -torch.linalg.pinv(
+            J * w[..., None]).matmul(r[..., None])[..., 0],
+                "of your six equations, the left side has the weights twice and the right side once; rows of J and "
+                "their residuals need the same."),
+        Mistake("weights once on the left, twice on the right", lambda J, r, w: -torch.linalg.solve(
+            (J * w[..., None]).mT @ J, (J * w[..., None]).mT @ (w * r)[..., None])[..., 0],
+                "of your six equations, the left side has the weights once and the right side twice."),
+        Mistake("root of the weights", lambda J, r, w: _solved(J, r, w.sqrt()),
+                "you weigh both sides of the six equations with the root of the weights; a root belongs where it is "
+                "squared later."),
+        Mistake("root of the weights on the right", lambda J, r, w: -torch.linalg.pinv(
             J * w.sqrt()[..., None]).matmul(r[..., None])[..., 0],
-                "the rows have the root of their weight, and the residuals that stand beside them have none."),
+                "the left side of your six equations is right; on the right side stands only the root of the weights."),
         Mistake("one number at a time", lambda J, r, w: -(J * (w * r)[..., None]).sum(1) / (J * J * w[..., None]).sum(
             1),
                 "you find each of the six numbers as if the others were zero; they have to be found together."),
         Mistake("downhill, twice as far", lambda J, r, w: -2 * (J * (w * r)[..., None]).sum(1),
                 "this is the gradient, downhill; nothing says yet how far."),
+        Mistake("uphill", lambda J, r, w: (J * (w * r)[..., None]).sum(1),
+                "this is half of the gradient, which leads uphill; the minimum is asked for."),
+        Mistake("the whole gradient, uphill", lambda J, r, w: 2 * (J * (w * r)[..., None]).sum(1),
+                "this is the gradient, and it leads uphill; where is it zero?"),
+        Mistake("damped by a tenth", lambda J, r, w: -torch.linalg.solve(
+            (J * w[..., None]).mT @ J + 0.1 * torch.eye(6), (J * w[..., None]).mT @ r[..., None])[..., 0],
+                "you add 0.1 to the diagonal; that is safer and no longer the smallest sum."),
+        Mistake("diagonal doubled", lambda J, r, w: -torch.linalg.solve(
+            (J * w[..., None]).mT @ J + torch.diag_embed((J * J * w[..., None]).sum(1)),
+            (J * w[..., None]).mT @ r[..., None])[..., 0],
+                "you double the diagonal, as a damped step does; the smallest sum is asked for."),
         Mistake("damped", lambda J, r, w: -torch.linalg.solve(
             (J * w[..., None]).mT @ J + torch.eye(6), (J * w[..., None]).mT @ r[..., None])[..., 0],
                 "you add something to the diagonal; that is safer and no longer the smallest sum.")))
@@ -69,35 +88,60 @@ Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) 
 
 # Hide a wrong depth behind a turn of the camera
 
+MOST = 100.0  # times the harm: no pixel counts as farther off, also where it is divided by a depth near 0
+
 def hidden(answer: Callable) -> Callable:
-    """Judge a motion by the pixels: zeros if the wrong depth leads them where the true one does."""
+    """Judge a motion by the pixels: zeros if the wrong depth leads them where the true one does.
+
+    Otherwise a 1, the mean error to the side and downward, its mean length (all in units of the harm that the wrong
+    depth does by itself), and what the matrix is: 1 = a rigid motion, 0 = no rotation, -1 = another last row. All are
+    nan where no matrix came.
+    """
     def trial(depth, K, baseline, offset):
-        T = answer(baseline, offset)
-        if T is None:
+        found = answer(baseline, offset)
+        if found is None:
             return None
+        T = _matrix(found)
+        if T is None:
+            return torch.full((5,), torch.nan)
         true = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-baseline, 0.0, 0.0]]))
         wrong_depth = 1 / (1 / depth + offset)
         goal, _ = source_pixels(depth, true, K)
-        found, _ = source_pixels(wrong_depth, torch.as_tensor(T, dtype=torch.float32).view(1, 4, 4), K)
         lost, _ = source_pixels(wrong_depth, true, K)
-        off = found - goal
-        rest, harm = off.norm(dim=1).mean(), (lost - goal).norm(dim=1).mean()  # lengths: the harm is all sideways
-        rigid = torch.allclose(torch.as_tensor(T)[..., :3, :3].reshape(3, 3) @ torch.as_tensor(
-            T)[..., :3, :3].reshape(3, 3).mT, torch.eye(3), atol=1e-4)
-        if rest < 0.15 * harm and rigid:
-            return torch.zeros(4)
-        return torch.cat((off.mean((0, 2, 3)) / harm, torch.stack((rest / harm, torch.tensor(float(rigid))))))
+        harm = (lost - goal).norm(dim=1).mean()  # lengths: the harm is all sideways
+        off = ((source_pixels(wrong_depth, T[None], K)[0] - goal) / harm).clamp(-MOST, MOST)
+        rest = off.norm(dim=1).mean()
+        kind = (-1.0 if not torch.allclose(T[3], torch.tensor([0.0, 0.0, 0.0, 1.0]), atol=1e-4) else
+                float(torch.allclose(T[:3, :3] @ T[:3, :3].mT, torch.eye(3), atol=1e-4)))
+        if rest < 0.15 and kind == 1:
+            return torch.zeros(5)
+        return torch.cat((torch.ones(1), off.mean((0, 2, 3)), torch.tensor([rest, kind])))
     return trial
+
+
+def _matrix(found) -> torch.Tensor | None:
+    """Bring a motion of shape (4, 4), or of a batch of one, to (4, 4); None if it is no such matrix."""
+    try:
+        T = torch.as_tensor(found, dtype=torch.float32).detach()
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    T = T[0] if T.dim() == 3 and len(T) == 1 else T
+    return T if T.shape == (4, 4) else None
 
 
 def tell_turn(found: torch.Tensor) -> str:
     """Say where a motion leads the pixels, beside the harm that the wrong depth does by itself."""
-    if not found[-1]:
+    _, u, v, rest, kind = found.tolist()
+    if kind == -1:
+        return "the last row of a rigid motion is (0, 0, 0, 1); yours is another."
+    if kind == 0:
         return "this is no rigid motion: its rotation does not keep lengths."
-    u, v, rest = (100 * found[:3]).tolist()
-    return (f"with your motion the pixels land {rest:.0f} % as far from their goal as the wrong depth leads them "
-            f"without a turn, on average {abs(u):.0f} % to the side and {abs(v):.0f} % up or down; less than 15 % is "
-            "asked for.")
+    if rest > 10:
+        return ("with your motion the pixels land more than ten times as far from their goal as the wrong depth leads "
+                "them without a turn: it turns or moves by far too much.")
+    return (f"with your motion the pixels land {100 * rest:.0f} % as far from their goal as the wrong depth leads them "
+            f"without a turn, on average {100 * abs(u):.0f} % to the side and {100 * abs(v):.0f} % up or down; less "
+            "than 15 % is asked for.")
 
 
 def _turned(angle: float, axis: int = 1, move: float = 0.0) -> torch.Tensor:
@@ -120,7 +164,8 @@ TURN = Exercise(
 A camera moves to the right by `baseline` meters, so the true `T_source_target` is a translation by $-b$ along $x$. A
 depth network errs, and with system: its *inverse* depth is too large by `offset` $= c$ (1/m) at every pixel,
 $1/d' = 1/d + c$. The loss would notice. Now cheat for it: return a `(4, 4)` rigid motion with which the **wrong** depth
-leads nearly every pixel to where the true depth and the true motion lead it. A pose network that errs together with the
+leads nearly every pixel to where the true depth and the true motion lead it. (`(1, 4, 4)`, a batch of one, is taken
+too.) A pose network that errs together with the
 depth network can find this one too.""",
     stub='''def my_hidden_turn(baseline, offset):
     ...  # your lines''',
@@ -159,6 +204,30 @@ an axis times an angle, and a translation.)""",
                 "you turn the right way and half as far: half of the harm is left."),
         Mistake("twice the turn", lambda b, c: _turned(2 * b * c, move=b),
                 "you turn the right way and twice as far: what was harm to one side is harm to the other now."),
+        Mistake("no 4 x 4 matrix", lambda b, c: _turned(b * c, move=b)[:3],
+                "a motion is a 4 x 4 matrix here, and what you return is none: is its last row missing, or its "
+                "translation?"),
+        Mistake("neither turn nor motion", lambda b, c: torch.eye(4),
+                "this camera neither turns nor moves; the true one moves by the baseline."),
+        Mistake("the way back", lambda b, c: camera.invert_transform(_turned(b * c, move=b)[None])[0],
+                "this is the motion the other way round, from the source to the target."),
+        Mistake("turn and translation exchanged", lambda b, c: camera.rigid_transform(
+            torch.tensor([[-b, 0.0, 0.0]]), torch.tensor([[0.0, b * c, 0.0]]))[0],
+                "turn and translation are exchanged: which of them does `rigid_transform` take first?"),
+        Mistake("motion ahead", lambda b, c: camera.rigid_transform(
+            torch.tensor([[0.0, b * c, 0.0]]), torch.tensor([[0.0, 0.0, -b]]))[0],
+                "the turn is right, but your camera moves along z; the true one moves along x."),
+        Mistake("motion down", lambda b, c: camera.rigid_transform(
+            torch.tensor([[0.0, b * c, 0.0]]), torch.tensor([[0.0, -b, 0.0]]))[0],
+                "the turn is right, but your camera moves along y; the true one moves along x."),
+        Mistake("sign of the offset lost", lambda b, c: _turned(abs(b * c), move=b),
+                "right where the offset is positive; where it is negative, you turn the wrong way."),
+        Mistake("sum", lambda b, c: _turned(b + c, move=b),
+                "you add baseline and offset, which are meters and 1 divided by meters."),
+        Mistake("a hundred times", lambda b, c: _turned(100 * b * c, move=b),
+                "your angle is a hundred times too large: is something taken for a percentage?"),
+        Mistake("ten thousand times", lambda b, c: _turned(10000 * b * c, move=b),
+                "your angle is ten thousand times too large: are both numbers taken for percentages?"),
         Mistake("shorter way", lambda b, c: _turned(0.0, move=b * (1 - c)),
                 "a shorter way helps at one distance only, because the offset is not a factor.")))
 

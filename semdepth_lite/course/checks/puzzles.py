@@ -46,25 +46,28 @@ def wall_errors(paint: Callable, true_shift: float, wrong_shift: float) -> tuple
 
 
 def fooled(answer: Callable) -> Callable:
-    """Judge a paint by what the loss makes of it: zeros if the wrong depth costs less than half of the true one."""
+    """Judge a paint by what the loss makes of it: zeros if the wrong depth costs less than half of the true one.
+
+    Otherwise a 1 and what was measured: a black wall measures 0 everywhere, and is no right answer.
+    """
     def trial(true_shift, wrong_shift):
         paint = answer(true_shift, wrong_shift)
         if paint is None:
             return None
         values, again = (paint(torch.arange(COLUMNS, dtype=torch.float64)) for _ in range(2))
         if not torch.equal(values, again):
-            return torch.full((5,), torch.nan)  # another wall at each look: whatever it measures is chance
+            return torch.full((6,), torch.nan)  # another wall at each look: whatever it measures is chance
         at_truth, at_wrong, contrast = wall_errors(paint, true_shift, wrong_shift)
         allowed = bool((values >= -1e-6).all() and (values <= 1 + 1e-6).all())
         if at_wrong < 0.5 * at_truth and contrast > 0.1 and allowed:
-            return torch.zeros(5)
-        return torch.tensor([at_truth, at_wrong, contrast, float(values.min()), float(values.max())])
+            return torch.zeros(6)
+        return torch.tensor([1.0, at_truth, at_wrong, contrast, float(values.min()), float(values.max())])
     return trial
 
 
 def tell_paint(found: torch.Tensor) -> str:
     """Say what the loss makes of a paint."""
-    at_truth, at_wrong, contrast, lowest, highest = found.tolist()
+    _, at_truth, at_wrong, contrast, lowest, highest = found.tolist()
     if lowest < -1e-6 or highest > 1 + 1e-6:
         return f"your brightness runs from {lowest:.2f} to {highest:.2f}; between 0 and 1 can be painted."
     return (f"the error is {at_truth:.3f} at the true depth and {at_wrong:.3f} at the wrong one, where less than half "
@@ -124,6 +127,16 @@ not zero when the shift is not a whole number?""",
                 "same brightness."),
         Mistake("too dark", lambda a, b: waves(abs(b - a), -1.0, 1.0),
                 "the idea is right, but a brightness below 0 cannot be painted."),
+        Mistake("black wall", lambda a, b: torch.zeros_like,
+                "a black wall looks right at every depth; the brightness has to vary."),
+        Mistake("rounded down", lambda a, b: waves(abs(b - a) // 1),
+                "you cut the period to whole pixels, and a pattern need not repeat after whole ones."),
+        Mistake("a turn of 1, by the signed shift", lambda a, b: waves(b - a, turn=1.0),
+                "your stripes are more than six times too wide: after which angle does a sine look the same again?"),
+        Mistake("times the period", lambda a, b: waves(1 / abs(b - a)),
+                "you multiply the position by the period where you should divide."),
+        Mistake("product of the shifts", lambda a, b: waves(a * b),
+                "your pattern repeats after the product of both shifts; only what lies between them counts."),
         Mistake("too faint", lambda a, b: waves(abs(b - a), 0.45, 0.55),
                 "the idea is right, but the contrast is too low to be seen.")))
 

@@ -21,7 +21,12 @@ def _image_cases() -> list[Case]:
         x, y = torch.rand(shape), torch.rand(shape)
         if note:
             x, y = torch.full(shape, 0.25), torch.full(shape, 0.75)  # exact in binary: no rounding for a root
-        cases.append(Case((x, (0.5 * x + 0.5 * y).clone()), note))
+        y = 0.5 * x + 0.5 * y
+        if count > 1:  # one image and its negative, and one that is darker and of equal structure
+            y[0] = 1 - x[0]
+            x[1] = 0.85 + 0.1 * x[1]
+            y[1] = x[1] - 0.4
+        cases.append(Case((x, y.clone()), note))
     return cases
 
 
@@ -64,6 +69,19 @@ def _ssim_from(covariance=lambda xy, ab: 2 * (xy - ab), variance=lambda xx, aa: 
         color = (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1) if means else 1.0
         return ((1 - color * structure) / 2).clamp(0, 1)
     return wrong
+
+
+def _ssim_of(formula: Callable, variance: Callable = lambda x: _mean(x * x) - _mean(x)**2,
+             covariance: Callable = lambda x, y: _mean(x * y) - _mean(x) * _mean(y)) -> Callable:
+    """Build the distance from a formula of both means, both variances and the covariance, by (a, b, xx, yy, xy)."""
+    def wrong(x, y):
+        return (1 - formula(_mean(x), _mean(y), variance(x), variance(y), covariance(x, y))) / 2
+    return wrong
+
+
+def _fraction(a, b, xx, yy, xy, one=SSIM_C1, two=SSIM_C2, below=1.0):
+    """Return SSIM, with other constants, which can count otherwise below the fraction."""
+    return (2 * a * b + one) * (2 * xy + two) / ((a**2 + b**2 + below * one) * (xx + yy + below * two))
 
 
 SSIM = Exercise(
@@ -147,6 +165,56 @@ def my_ssim(x, y):
                 "below the fraction the two variances are added; you multiply them."),
         Mistake("structure alone", _ssim_from(means=False),
                 "the factor of the means is missing: two plain images of different brightness would be alike."),
+        Mistake("brackets below", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) * (2 * xy + SSIM_C2) / (
+            a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2)),
+                "you divide by the first bracket and multiply by the second: both stand below the fraction."),
+        Mistake("brackets around a factor below", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) * (
+            2 * xy + SSIM_C2) / (a**2 + b**2 + SSIM_C1 * (xx + yy + SSIM_C2))),
+                "below the fraction only the constant is multiplied by the variances: a pair of brackets is missing."),
+        Mistake("brackets above", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1 * 2 * xy + SSIM_C2) / (
+            (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
+                "above the fraction two pairs of brackets are missing."),
+        Mistake("both factors of 2 forgotten", _ssim_of(lambda a, b, xx, yy, xy: (a * b + SSIM_C1) * (xy + SSIM_C2) / (
+            (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
+                "above the fraction, the products of the means and the covariance count twice; yours count once."),
+        Mistake("means counted once", _ssim_of(lambda a, b, xx, yy, xy: (a * b + SSIM_C1) * (2 * xy + SSIM_C2) / (
+            (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
+                "the product of the means counts twice above the fraction."),
+        Mistake("means not squared", _ssim_of(_fraction, lambda x: _mean(x * x) - _mean(x)),
+                "your variances take the mean off, not its square."),
+        Mistake("means not squared, nor multiplied", _ssim_of(
+            _fraction, lambda x: _mean(x * x) - _mean(x), lambda x, y: _mean(x * y) - _mean(x)),
+                "your variances and your covariance take one mean off; a product of two is wanted."),
+        Mistake("deviations from each pixel's own mean", _ssim_of(
+            _fraction, lambda x: _mean((x - _mean(x))**2), lambda x, y: _mean((x - _mean(x)) * (y - _mean(y)))),
+                "each of the nine pixels is held against the mean of its own window; the mean is that of the middle "
+                "pixel's window, for all nine."),
+        Mistake("variances from each pixel's own mean", _ssim_of(_fraction, lambda x: _mean((x - _mean(x))**2)),
+                "your covariance is right; in your variances each of the nine pixels is held against a mean of its "
+                "own."),
+        Mistake("means doubled", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy) * (
+            a**2 + b**2 + SSIM_C1) / (2 * a + 2 * b + SSIM_C1)),
+                "below the fraction you double the means; they are squared."),
+        Mistake("sum of the means squared", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy) * (
+            a**2 + b**2 + SSIM_C1) / ((a + b)**2 + SSIM_C1)),
+                "you square the sum of the means; each is squared, and then they are added."),
+        Mistake("variances squared", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx**2, yy**2, xy)),
+                "the variances are squares already; you square them once more."),
+        Mistake("means alone", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1)),
+                "you compare the means alone; the factor of the structure is missing."),
+        Mistake("constants below alone", _ssim_of(lambda a, b, xx, yy, xy: 4 * a * b * xy / (
+            (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
+                "the two constants stand below the fraction only, so two equal plain images are not alike."),
+        Mistake("constants above alone", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy, below=0.0)),
+                "the two constants stand above the fraction only: in a plain window you divide by zero."),
+        Mistake("small constant for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
+            a, b, xx, yy, xy, SSIM_C1, SSIM_C1)), "you use the constant of the means for the variances too."),
+        Mistake("large constant for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
+            a, b, xx, yy, xy, SSIM_C2, SSIM_C2)), "you use the constant of the variances for the means too."),
+        Mistake("constants squared twice", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
+            a, b, xx, yy, xy, SSIM_C1**2, SSIM_C2**2)), "you square the constants twice."),
+        Mistake("similarity not negative", lambda x, y: _ssim(x, y, distance=lambda s: (1 - s.clamp(0, 1)) / 2),
+                "you cut the similarity at 0; an image and its negative have less."),
         Mistake("covariance counted once", _ssim_from(covariance=lambda xy, ab: xy - ab),
                 "the covariance counts twice above the fraction.")))
 
@@ -218,6 +286,26 @@ def my_photometric(prediction, target):
                 "you subtract the difference of the colors; add it."),
         Mistake("color forgotten", lambda x, y: _error(x, y, color=lambda d: 0 * d.mean(1, keepdim=True)),
                 "the structure has its weight, and the color is missing."),
+        Mistake("color without a weight", lambda x, y: _error(x, y, color=lambda d: d.abs().mean(
+            1, keepdim=True) / 0.15),
+                "the structure has its weight, and the color counts fully."),
+        Mistake("similarity once more", lambda x, y: _error(x, y, structure=lambda d: (1 - d).mean(
+            1, keepdim=True) / 2),
+                "losses.ssim_distance is a distance already; you take it from 1 and halve it once more."),
+        Mistake("back to similarity", lambda x, y: _error(x, y, structure=lambda d: (1 - 2 * d).mean(1, keepdim=True)),
+                "you turn the distance back into the similarity, so the error grows where the images agree."),
+        Mistake("root of the mean square", lambda x, y: _error(x, y, color=lambda d: d.square().mean(
+            1, keepdim=True).sqrt()),
+                "you take the root of the mean square of the three colors; average their absolute values."),
+        Mistake("color of the whole image", lambda x, y: _error(x, y, color=lambda d: d.abs().mean()),
+                "your color is one number for all pixels; each has its own."),
+        Mistake("structure of the whole image", lambda x, y: _error(x, y, structure=lambda d: d.mean()),
+                "your structure is one number for all pixels; each has its own."),
+        Mistake("larger of both", lambda x, y: torch.maximum(_error(x, y, color=lambda d: 0 * d.mean(
+            1, keepdim=True)), 0.15 * (x - y).abs().mean(1, keepdim=True)),
+                "you take the larger of the two parts; add them."),
+        Mistake("product", lambda x, y: _error(x, y, 1.0) * _error(x, y, 0.0),
+                "you multiply structure and color; they are added, each with its weight."),
         Mistake("gray structure", lambda x, y: 0.85 * losses.ssim_distance(
             x.mean(1, keepdim=True), y.mean(1, keepdim=True)) + 0.15 * (x - y).abs().mean(1, keepdim=True),
                 "you average the colors before the structure is compared; compare each color and average then.")))

@@ -21,16 +21,40 @@ STEEP = 1000.0  # makes gradients so large that to clip them changes the step
 
 
 class Guesser(nn.Module):
-    """A network of two numbers, small enough to be checked by hand: an image to two maps of disparity."""
+    """A network of two numbers, small enough to be checked by hand: an image to two maps of disparity.
+
+    Its batch norm answers otherwise in eval mode, as that of a real network does.
+    """
 
     def __init__(self, weight: torch.Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight.clone())
+        self.norm = nn.BatchNorm2d(1, affine=False)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Map (B, 3, H, W) to (B, 1, H, W) and (B, 1, H / 2, W / 2)."""
-        disp = torch.sigmoid(self.weight[0] * image.mean(1, keepdim=True) + self.weight[1])
+        if not isinstance(image, torch.Tensor):
+            raise TypeError(f"the network looks at one image, such as levels[0].target, and got a "
+                            f"{type(image).__name__}")
+        disp = torch.sigmoid(self.weight[0] * self.norm(image.mean(1, keepdim=True)) + self.weight[1])
         return [disp, F.avg_pool2d(disp, 2)]
+
+
+def squares(disp: torch.Tensor, level: Level) -> torch.Tensor:
+    """Return the loss of one map beside its level; refuse a map of another size, and what is no map.
+
+    Raises:
+        TypeError: if these are not a map and a level, in this order.
+        ValueError: if the map has another size than its level.
+    """
+    if not isinstance(disp, torch.Tensor) or not isinstance(level, Level):
+        raise TypeError("loss_of takes a map of disparity first and its whole level second, and got a "
+                        f"{type(disp).__name__} and a {type(level).__name__}")
+    if disp.shape[-2:] != level.target.shape[-2:]:
+        (h, w), (height, width) = disp.shape[-2:], level.target.shape[-2:]
+        raise ValueError(f"a map of {h} x {w} met a level of {height} x {width}: maps and levels both come finest "
+                         "first, so each map has a level of its own, if the network looks at the full-size target")
+    return STEEP * level.K[0, 0, 0] * (disp * level.source - level.target).square().mean()
 
 
 def two_steps(answer: Callable) -> Callable:
@@ -39,10 +63,7 @@ def two_steps(answer: Callable) -> Callable:
         network, levels = Guesser(weight), [Level(target, source, torch.eye(3)[None])]
         optimizer = torch.optim.SGD(network.parameters(), 2 / STEEP, momentum=0.5)  # so two steps are no longer one
         levels.append(Level(F.avg_pool2d(target, 2), F.avg_pool2d(source, 2), share * torch.eye(3)[None]))
-
-        def loss_of(disp, level):
-            return STEEP * level.K[0, 0, 0] * (disp * level.source - level.target).square().mean()
-        given = [answer(network, optimizer, levels, loss_of) for _ in range(2)]
+        given = [answer(network, optimizer, levels, squares) for _ in range(2)]
         after = network.weight.detach().clone()
         if given == [None, None] and torch.equal(after, weight):
             return None
@@ -88,6 +109,68 @@ def _step_each_level(network, optimizer, pyramid, loss_of, share: float = 1.0) -
         optimizer.step()
         losses.append(loss.item())
     return sum(losses) / len(losses)
+
+
+def _step_in_loop(zero="each", share=2, add=False, move="each", once=False) -> Callable:
+    """Build a step that goes back inside the loop over the levels, down the maps of one look.
+
+    Args:
+        zero: Where the gradient is wiped out: in "each" turn of the loop, or "first".
+        share: Number by which each loss is divided.
+        add: Whether the loss of a turn holds those of the turns before.
+        move: Whether a step is taken in "each" turn, or "last".
+        once: Whether only the last loss goes back, after the loop.
+    """
+    def wrong(network, optimizer, pyramid, loss_of):
+        losses, loss = [], torch.zeros(())
+        optimizer.zero_grad()
+        for disp, level in zip(network(pyramid[0].target), pyramid):
+            losses.append(loss_of(disp, level))
+            loss = (sum(losses) if add else losses[-1]) / share
+            if zero == "each":
+                optimizer.zero_grad()
+            if not once:
+                loss.backward(retain_graph=True)
+            if move == "each":
+                optimizer.step()
+        if once:
+            loss.backward()
+        if move == "last":
+            optimizer.step()
+        return loss.item() if once else float(sum(losses).detach()) / len(losses)
+    return wrong
+
+
+def _step_in_mode(at: str) -> Callable:
+    """Build a step whose network is put into eval mode: at the "start", the "end", or "around" its look."""
+    def wrong(network, optimizer, pyramid, loss_of):
+        network.train(at not in ("start", "around") and network.training)
+        disps = network(pyramid[0].target)
+        network.train(at == "around" or network.training)
+        loss: Any = sum(loss_of(*each) for each in zip(disps, pyramid)) / len(pyramid)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        network.train(at != "end" and network.training)
+        return loss.item()
+    return wrong
+
+
+def _step_returning(which: int) -> Callable:
+    """Build a right step that returns the loss of one level."""
+    def wrong(network, optimizer, pyramid, loss_of):
+        losses = [loss_of(*each) for each in zip(network(pyramid[0].target), pyramid)]
+        optimizer.zero_grad()
+        (sum(losses) / len(losses)).backward()
+        optimizer.step()
+        return losses[which].item()
+    return wrong
+
+
+def _step_by_hand(network, optimizer, pyramid, loss_of) -> float:
+    """Go down the gradient without the optimizer's memory of steps before."""
+    own = torch.optim.SGD(network.parameters(), optimizer.param_groups[0]["lr"])
+    return _step()(network, own, pyramid, loss_of)
 
 
 def _step_each_view(network, optimizer, pyramid, loss_of) -> float:
@@ -163,6 +246,41 @@ old ones. What goes wrong in the second step without it?""",
                 "you step inside the loop over the levels; their mean is one number, and one step goes down it."),
         Mistake("a step for each level, of half a size", partial(_step_each_level, share=0.5),
                 "you step inside the loop, down each level's share of the mean; add the shares up, then step once."),
+        Mistake("eval mode", _step_in_mode("start"),
+                "your network is in eval mode, where batch norm and dropout do not work as in training; leave it in the "
+                "mode in which it comes."),
+        Mistake("eval mode while it looks", _step_in_mode("around"),
+                "your network looks at the image in eval mode, where batch norm and dropout do not work as in "
+                "training."),
+        Mistake("eval mode from the second step on", _step_in_mode("end"),
+                "your first step is right; after it the network stands in eval mode, and the next step trains it so."),
+        Mistake("back and step in the loop", _step_in_loop(share=1),
+                "your loop over the levels wipes out, goes back and steps in each turn; take the mean first, then do "
+                "each once."),
+        Mistake("back and step in the loop, by shares", _step_in_loop(),
+                "your loop over the levels steps down each level's share, and the first step moves the weights under "
+                "the second."),
+        Mistake("steps in the loop, gradients pile up", _step_in_loop("first", 1),
+                "you step in each turn of the loop, and the gradient of the level before still counts: step after it, "
+                "once."),
+        Mistake("steps in the loop by shares, gradients pile up", _step_in_loop("first"),
+                "you step in each turn of the loop, down all shares so far; the step belongs after the loop."),
+        Mistake("steps down the partial sums", _step_in_loop(add=True, share=1),
+                "you step in each turn of the loop, down the sum of all levels so far; their mean is ready after the "
+                "loop."),
+        Mistake("zero_grad in the loop", _step_in_loop(move="last"),
+                "zero_grad stands in the loop, and wipes out what the levels before have given."),
+        Mistake("zero_grad in the loop, no shares", _step_in_loop(share=1, move="last"),
+                "zero_grad stands in the loop, so the last level alone moves the weights, and fully."),
+        Mistake("last share alone", _step_in_loop(once=True, move="last"),
+                "each level overwrites the loss of the one before, where they should be added up."),
+        Mistake("loss of the finest level returned", _step_returning(0),
+                "the weights are right, but you return the loss of the finest level; the mean is asked for."),
+        Mistake("loss of the coarsest level returned", _step_returning(-1),
+                "the weights are right, but you return the loss of the coarsest level; the mean is asked for."),
+        Mistake("another optimizer", _step_by_hand,
+                "the first step is right; the second forgets what `optimizer` remembers of it: use the one that comes "
+                "in."),
         Mistake("coarsest level alone", _step_coarsest, "you look at the coarsest level only.")))
 
 EXERCISES = (STEP,)

@@ -121,7 +121,7 @@ yourself: the depth by which you divide is the one that the point has *after* th
         Mistake("cut to the image", lambda d, T, K: torch.minimum(_pixels(d, T, K).clamp(min=0), _last_pixel(d)),
                 "you cut places to the image; what lands beside it has to stay beside it, or nobody can leave it out."),
         Mistake("K not there", lambda d, T, K: _from_rays(d, T, K, torch.eye(3).expand_as(K)),
-                "you multiply pixels by depth as if they were rays: $K^{-1}$ is missing where you lift."),
+                "you multiply pixels by depth as if they were rays: the inverse of K is missing where you lift."),
         Mistake("rows before columns", lambda d, T, K: _from_rays(d, T, K, torch.linalg.inv(K), (1, 0, 2)),
                 "you lift (v, u, 1): columns belong to x, and stand first."),
         Mistake("length of the ray", lambda d, T, K: _from_rays(d, T, K, torch.linalg.inv(K), unit=True),

@@ -19,7 +19,7 @@ def _visible_cases() -> list[Case]:
         z = torch.randn(count, 1, 12, 30)
         z[..., 0, :5] = 0.0  # in the plane of the camera, and on the image
         pixels[..., 0, :5] = torch.rand(count, 2, 5) * (size[..., 0] - 1)
-        pixels[..., 1, :9] = pixels[..., 1, :9] - size[..., 0]  # so far out that they lie nearer to another image's end
+        pixels[..., 1, :9] = pixels[..., 1, :9] - size[..., 0]  # where an absolute value brings them back
         z[..., 1, :9] = z[..., 1, :9].abs() + 0.1
         cases.append(Case((pixels, z, height, width)))
     return cases
@@ -194,7 +194,7 @@ an even number of values; `torch.quantile` does it differently.""",
         Mistake("median of the inverted ratios", lambda p, g, m: masked_median(p / g, m),
                 "two things: your ratio is upside down, and the ratio of the medians is meant."),
         Mistake("least squares", lambda p, g, m: (p * g * m).sum((1, 2)) / (p * p * m).sum((1, 2)),
-                "this is the factor of least squares: good, but a few far pixels decide it, and medians are asked for."),
+                "this is the factor of least squares: a few far pixels decide it; medians are asked for."),
         Mistake("not sorted", lambda p, g, m: _each(lambda a, b: b[len(b) // 2] / a[len(a) // 2], p, g, m),
                 "you take what stands in the middle of the list; a median is in the middle of the sorted one."),
         Mistake("upper median", lambda p, g, m: _each(lambda a, b: b.sort().values[len(b) // 2] / a.sort().values[len(

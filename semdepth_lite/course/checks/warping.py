@@ -107,7 +107,8 @@ def _warp_within(low: float, less: float) -> Callable:
 def _warp_undone(divide: Callable) -> Callable:
     """Build a warp that makes pixels of K (R X + t) in a way of its own, by the depth of the target."""
     def wrong(source, depth, T_source_target, K):
-        moved = torch.einsum("bij,bjhw->bihw", K, camera.transform_points(T_source_target, camera.backproject(depth, K)))
+        points = camera.transform_points(T_source_target, camera.backproject(depth, K))
+        moved = torch.einsum("bij,bjhw->bihw", K, points)
         pixels = divide(moved, depth)
         return sample(source, pixels), inside(pixels, *source.shape[-2:]) & (moved[:, 2:] > 0)
     return wrong
