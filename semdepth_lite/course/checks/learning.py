@@ -155,7 +155,8 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
         Mistake("root of the mean square", lambda d, t, s, T, K: _view_loss(
             d, t, s, T, K, lambda error, valid: error[valid].square().mean().sqrt()),
                 "you take the root of the mean square of the errors; their mean is asked for."),
-        Mistake("largest error", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error[valid].max()),
+        Mistake("largest error", lambda d, t, s, T, K: _view_loss(
+            d, t, s, T, K, lambda error, valid: error[valid].max()),
                 "you take the largest error; one pixel decides."),
         Mistake("sum over the colors' number", lambda d, t, s, T, K: _view_loss(
             d, t, s, T, K, lambda error, valid: error[valid].sum() / t.numel()),

@@ -25,7 +25,7 @@ def _image_cases() -> list[Case]:
         if count > 1:  # one image and its negative, and one that is darker and of equal structure
             y[0] = 1 - x[0]
             x[1] = 0.85 + 0.1 * x[1]
-            y[1] = x[1] - 0.4
+            y[1] = x[1] - 0.3
         cases.append(Case((x, y.clone()), note))
     return cases
 

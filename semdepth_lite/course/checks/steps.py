@@ -111,22 +111,22 @@ def _step_each_level(network, optimizer, pyramid, loss_of, share: float = 1.0) -
     return sum(losses) / len(losses)
 
 
-def _step_in_loop(zero="each", share=2, add=False, move="each", once=False) -> Callable:
+def _step_in_loop(zero="each", share=2, move="each", once=False) -> Callable:
     """Build a step that goes back inside the loop over the levels, down the maps of one look.
 
     Args:
         zero: Where the gradient is wiped out: in "each" turn of the loop, or "first".
         share: Number by which each loss is divided.
-        add: Whether the loss of a turn holds those of the turns before.
         move: Whether a step is taken in "each" turn, or "last".
         once: Whether only the last loss goes back, after the loop.
     """
     def wrong(network, optimizer, pyramid, loss_of):
-        losses, loss = [], torch.zeros(())
+        losses: list[Any] = []
+        loss: Any = 0
         optimizer.zero_grad()
         for disp, level in zip(network(pyramid[0].target), pyramid):
             losses.append(loss_of(disp, level))
-            loss = (sum(losses) if add else losses[-1]) / share
+            loss = losses[-1] / share
             if zero == "each":
                 optimizer.zero_grad()
             if not once:
@@ -137,23 +137,14 @@ def _step_in_loop(zero="each", share=2, add=False, move="each", once=False) -> C
             loss.backward()
         if move == "last":
             optimizer.step()
-        return loss.item() if once else float(sum(losses).detach()) / len(losses)
+        return loss.item() if once else torch.stack(losses).mean().item()
     return wrong
 
 
-def _step_in_mode(at: str) -> Callable:
-    """Build a step whose network is put into eval mode: at the "start", the "end", or "around" its look."""
-    def wrong(network, optimizer, pyramid, loss_of):
-        network.train(at not in ("start", "around") and network.training)
-        disps = network(pyramid[0].target)
-        network.train(at == "around" or network.training)
-        loss: Any = sum(loss_of(*each) for each in zip(disps, pyramid)) / len(pyramid)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        network.train(at != "end" and network.training)
-        return loss.item()
-    return wrong
+def _step_then_eval(network, optimizer, pyramid, loss_of) -> float:
+    loss = _step()(network, optimizer, pyramid, loss_of)
+    network.eval()
+    return loss
 
 
 def _step_returning(which: int) -> Callable:
@@ -161,7 +152,7 @@ def _step_returning(which: int) -> Callable:
     def wrong(network, optimizer, pyramid, loss_of):
         losses = [loss_of(*each) for each in zip(network(pyramid[0].target), pyramid)]
         optimizer.zero_grad()
-        (sum(losses) / len(losses)).backward()
+        torch.stack(losses).mean().backward()
         optimizer.step()
         return losses[which].item()
     return wrong
@@ -246,13 +237,10 @@ old ones. What goes wrong in the second step without it?""",
                 "you step inside the loop over the levels; their mean is one number, and one step goes down it."),
         Mistake("a step for each level, of half a size", partial(_step_each_level, share=0.5),
                 "you step inside the loop, down each level's share of the mean; add the shares up, then step once."),
-        Mistake("eval mode", _step_in_mode("start"),
-                "your network is in eval mode, where batch norm and dropout do not work as in training; leave it in the "
-                "mode in which it comes."),
-        Mistake("eval mode while it looks", _step_in_mode("around"),
-                "your network looks at the image in eval mode, where batch norm and dropout do not work as in "
-                "training."),
-        Mistake("eval mode from the second step on", _step_in_mode("end"),
+        Mistake("eval mode", lambda network, *others: _step()(network.eval(), *others),
+                "your network is in eval mode, where batch norm and dropout do not work as in training; leave it "
+                "in the mode in which it comes."),
+        Mistake("eval mode from the second step on", _step_then_eval,
                 "your first step is right; after it the network stands in eval mode, and the next step trains it so."),
         Mistake("back and step in the loop", _step_in_loop(share=1),
                 "your loop over the levels wipes out, goes back and steps in each turn; take the mean first, then do "
@@ -261,13 +249,10 @@ old ones. What goes wrong in the second step without it?""",
                 "your loop over the levels steps down each level's share, and the first step moves the weights under "
                 "the second."),
         Mistake("steps in the loop, gradients pile up", _step_in_loop("first", 1),
-                "you step in each turn of the loop, and the gradient of the level before still counts: step after it, "
-                "once."),
-        Mistake("steps in the loop by shares, gradients pile up", _step_in_loop("first"),
-                "you step in each turn of the loop, down all shares so far; the step belongs after the loop."),
-        Mistake("steps down the partial sums", _step_in_loop(add=True, share=1),
                 "you step in each turn of the loop, down the sum of all levels so far; their mean is ready after the "
                 "loop."),
+        Mistake("steps in the loop by shares, gradients pile up", _step_in_loop("first"),
+                "you step in each turn of the loop, down all shares so far; the step belongs after the loop."),
         Mistake("zero_grad in the loop", _step_in_loop(move="last"),
                 "zero_grad stands in the loop, and wipes out what the levels before have given."),
         Mistake("zero_grad in the loop, no shares", _step_in_loop(share=1, move="last"),

@@ -115,7 +115,7 @@ def _scale_cases() -> list[Case]:
         height, width = random_size()
         mask = torch.rand(count, height, width) < 0.6
         mask[:, 0, 0], mask[:, 0, 1] = True, False
-        mask[0, 0, 1] = mask[0].sum() % 2 == 1  # the first image has an even number of pixels
+        mask[:2, 0, 1] = mask[:2].sum((1, 2)) % 2 == 1  # the first two images have even numbers of pixels
         gt = 2 + 60 * torch.rand(count, height, width) ** 2
         pred = gt * torch.exp(0.4 * torch.randn_like(gt)) * torch.rand(count, 1, 1)
         cases.append(Case((pred, gt, mask)))
