@@ -95,6 +95,9 @@ no source sees: what did they become?""",
                 "you take the first source that sees the pixel; a later one can see it with a smaller error."),
         Mistake("two sources alone", lambda e, v: _minimum(e[:, :2], v[:, :2]),
                 "you look at two sources; there can be more."),
+        Mistake("mask upside down, but for the 0", lambda e, v: e.masked_fill(v, torch.inf).amin(1).masked_fill(
+            ~v.any(1), 0),
+                "your infinity goes to the sources that see: `valid` is true where one counts."),
         Mistake("one where none sees", lambda e, v: torch.where(v.any(1), _minimum(e, v), 1.0),
                 "where no source sees the pixel, 0 is asked for, so that nothing is learned there.")))
 

@@ -215,6 +215,9 @@ def my_ssim(x, y):
             a, b, xx, yy, xy, SSIM_C1**2, SSIM_C2**2)), "you square the constants twice."),
         Mistake("similarity not negative", lambda x, y: _ssim(x, y, distance=lambda s: (1 - s.clamp(0, 1)) / 2),
                 "you cut the similarity at 0; an image and its negative have less."),
+        Mistake("the pixel for the mean", _ssim_of(
+            _fraction, lambda x: _mean(x * x) - x * x, lambda x, y: _mean(x * y) - x * y),
+                "you take the square of the pixel off where the square of the window's mean belongs."),
         Mistake("covariance counted once", _ssim_from(covariance=lambda xy, ab: xy - ab),
                 "the covariance counts twice above the fraction.")))
 

@@ -276,7 +276,7 @@ def my_sample(image, pixels):
                 "your weights are exchanged: the nearer a pixel is, the less it counts."),
         Mistake("weights exchanged, inside", lambda image, pixels: _by_hand(image, pixels, lambda a, b, right, below: (
             _bilinear(1 - a, 1 - b, right, below)), False),
-                "outside of the image all is right; inside, your weights are exchanged, and the farther pixel wins."),
+                "inside of the image your weights are exchanged: the farther a pixel is, the more it counts."),
         Mistake("corners exchanged", lambda image, pixels: _by_hand(image, pixels, lambda a, b, right, below: _bilinear(
             b, a, right, below)),
                 "the weights of the upper right and the lower left pixel are exchanged: which of them grows with u?"),

@@ -101,7 +101,7 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     less = [n - m for m, n in zip(a[-2:], b[-2:])] if len(a) == len(b) > 2 and a[:-2] == b[:-2] else [0]
     if less[0] == less[-1] in (1, 2):
         return ": it is smaller than the image, for it ends before the rim"
-    if all(2 * m <= n for m, n in zip(a[-2:], b[-2:])) and min(less) > 0:
+    if len(b) == 4 and min(less) > 0 and all(2 * m <= n for m, n in zip(a[-2:], b[-2:])):
         return ": it is much smaller than the image; a pooling goes on by its whole window, unless its stride is set"
     if len(thin) == 1:
         return f": axis {thin[0]} should hold {b[thin[0]]}, and holds {a[thin[0]]}"
