@@ -314,8 +314,8 @@ def test_what_a_student_got_wrong_is_named(name, answer, says):
         x, y, reduction="none")[:, k] for k in range(3)]).mean(0)[:, None]),
     ("disp_to_depth", lambda d, a, b: a * b / (b * d + a * (1 - d))),
     ("disp_to_depth", lambda d, a, b: 1 / torch.lerp(torch.tensor(1 / b), torch.tensor(1 / a), d)),
-    ("photometric_loss", lambda d, t, s, T, K: (lambda picture, valid: (losses.photometric_error(
-        t, picture) * valid).sum() / valid.sum())(*warp(s, d, T, K))),
+    ("photometric_loss", lambda d, t, s, T, K: (losses.photometric_error(t, warp(s, d, T, K)[0]) * warp(
+        s, d, T, K)[1]).sum() / warp(s, d, T, K)[1].sum()),
     ("training_step", trained()), ("training_step", trained(mode=lambda network: network.train())),
     ("training_step", trained(pair=lambda disps, levels: zip(disps[::-1], levels[::-1]))),
     ("normal_equations", solved), ("normal_equations", lambda J, r, w: -torch.linalg.lstsq(

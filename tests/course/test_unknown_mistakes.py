@@ -142,7 +142,8 @@ def test_an_error_is_explained_beside_its_own_words():
 @pytest.mark.parametrize("name, answer, says", [
     ("painted_trap", lambda a, b: lambda x: 1 + torch.sin(2 * torch.pi * x / (b - a)), "runs from 0.02 to 1.98"),
     ("painted_trap", lambda a, b: lambda x: x % 2, "the standard deviation is 0.50"),
-    ("hidden_turn", lambda b, c: torch.eye(4), "% to the side"),
+    ("hidden_turn", lambda b, c: camera.rigid_transform(torch.tensor([[0, 0.7 * b * c, 0]]), torch.tensor(
+        [[-b, 0, 0]]))[0], "% to the side"),
     ("hidden_turn", lambda b, c: (1 + c) * torch.eye(4), "no rigid motion"),
 ])
 def test_a_puzzle_is_answered_with_its_numbers(name, answer, says):

@@ -111,8 +111,8 @@ def hidden(answer: Callable) -> Callable:
         harm = (lost - goal).norm(dim=1).mean()  # lengths: the harm is all sideways
         off = ((source_pixels(wrong_depth, T[None], K)[0] - goal) / harm).clamp(-MOST, MOST)
         rest = off.norm(dim=1).mean()
-        kind = (-1.0 if not torch.allclose(T[3], torch.tensor([0.0, 0.0, 0.0, 1.0]), atol=1e-4) else
-                float(torch.allclose(T[:3, :3] @ T[:3, :3].mT, torch.eye(3), atol=1e-4)))
+        turns = torch.allclose(T[:3, :3] @ T[:3, :3].mT, torch.eye(3), atol=1e-4)
+        kind = (1.0 if torch.allclose(T[3], torch.eye(4)[3], atol=1e-4) else -1.0) if turns else 0.0
         if rest < 0.15 and kind == 1:
             return torch.zeros(5)
         return torch.cat((torch.ones(1), off.mean((0, 2, 3)), torch.tensor([rest, kind])))

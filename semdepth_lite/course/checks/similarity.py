@@ -24,8 +24,8 @@ def _image_cases() -> list[Case]:
         y = 0.5 * x + 0.5 * y
         if count > 1:  # one image and its negative, and one that is darker and of equal structure
             y[0] = 1 - x[0]
-            x[1] = 0.85 + 0.1 * x[1]
-            y[1] = x[1] - 0.3
+            x[1] = 0.6 + 0.4 * x[1]
+            y[1] = x[1] - 0.2
         cases.append(Case((x, y.clone()), note))
     return cases
 
