@@ -22,10 +22,10 @@ def _image_cases() -> list[Case]:
         if note:
             x, y = torch.full(shape, 0.25), torch.full(shape, 0.75)  # exact in binary: no rounding for a root
         y = 0.5 * x + 0.5 * y
-        if count > 1:  # one image and its negative, and one that is darker and of equal structure
-            y[0] = 1 - x[0]
-            x[1] = 0.6 + 0.4 * x[1]
-            y[1] = x[1] - 0.2
+        if count > 1:  # an image and its negative; and one that is a little darker and of equal structure, where color
+            y[0] = 1 - x[0]  # counts most, checkered so that any way to sum up a variance is exact enough
+            x[1] = 0.2 + 0.5 * ((torch.arange(shape[2])[:, None] + torch.arange(shape[3])) % 2) + 0.3 * x[1]
+            y[1] = x[1] - 0.1
         cases.append(Case((x, y.clone()), note))
     return cases
 
