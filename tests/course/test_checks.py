@@ -15,7 +15,7 @@ from semdepth_lite.classes import TRAIN_ID
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import checks
 from semdepth_lite.course.checks import record
-from semdepth_lite.course.checks.borders import ranking_case
+from semdepth_lite.course.checks.ranking import ranking_case
 from semdepth_lite.course.checks.source import text_of
 from semdepth_lite.labels import label_borders
 from semdepth_lite.semantics import semantic_loss

@@ -23,10 +23,14 @@ from . import (
     geometry,
     learning,
     measures,
+    mending,
     museum,
+    pairing,
     photometry,
     pose,
     puzzles,
+    ranking,
+    segmentation,
     semantic,
     similarity,
     steps,
@@ -39,8 +43,8 @@ from .exercise import Case, Exercise, Mistake
 from .judge import Verdict, judge
 from .record import check, progress, read_report, report
 
-FILES = (geometry, synthesis, visibility, warping, photometry, similarity, learning, steps, pose, semantic, borders,
-         measures, museum, puzzles)
+FILES = (geometry, synthesis, visibility, warping, photometry, similarity, learning, steps, pose, semantic,
+         segmentation, borders, ranking, measures, pairing, museum, puzzles, mending)
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in sorted(
     (exercise for file in FILES for exercise in file.EXERCISES), key=lambda exercise: exercise.lesson)}
 

@@ -74,18 +74,50 @@ thing at the depth you look for; set them equal and solve.""",
                 "the fraction of the speeds stands upside down: what happens to a car that stands?"),
         Mistake("squared", lambda d, c, o: torch.where(o < c, d / (1 - o / c) ** 2, torch.inf),
                 "you square the share that is left; parallax goes with it as it is."),
+        Mistake("nan for no depth", lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), torch.nan),
+                "right for slow cars, but nan stands for an unknown depth; here it is known to be infinite."),
+        Mistake("a large number for no depth", lambda d, c, o: d * c / (c - o).clamp(min=1e-6),
+                "right for slow cars, but a large number is not infinity: your end of the road is a depth.", (
+                    *(lambda d, c, o, small=small: d / (1 - o / c).clamp(min=small) for small in (
+                        1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)),
+                    *(lambda d, c, o, small=small: d * c / (c - o).clamp(min=small) for small in (1e-3, 1e-4, 1e-8)),
+                    *(lambda d, c, o, end=end: torch.where(o < c, _unguarded(d, c, o), end) for end in (
+                        1e3, 1e4, 1e6, 1e8, 1e9, 1e10, 80.0, 100.0)))),
+        Mistake("minus infinity", lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), -torch.inf),
+                "right for slow cars, but minus infinity lies behind the camera.", (
+                    lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), -1.0),)),
+        Mistake("difference turned around", lambda d, c, o: torch.where(o < c, d * c / (o - c), torch.inf),
+                "your depths are negative: which speed is taken from which?", (lambda d, c, o: d * c / (o - c),)),
+        Mistake("parallax", lambda d, c, o: torch.where(o < c, (c - o) / d, torch.inf),
+                "this is the parallax of the car; the depth of a still thing with the same parallax is asked for.", (
+                    lambda d, c, o: (c - o) / d,)),
+        Mistake("speed of all", lambda d, c, o: torch.where(o < c, d * c / (c - o.mean()), torch.inf),
+                "each car has a speed of its own; you average over all."),
+        Mistake("root", lambda d, c, o: torch.where(o < c, d * (c / (c - o)).sqrt(), torch.inf),
+                "you take the root of the share that is left; parallax goes with it as it is."),
+        Mistake("share squared", lambda d, c, o: torch.where(o < c, d / (1 - (o / c) ** 2), torch.inf),
+                "you square the share of the speeds; parallax goes with it as it is."),
+        Mistake("speed taken off a depth", lambda d, c, o: torch.where(o < c, d * c / c - o, torch.inf),
+                "a speed, or a share of speeds, is taken off a depth or added to it: are brackets missing?", (
+                    lambda d, c, o: torch.where(o < c, d / 1 - o / c, torch.inf), lambda d, c, o: d * c / c - o,
+                    lambda d, c, o: d / 1 - o / c, lambda d, c, o: torch.where(o < c, d + o, torch.inf),
+                    lambda d, c, o: d + o)),
         Mistake("depth as it is", lambda d, c, o: torch.where(o < c, d, torch.inf),
                 "your car stays where it is, however fast; only the infinite one is right.")))
 
 
 def _scale_cases() -> list[Case]:
+    """Make images with an even and an odd number of pixels; of the even ones, the two in the middle lie far apart."""
     cases = []
     for note in ("", "", "pixels without depth in the next frame"):
         shape = (2, 1, *random_size())
-        seen = 2 + 30 * torch.rand(shape)
-        moved = seen * (0.5 + torch.rand(2, 1, 1, 1)) * torch.exp(0.3 * torch.randn(shape))
+        seen = 0.2 + 3 * torch.rand(shape)
         mask = torch.rand(shape) < 0.7
         mask[:, :, 0, 0], mask[0, :, 1] = True, False
+        count = mask.sum((1, 2, 3))
+        mask[:, 0, -1, -1] ^= count % 2 == torch.tensor([1, 0])
+        side = 1 - 2 * (mask.flatten(1).cumsum(1) % 2).view(shape)  # half of the masked pixels lie above the middle
+        moved = seen * (0.5 + torch.rand(2, 1, 1, 1)) * torch.exp(side * (0.15 + 0.3 * torch.randn(shape).abs()))
         if note:
             seen = seen.masked_fill(~mask, 0)
         cases.append(Case((moved, seen, mask), note))
@@ -121,7 +153,8 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
         Mistake("mask ignored", lambda a, b, m: _per_image(a / b, torch.ones_like(m)),
                 "pixels that do not count take part."),
         Mistake("ratio of the medians", lambda a, b, m: _per_image(a, m) / _per_image(b, m),
-                "you divide two medians, which may belong to different pixels; divide pixel by pixel first."),
+                "you divide two medians, which may belong to different pixels; divide pixel by pixel first.", (
+                    lambda a, b, m: (_per_image(a.log(), m) - _per_image(b.log().nan_to_num(), m)).exp(),)),
         Mistake("one number for the batch", lambda a, b, m: torch.quantile((a / b)[m], 0.5).expand(len(a)),
                 "every image has a scale of its own; you mixed the batch."),
         Mistake("lower middle", lambda a, b, m: torch.stack([(x / y)[k].median() for x, y, k in zip(a, b, m)]),
@@ -138,7 +171,39 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
             x[k].median() / y[k].median() for x, y, k in zip(a, b, m)]),
                 "you divide two medians, and each is the lower of two in the middle; divide pixel by pixel first."),
         Mistake("masked pixels are zero", lambda a, b, m: (a * m / b).nan_to_num(0.0).flatten(1).quantile(0.5, 1),
-                "you multiply by the mask, and its zeros take part in the median."),
+                "outside of the mask you put zeros, and they take part in the median."),
+        Mistake("outside is infinite", lambda a, b, m: torch.where(m, a / b, torch.inf).flatten(1).quantile(0.5, 1),
+                "outside of the mask you put infinity, and it takes part in the median.", (
+                    lambda a, b, m: torch.where(m, a / b, torch.inf).flatten(1).median(1).values,)),
+        Mistake("geometric middle", lambda a, b, m: torch.stack([
+            (x / y)[k].log().quantile(0.5).exp() for x, y, k in zip(a, b, m)]),
+                "nearly: of an even number of pixels you take another mean of the two in the middle, by logarithms or "
+                "by inverses.", (
+                    lambda a, b, m: torch.stack([torch.stack((torch.quantile(
+                        (x / y)[k], 0.5, interpolation="lower"), torch.quantile(
+                            (x / y)[k], 0.5, interpolation="higher"))).prod().sqrt() for x, y, k in zip(a, b, m)]),
+                    lambda a, b, m: 1 / _per_image(b / a, m))),
+        Mistake("always two", lambda a, b, m: torch.stack([(x / y)[k].sort().values[
+            int(k.sum()) // 2 - 1:int(k.sum()) // 2 + 1].mean() for x, y, k in zip(a, b, m)]),
+                "right of an even number of pixels, but of an odd one there is just one in the middle."),
+        Mistake("not sorted", lambda a, b, m: torch.stack([(x / y)[k][int(k.sum()) // 2] for x, y, k in zip(a, b, m)]),
+                "you take the middle of the list as it comes; the median needs it sorted."),
+        Mistake("row by row", lambda a, b, m: torch.where(m, a / b, torch.nan).nanquantile(0.5, 3).nanquantile(0.5, 2)[
+            :, 0],
+                "a median of medians of rows or columns is not the median of all pixels.", (
+                    lambda a, b, m: torch.where(m, a / b, torch.nan).nanmedian(3).values.nanmedian(2).values[:, 0],
+                    lambda a, b, m: torch.where(m, a / b, torch.nan).nanquantile(0.5, 2).nanquantile(0.5, 2)[:, 0],
+                    lambda a, b, m: torch.where(m, a / b, torch.nan).nanmedian(2).values.nanmedian(2).values[:, 0])),
+        Mistake("mask of one's own", lambda a, b, m: _per_image(a / b, b > 0),
+                "you make a mask of your own; the one that comes in leaves out more."),
+        Mistake("relative difference", lambda a, b, m: _per_image((a - b) / b, m),
+                "this is the relative difference, 0 for equal scales: the ratio itself is asked for."),
+        Mistake("absolute difference", lambda a, b, m: _per_image((a - b).abs(), m),
+                "you take a difference; a change of unit is a factor, with no sign to lose."),
+        Mistake("largest", lambda a, b, m: torch.stack([(x / y)[k].max() for x, y, k in zip(a, b, m)]),
+                "you take the largest or the smallest ratio, which a hidden pixel decides (of numbers that are all "
+                "different, mode gives the smallest).", (
+                    lambda a, b, m: torch.stack([(x / y)[k].min() for x, y, k in zip(a, b, m)]),)),
         Mistake("masked pixels are zero, lower middle", lambda a, b, m: (a / b).masked_fill(~m, 0.0).flatten(1).median(
             1).values,
                 "two things: zeros outside of the mask take part, and torch.median takes the lower of two."),
