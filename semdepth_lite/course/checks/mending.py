@@ -147,7 +147,7 @@ def _plane_cases() -> list[Case]:
     cases = []
     for side in (1.0, -1.0, 1.0):
         K = camera.intrinsics(14.0, 14.0, 9.5, 5.5)[None]
-        T = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-0.2, 0.05, 0.1]]))
+        T = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-0.3, 0.05, -0.1]]))
         weight = torch.cat((side * (7 + torch.rand(1)), torch.randn(2)))  # from far on one side to near on the other
         cases.append(Case((weight, torch.rand(1, 3, 12, 20), torch.rand(1, 3, 12, 20), T, K)))
     return cases
@@ -229,6 +229,7 @@ PICTURES = (
                {"motion": lambda T: T.mT}),
     _otherwise("K inverted", "you invert K; the warp takes it as it is, and inverts it where it has to.",
                {"lens": torch.linalg.inv}),
+    _otherwise("K transposed", "K is transposed on its way into the warp.", {"lens": lambda K: K.mT}),
     _otherwise("absolute colors", "you compare colors by their absolute difference, where the broken step took the "
                "photometric error.", {"error": lambda x, y: (x - y).abs()},
                {"error": lambda x, y: (x - y).abs().sum(1, keepdim=True)}),
@@ -283,7 +284,9 @@ ORDERS = (
                  for most in (0.1, 0.5, 1.0, 5.0, 10.0))),
     _otherwise("eval", "the network does not train: eval() switches off what batch normalization and dropout do in "
                "training.", {"order": "eval zero backward step"}, {"order": "zero backward step eval"}),
-    _otherwise("uphill", "you climb: the loss grows with every step.", {"sign": -1.0}))
+    _otherwise("uphill", "you climb: the loss grows with every step.", {"sign": -1.0}),
+    _otherwise("uphill, minus returned", "you climb, and what you return is the negative of the loss.",
+               {"share": lambda error, valid: -_mean(error, valid)}))
 
 MEND = Exercise(
     name="mended_step", lesson="08_failure_museum", title="Mend a broken training", difficulty=3, minutes=20,

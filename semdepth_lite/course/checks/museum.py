@@ -158,7 +158,9 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
         Mistake("one number for the batch", lambda a, b, m: torch.quantile((a / b)[m], 0.5).expand(len(a)),
                 "every image has a scale of its own; you mixed the batch."),
         Mistake("lower middle", lambda a, b, m: torch.stack([(x / y)[k].median() for x, y, k in zip(a, b, m)]),
-                "nearly: of an even number of pixels you take one of the two in the middle."),
+                "nearly: of an even number of pixels you take one of the two in the middle.", (
+                    lambda a, b, m: torch.stack([torch.quantile((x / y)[k], 0.5, interpolation="nearest")
+                                                 for x, y, k in zip(a, b, m)]),)),
         Mistake("upper middle", lambda a, b, m: torch.stack([(x / y)[k].sort().values[int(k.sum()) // 2]
                                                              for x, y, k in zip(a, b, m)]),
                 "nearly: of an even number of pixels you take the upper of the two in the middle."),
@@ -186,6 +188,8 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
         Mistake("always two", lambda a, b, m: torch.stack([(x / y)[k].sort().values[
             int(k.sum()) // 2 - 1:int(k.sum()) // 2 + 1].mean() for x, y, k in zip(a, b, m)]),
                 "right of an even number of pixels, but of an odd one there is just one in the middle."),
+        Mistake("whole numbers", lambda a, b, m: _per_image(a // b, m),
+                "// cuts every ratio to a whole number; divide with /."),
         Mistake("not sorted", lambda a, b, m: torch.stack([(x / y)[k][int(k.sum()) // 2] for x, y, k in zip(a, b, m)]),
                 "you take the middle of the list as it comes; the median needs it sorted."),
         Mistake("row by row", lambda a, b, m: torch.where(m, a / b, torch.nan).nanquantile(0.5, 3).nanquantile(0.5, 2)[
