@@ -198,7 +198,7 @@ NAMED = [
     ("rmse_log", lambda p, g, m: log_squares(p, g, m).sum((1, 2)).sqrt() / m.sum((1, 2)), "belongs under the root"),
     ("rmse_log", lambda p, g, m: ((((p - g) / g) ** 2).masked_fill(~m, 0).sum((1, 2)) / m.sum((1, 2))).sqrt(),
      "you square relative errors"),
-    ("scale_ratio", lambda a, b, m: torch.quantile(((a / b) * m).flatten(1), 0.5, 1), "its zeros take part"),
+    ("scale_ratio", lambda a, b, m: torch.quantile(((a / b) * m).flatten(1), 0.5, 1), "zeros, and they take part"),
     ("scale_ratio", upper_middle, "the upper of the two in the middle"),
     ("mended_step", mended(look=lambda target, source: source), "the network looks at the source"),
     ("mended_step", mended(counts=lambda valid: ~valid), "just the pixels count that the source cannot show"),

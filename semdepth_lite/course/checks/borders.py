@@ -179,7 +179,7 @@ pairs, and the right ones. The same for rows.""",
                 "you ask whether two numbers differ by 1; any two classes can meet.", (
                     lambda labels: _both(labels, lambda a, b: ((a - b).abs() > 1) & _differs(a, b)),)),
         Mistake("equal for different", lambda labels: _both(labels, lambda a, b: (a == b) & (a != IGNORE)),
-                "you mark pairs of one class; a border is where the classes differ."),
+                "you mark all that has a class, as == in place of != does; a border is where two classes differ."),
         Mistake("marked once", lambda labels: torch.stack([_one_side(labels, upright=False), _second_only(
             labels, upright=False), _one_side(labels, flat=False), _second_only(labels, flat=False)]).sum(0) % 2 == 1,
                 "a pixel that lies at two borders is switched off again: ^ is no |."),
@@ -189,7 +189,7 @@ pairs, and the right ones. The same for rows.""",
             (a == IGNORE) | (b == IGNORE))),
                 "you mark the rim of what has no label, and nothing else."),
         Mistake("every pair", lambda labels: _both(labels, lambda a, b: (a != b) | (a != IGNORE) | (b != IGNORE)),
-                "| is satisfied by any one of your conditions; all of them are meant."),
+                "you mark every pixel: are conditions joined by | where all of them are meant?"),
         Mistake("brackets forgotten", lambda labels: _both(labels, lambda a, b: a != (b & (a != IGNORE) & (
             b != IGNORE))),
                 "& binds more tightly than != in Python: each comparison needs brackets."),

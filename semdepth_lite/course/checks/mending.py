@@ -196,7 +196,7 @@ DEPTHS = (
               lambda disp: 0.5 / disp, lambda disp: 1 / (1.95 * disp)),
     _at_depth("ends exchanged", "the two ends of depth are exchanged.",
               lambda disp: camera.disp_to_depth(disp, 20.0, 0.5)),
-    _at_depth("another range", "your depth runs over another range than the one asked for.",
+    _at_depth("another range", "depth runs from end to end, but not over the range asked for.",
               lambda disp: camera.disp_to_depth(disp, 0.1, 100.0), lambda disp: camera.disp_to_depth(disp, 0.5, 80.0),
               lambda disp: camera.disp_to_depth(disp, 0.1, 20.0), lambda disp: camera.disp_to_depth(disp, 0.5, 100.0),
               lambda disp: camera.disp_to_depth(disp, 1.0, 20.0)),
