@@ -14,8 +14,6 @@ from semdepth_lite import camera, losses
 from semdepth_lite.course import checks
 from semdepth_lite.course.checks.judge import judge
 from semdepth_lite.course.checks.raised import meaning
-from semdepth_lite.course.checks.relations import relation, wrong_part
-from semdepth_lite.course.checks.unknown import form
 from semdepth_lite.warp import inside, sample, source_pixels, warp
 
 inf, inv = torch.inf, torch.linalg.inv
@@ -360,32 +358,3 @@ def test_a_motion_that_is_far_off_or_none_is_judged_without_a_huge_number(motion
     for verdict in verdicts("hidden_turn", motion):
         assert says in verdict.text and not any(len(word) > 4 and word.isdigit() for word in verdict.text.split(
             "(The same")[0].split()), verdict
-
-
-@pytest.mark.parametrize("given, right, says, silent", [
-    ((2, 2, 10), (2, 6, 10), "axis 1 should hold 6, and holds 2", "rim"),
-    ((2, 2, 7), (2, 7, 14), "has shape", "pooling"), ((1, 3, 4, 8), (1, 3, 6, 10), "ends before the rim", "pooling"),
-    ((1, 3, 2, 4), (1, 3, 6, 12), "unless its stride is set", "rim"),
-    ((1, 3, 6, 10), (1, 2, 6, 10), "axis 1 should hold 2, and holds 3", "rim")])
-def test_a_smaller_result_is_explained_only_as_far_as_is_known(given, right, says, silent):
-    words = form(torch.zeros(given), torch.zeros(right))
-    assert says in words and silent not in words
-
-
-def test_what_lies_near_the_right_numbers_is_no_factor():
-    right = torch.rand(2, 3, 6, 8, dtype=torch.float64) + 0.5
-    assert relation([(right * (1 + 4e-3 * torch.rand_like(right)), right)]) == ""
-    numbers = [(torch.tensor(1.0127), torch.tensor(1.0)), (torch.tensor(2.026), torch.tensor(2.0)),
-               (torch.tensor(3.039), torch.tensor(3.0))]
-    assert relation([(a.double(), b.double()) for a, b in numbers]) == ""
-    few = right.clone()
-    few[:, 0, 0, 0] += 1
-    assert "channel" not in wrong_part([(few, right)], [()], [])
-
-
-def test_a_number_that_is_right_for_one_image_alone_points_to_the_batch():
-    right = [torch.tensor(float(k), dtype=torch.float64) for k in (1, 2, 3)]
-    cases = [(torch.zeros(count, 1, 4, 4),) for count in (1, 2, 2)]
-    mixed = [(value if len(args[0]) == 1 else value.sin(), value) for value, args in zip(right, cases)]
-    assert "a batch of one image is right" in wrong_part(mixed, cases, [])
-    assert wrong_part([(value.sin(), value) for value in right], cases, []) == ""
