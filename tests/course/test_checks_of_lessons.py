@@ -114,8 +114,8 @@ def middle(values):
 
 NAMED = [
     ("semantic_loss", lambda x, y: F.cross_entropy(x, y.masked_fill(y == 255, 0), ignore_index=0), "the road, are"),
-    ("semantic_loss", entropy(lambda q: (q + 1e-6).log()), "you add a small number to the probability"),
-    ("semantic_loss", entropy(lambda q: (q + 1e-8).log()), "you add a small number to the probability"),
+    ("semantic_loss", entropy(lambda q: (q + 1e-6).log()), "you add a number to the probability"),
+    ("semantic_loss", entropy(lambda q: (q + 1e-8).log()), "you add a number to the probability"),
     ("semantic_loss", entropy(lambda q: q.clamp(min=1e-5).log()), "or cut it from below"),
     ("abs_rel", lambda p, g, m: mean(relative)(p, g.clamp(min=1), m), "`gt` is cut on its way: nothing below 1"),
     ("abs_rel", lambda p, g, m: mean(relative)(p.clamp(max=80), g, m), "`pred` is cut on its way: nothing above 80"),

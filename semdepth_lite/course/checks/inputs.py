@@ -57,6 +57,10 @@ def _map(arg) -> bool:
     return _numbers(arg) and not _square(arg)
 
 
+def _rest(arg: torch.Tensor) -> torch.Tensor:
+    return 1 - arg
+
+
 def _safety() -> Iterator[tuple[Callable, str, Callable]]:
     """List what is put in for safety, or because tables of the field do: ends that cut a number, and small numbers."""
     for low, high in ((0, None), (1e-2, None), (0.1, None), (0.5, None), (1, None), (None, 1), (0, 1), (None, 50),
@@ -87,7 +91,7 @@ CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
     (_numbers, "you take the exponential of {}", torch.exp),
     (_numbers, "{} counts twice: you use its square", torch.square),
     (_numbers, "you use the absolute value of {}", torch.abs),
-    (_map, "you use 1 minus {}", lambda arg: 1 - arg),
+    (_map, "you use 1 minus {}", _rest),
     (_numbers, "{} is rounded to whole numbers on its way", torch.round),
     (_numbers, "{} is cut to whole numbers on its way", torch.trunc),
     (lambda arg: _numbers(arg) and arg.dim() == 4 and arg.shape[1] > 1, "the channels of {} are averaged first",
@@ -102,7 +106,7 @@ CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
 
 
 # z > 1 is log(z) > 0, and nobody took a log
-LIMITS = (torch.log, torch.exp, torch.square, torch.round, torch.trunc, *(change for _, _, change in SAFETY))
+LIMITS = (torch.log, torch.exp, torch.square, torch.round, torch.trunc, _rest, *(change for _, _, change in SAFETY))
 
 
 def changed_input(exercise: Exercise, cases: Sequence[Case], given: Sequence, names: Sequence[str]) -> str:

@@ -144,8 +144,7 @@ is infinity times zero; `masked_fill` replaces whatever stands there.""",
         Mistake("truth filled, and counted", lambda p, g, m: ((p - g).abs() / g.masked_fill(~m, 1)).sum((1, 2)) / m.sum(
             (1, 2)),
                 "you replace the truth outside of the mask, and the errors there stay in your sum.", (
-                    lambda p, g, m: ((p - g).abs() / g.masked_fill(~m, 1)).mean((1, 2)),
-                    lambda p, g, m: ((p - g).abs() / g.clamp(min=1)).sum((1, 2)) / m.sum((1, 2)))),
+                    lambda p, g, m: ((p - g).abs() / g.masked_fill(~m, 1)).mean((1, 2)),)),
         Mistake("cut below", lambda p, g, m: masked_mean((p - g).abs() / g.clamp(min=1), m),
                 "you cut or shift the truth below the fraction bar: for a pixel at 6 cm that is another error.", tuple(
                     lambda p, g, m, safe=safe: masked_mean((p - g).abs() / safe(g), m) for safe in (
@@ -244,7 +243,7 @@ root.""",
                 "every value is twice too large: the logarithm of a square is twice that of the number.", (
                     lambda p, g, m: masked_mean(((p**2).log() - (g**2).log()) ** 2, m).sqrt(),)),
         Mistake("square inside", lambda p, g, m: masked_mean(((p**2).log() - (g**2).log()).abs(), m).sqrt(),
-                "you square each depth inside the logarithm; the difference of the logarithms is squared.", (
+                "the square stands inside the logarithm; the difference of the logarithms is squared.", (
                     lambda p, g, m: masked_mean((p**2).log() - (g**2).log(), m).sqrt(),
                     lambda p, g, m: masked_mean((p**2).log() - (g**2).log(), m).abs().sqrt())),
         Mistake("squares of the logarithms", lambda p, g, m: masked_mean(p.log() ** 2 - g.log() ** 2, m).sqrt(),

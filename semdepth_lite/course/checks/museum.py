@@ -83,8 +83,8 @@ thing at the depth you look for; set them equal and solve.""",
                     *(lambda d, c, o, small=small: d * c / (c - o).clamp(min=small) for small in (1e-3, 1e-4, 1e-8)),
                     *(lambda d, c, o, end=end: torch.where(o < c, _unguarded(d, c, o), end) for end in (
                         1e3, 1e4, 1e6, 1e8, 1e9, 1e10, 80.0, 100.0)))),
-        Mistake("minus infinity", lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), -torch.inf),
-                "right for slow cars, but minus infinity lies behind the camera.", (
+        Mistake("below zero for no depth", lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), -torch.inf),
+                "right for slow cars, but what you put in for the others is negative, and lies behind the camera.", (
                     lambda d, c, o: torch.where(o < c, _unguarded(d, c, o), -1.0),)),
         Mistake("difference turned around", lambda d, c, o: torch.where(o < c, d * c / (o - c), torch.inf),
                 "your depths are negative: which speed is taken from which?", (lambda d, c, o: d * c / (o - c),)),

@@ -67,15 +67,15 @@ What is a number minus nan? Some functions of torch leave nan out.""",
         Mistake("divided by the seeds", lambda a, b: (a - b).nansum() / len(a),
                 "you divide by the number of seeds, or of images; the number of pairs is larger.", (
                     lambda a, b: (a - b).nansum() / a.shape[1],)),
-        Mistake("how often a wins", lambda a, b: (a < b).float().mean(),
-                "this is how often a is better; by how much is asked for.", (
+        Mistake("who is better", lambda a, b: (a < b).float().mean(),
+                "you count who is better, pair by pair; by how much is asked for.", (
                     lambda a, b: (a < b)[(a - b).isfinite()].float().mean(),
                     lambda a, b: (a > b).float().mean(), lambda a, b: (a > b)[(a - b).isfinite()].float().mean(),
                     lambda a, b: (a - b)[(a - b).isfinite()].sign().mean())),
         Mistake("relative", lambda a, b: ((a - b) / b).nanmean(),
                 "your number is a share of b; the difference itself is asked for."),
         Mistake("relative to a", lambda a, b: ((a - b) / a).nanmean(),
-                "your number is a share; the difference itself is asked for.", (
+                "you divide by an error; the difference itself is asked for.", (
                     lambda a, b: (2 * (a - b) / (a + b)).nanmean(), lambda a, b: (a / b).nanmean())),
         Mistake("logarithms", lambda a, b: (a.log() - b.log()).nanmean(),
                 "you compare logarithms; the difference of the errors themselves is asked for."),

@@ -114,13 +114,14 @@ Both formulas can be computed for all pairs; `torch.where(same, ..., ...)` then 
         Mistake("sigmoid", lambda a, b, s: _cases(a, b, s, apart=lambda g: torch.sigmoid(-g.abs())),
                 "across a border you take a sigmoid, which is the slope of the formula, not the formula."),
         Mistake("sign outside", lambda a, b, s: _cases(a, b, s, apart=lambda g: -F.softplus(g.abs())),
-                "across a border your loss is negative and falls without end: the minus belongs into the exponent.", (
-                    lambda a, b, s: _cases(a, b, s, apart=lambda g: -(g**2)),
-                    lambda a, b, s: _cases(a, b, s, apart=lambda g: -F.softplus(-g.abs())))),
+                "across a border your loss is negative and falls without end: where does the minus belong?", (
+                    lambda a, b, s: _cases(a, b, s, apart=lambda g: -(g**2)),)),
+        Mistake("negative", lambda a, b, s: _cases(a, b, s, apart=lambda g: -F.softplus(-g.abs())),
+                "across a border every value has the wrong sign, and your loss grows when the depths move apart."),
         Mistake("sum of the depths", lambda a, b, s: _cases(a, b, s, apart=lambda g: F.softplus(-(a + b).abs())),
                 "across a border the two depths are added, not subtracted: are brackets missing behind a minus?"),
         Mistake("hinge at zero", lambda a, b, s: _cases(a, b, s, apart=lambda g: F.relu(-g)),
-                "across a border you cut at zero, and want the first point to be the farther one.", (
+                "across a border you cut at zero, so pairs in one of the two orders cost nothing.", (
                     lambda a, b, s: _cases(a, b, s, apart=F.relu, together=None),)),
         Mistake("both within one label", lambda a, b, s: s * (a - b) ** 2 + F.softplus(-(a - b).abs()),
                 "pairs with one label pay for both formulas, pulled together and pushed apart."),
@@ -244,7 +245,7 @@ once this is what we want.""",
                 "these are logarithms already: subtract them, and neither divide nor take logarithms once more.", (
                     lambda p, g, n, f: _share((p / n - 1).abs() < (p / g - 1).abs(), f),)),
         Mistake("mean distance", lambda p, g, n, f: ((p - n).abs() * f).sum((1, 2)) / f.sum((1, 2)),
-                "this is the mean distance to the object; the share of pixels that are closer to it is asked for.", (
+                "this is a mean distance; the share of pixels that are closer to the object is asked for.", (
                     lambda p, g, n, f: ((p - g).abs() * f).sum((1, 2)) / f.sum((1, 2)),))))
 
 EXERCISES = (RANKING, FATTENING)

@@ -83,7 +83,7 @@ that is zero?""",
                 "pixels of the last class are left out: the classes are counted from 0.", (
                     lambda x, y: _nll(x, y.masked_fill(y == NUM_CLASSES - 1, IGNORE)).sum() / _known(y),)),
         Mistake("added in the logarithm", _with_small(lambda q: (q + 1e-6).log()),
-                "you add a small number to the probability, or cut it from below: then a wrong and sure network gets "
+                "you add a number to the probability, or cut it from below: then a wrong and sure network gets "
                 "off lightly.", (
                     *(_with_small(lambda q, number=number: (q + number).log()) for number in (
                         1e-8, 1e-7, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)),
