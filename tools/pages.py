@@ -73,7 +73,7 @@ def time_line(notebook) -> str:
     line = f"*Time:* about {reading_minutes(notebook)} minutes to read{more}."
     if "minutes" in run:
         line += (f" The stored run, with preset `{run['preset']}` and without a GPU, took {run['minutes']:.1f} minutes "
-                 "to compute; the quick preset is much faster.")
+                 "to compute, plus a few where the street is not rendered yet; the quick preset is much faster.")
     return line
 
 

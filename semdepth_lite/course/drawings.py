@@ -100,14 +100,17 @@ def two_cameras() -> Figure:
     """Draw two cameras and a point from above: where a pixel goes, for the true and for a wrong depth."""
     figure, axis = sheet(9.0, 4.7, (-3.4, 7.9), (-1.0, 5.4))
     _camera(axis, 0, 0, 8, "target", BLUE)
-    _camera(axis, 3.6, 0.2, -24, "source", GREEN)
+    source = np.array([3.6, 0.2])
+    _, ahead = _camera(axis, *source, -32, "source", GREEN)
     ray = np.array([0.33, 1.0])
     axis.plot(*np.array([(0, 0), 5.2 * ray]).T, color=BLUE, linewidth=1.6)
     for depth, name, color in ((2.2, "half the depth", LINES[3][0]), (4.4, "point at depth $d$", ORANGE)):
         x, y = depth * ray
         axis.plot(x, y, "o", color=color, markersize=9)
         label(axis, x - 0.2, y + 0.15, name, color, ha="right")
-        axis.plot([3.6, x], [0.2, y], color=color, linewidth=1.6, linestyle="--")
+        axis.plot([source[0], x], [source[1], y], color=color, linewidth=1.6, linestyle="--")
+        seen = depth * ray - source
+        axis.plot(*(source + 0.9 * seen / (seen @ ahead)), "s", color=color, markersize=8)  # the pixel p'
     label(axis, 1.95, 5.25, "one pixel of the target,\nall depths", BLUE, size=10, ha="left", va="top")
     label(axis, 4.75, 1.2, "two depths,\ntwo pixels $p'$ of the source:\nthat is how depth can be learned", GREEN,
           size=10, ha="left")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SUMMARY = "The outcome: predict first, then open"
-REVEALED = ".reveal():"  # of a cell that answers a question: of a form, or of the text, `guesses.reveal():`
+REVEALED = re.compile(r"\.reveal\([\w, ]*\):")  # of a cell that answers a question, of a form or of the text
 STILL = re.compile(r"<figcaption[^>]*>The explorer ")  # an explorer as it starts answers nothing
 
 
@@ -48,7 +48,7 @@ def fold_outcomes(notebook: NotebookNode) -> None:
 
 def outcome_cells(notebook: NotebookNode) -> Iterator[NotebookNode]:
     """Yield the code cells that answer a prediction, which are those that reveal."""
-    yield from (cell for cell in notebook.cells if cell.cell_type == "code" and REVEALED in cell.source)
+    yield from (cell for cell in notebook.cells if cell.cell_type == "code" and REVEALED.search(cell.source))
 
 
 def _html(output: NotebookNode) -> str:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..common.contracts import InputError
@@ -29,9 +30,9 @@ FILE = Path("predictions.json")
 SURE = ("a guess", "rather sure", "sure")
 CLOSE = 1.25  # a number within this factor of the outcome counts as right
 
-_folded: dict[str, list[Callable[[], None]]] = {}  # key of a guess to what opens its outcomes
+_folded: dict[str, list[Callable[[], bool]]] = {}  # key of a guess to what opens its outcomes; whether it did
 _seen: set[str] = set()  # keys of guesses whose outcome was shown without a prediction
-_outcomes: dict[str, tuple[str | float, str]] = {}  # key of a guess to its outcome and the reason
+_outcomes: dict[str, tuple[str | float, str]] = {}  # key of a guess to the outcome and reason that wait in a fold
 
 
 @dataclass(frozen=True)
@@ -100,21 +101,9 @@ class Guess:
                            "choices": len(self.choices), "prediction": answer, "sure": sure}
         write_json(FILE, known)
 
-    @contextmanager
-    def reveal(self) -> Iterator[None]:
+    def reveal(self) -> AbstractContextManager[None]:
         """Fold what the body of a `with` shows until the reader has predicted; it is computed all the same."""
-        if self.answer is not None or not a_person_is_there():
-            yield
-            return
-        _folded.setdefault(self.key, [])  # so that `compare` waits
-        _outcomes.pop(self.key, None)
-        fold = _Fold("Show it without a prediction", "The outcome is folded. Predict with the form above, and it opens "
-                     "by itself.")
-        with fold.holding():
-            yield
-        if self.key in _outcomes:
-            fold.then = self._tell
-        _folded[self.key].append(fold.open)
+        return reveal(self)
 
     def compare(self, outcome: str | float, because: str = "") -> None:
         """Show the prediction beside the outcome and its reason, and keep both if there was a prediction.
@@ -128,13 +117,14 @@ class Guess:
         """
         if self.choices and outcome not in self.choices:
             raise InputError(f"outcome {outcome!r} is none of the choices; use one of {', '.join(self.choices)}.")
-        _outcomes[self.key] = outcome if self.choices else float(outcome), because
-        if self.key not in _folded:
-            self._tell()
+        outcome = outcome if self.choices else float(outcome)
+        if self.key in _folded:
+            _outcomes[self.key] = outcome, because
+        else:
+            self._tell(outcome, because)
 
-    def _tell(self) -> None:
+    def _tell(self, outcome: str | float, because: str) -> None:
         """Show the outcome beside the prediction."""
-        outcome, because = _outcomes[self.key]
         known, predicted = _read(), self.answer
         happened = f"it happened: {self._words(outcome)}"
         reason = f" Because {because}" if because else ""
@@ -186,13 +176,33 @@ def ask(key: str, question: str, choices: Sequence[str] = (), unit: str = "", an
 
 
 @contextmanager
-def reveal() -> Iterator[None]:
-    """Fold what the body of a `with` shows behind one click, where only the text asks; it is computed all the same."""
-    if not a_person_is_there():
+def reveal(*asked: Guess) -> Iterator[None]:
+    """Fold what the body of a `with` shows until all that was asked is predicted; it is computed all the same.
+
+    Args:
+        asked: Questions that the body answers; none where only the text asks: then one click opens it.
+    """
+    waiting = [guess for guess in asked if guess.answer is None]
+    if not a_person_is_there() or (asked and not waiting):
         yield
         return
-    with _Fold(SUMMARY).holding():
+    for guess in waiting:
+        _folded.setdefault(guess.key, [])  # so that `compare` waits
+        _outcomes.pop(guess.key, None)
+    fold = _Fold("Show it without a prediction", "The outcome is folded. Predict with the form above, and it opens by "
+                 "itself.") if asked else _Fold(SUMMARY)
+    with fold.holding():
         yield
+    fold.then = [partial(guess._tell, *_outcomes[guess.key]) for guess in waiting if guess.key in _outcomes]
+
+    def open_if_all_is_predicted() -> bool:
+        if any(guess.answer is None for guess in waiting):
+            return False
+        fold.open()
+        return True
+
+    for guess in waiting:
+        _folded[guess.key].append(open_if_all_is_predicted)
 
 
 def a_person_is_there() -> bool:
@@ -265,14 +275,14 @@ class _Fold:
         words: Sentence above it.
 
     Attributes:
-        then: What shows more behind the outputs, when they open.
+        then: What shows more behind the outputs, one after another, when they open.
     """
 
     def __init__(self, click: str, words: str = "") -> None:
         import ipywidgets
         from IPython.display import display
 
-        self.then: Callable[[], None] | None = None
+        self.then: list[Callable[[], None]] = []
         self.place = ipywidgets.Output(layout={"display": "none"})
         button = ipywidgets.Button(description=click, layout={"width": "max-content"})
         button.on_click(self.open)
@@ -297,9 +307,9 @@ class _Fold:
         if self.waiting.layout.display == "none":
             return
         self.waiting.layout.display, self.place.layout.display = "none", None
-        if self.then is not None:
-            with self.place:
-                self.then()
+        with self.place:
+            for tell in self.then:
+                tell()
 
 
 class _Form:
@@ -350,11 +360,10 @@ def _form(guess: Guess) -> _Form | None:
         except InputError as error:  # a callback's error is seen by nobody else
             note.value = str(error)
             raise
-        waiting = _folded.pop(guess.key, ())
+        opened = [unfold() for unfold in _folded.pop(guess.key, ())]
         note.value = f"Written down: {guess._words(answer)}. " + (
-            "The outcome is open below the next cell." if waiting else "Now run the next cell.")
-        for unfold in waiting:
-            unfold()
+            "The outcome is open below the next cell." if any(opened) else
+            "The outcome waits for the other question." if opened else "Now run the next cell.")
 
     if guess.is_settled:
         settle("You have seen the outcome of this prediction, so it stays.")

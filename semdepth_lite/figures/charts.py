@@ -50,7 +50,7 @@ def _legend(axis: Axes) -> None:
 @styled
 def photometric_curve(depths, errors: Mapping[str, object], *, truth: float | None = None,
                       prediction: float | None = None, image=None, pixel: tuple[float, float] | None = None) -> Figure:
-    """Draw the photometric error of one pixel over the depth it might have, with the minimum of each curve.
+    """Draw the photometric error of one pixel over the depth it might have, with each curve's minimum.
 
     Args:
         depths: (N,) depths tried, meters, increasing.
@@ -79,10 +79,13 @@ def photometric_curve(depths, errors: Mapping[str, object], *, truth: float | No
                      label=f"network: {prediction:.1f} m")
     for (name, values), (color, dash, marker) in zip(errors.items(), LINES):
         curve = _curve(values, name, len(depths))
-        best = int(np.nanargmin(curve))
         axis.plot(depths, curve, color=color, linestyle=dash)
-        axis.plot([], [], color=color, linestyle=dash, marker=marker, label=f"{name}:\nminimum at {depths[best]:.1f} m")
-        axis.plot(depths[best], curve[best], marker, color=color, markersize=9, markeredgecolor="white")
+        best = int(np.nanargmin(curve))
+        flat = bool(np.nanmax(curve) == curve[best])
+        where = "the same everywhere" if flat else f"minimum at {depths[best]:.1f} m"
+        axis.plot([], [], color=color, linestyle=dash, marker=None if flat else marker, label=f"{name}:\n{where}")
+        if not flat:
+            axis.plot(depths[best], curve[best], marker, color=color, markersize=9, markeredgecolor="white")
     axis.set_xscale("log")
     _depth_ticks(axis.xaxis, depths[0], depths[-1])
     axis.set(xlabel="depth tried (m, logarithmic)", ylabel="photometric error", xlim=(depths[0], depths[-1]))

@@ -88,12 +88,23 @@ def test_the_curve_is_the_loss_of_the_pixel(made, batch, ssim, minimum, mask):
     settings = LossSettings(ssim=0.85 if ssim else 0.0, minimum=minimum, automask=mask)
     known = [float(demos.pixel_loss(batch, torch.full_like(batch.depth, float(d)), settings)[0, v, u])
              for d in explorer.depths]
-    explorer.set(u=u, v=v, ssim=ssim, minimum=minimum, mask=mask)
-    assert explorer.numbers["best"] == pytest.approx(float(explorer.depths[int(np.argmin(known))]))
+    sentence = explorer.set(u=u, v=v, ssim=ssim, minimum=minimum, mask=mask)
+    assert ("the same at every depth" in sentence) == (max(known) == min(known))
+    if max(known) > min(known):
+        assert explorer.numbers["best"] == pytest.approx(float(explorer.depths[int(np.argmin(known))]))
     error, _ = explorers.curves.as_the_loss_sees(
         explorers.curves.joined(explorer.sweeps[ssim][..., v:v + 1, u:u + 1], minimum)[:, 0, 0],
         explorer.identity[ssim, minimum][v, u], mask)
     assert error.tolist() == pytest.approx(known, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_a_pixel_that_the_mask_leaves_out_at_every_depth_has_no_best_one(made, monkeypatch):
+    explorer = made["curve"]
+    monkeypatch.setattr(explorer, "identity", {key: torch.zeros_like(each) for key, each in explorer.identity.items()})
+    sentence = explorer.set(u=WIDTH // 2, v=HEIGHT // 2, ssim=True, minimum=True, mask=True)
+    assert "the loss is the same at every depth" in sentence and "leaves 0 %" in sentence
+    assert np.isnan(explorer.numbers["best"]) and explorer.numbers["teaches_percent"] == 0
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ def test_every_question_of_the_text_is_answered_by_what_is_revealed(path):
     for asked, cell in enumerate(cells):
         if cell.cell_type == "markdown" and PROMPT.search(cell.source):
             answer = next(cell.source for cell in cells[asked + 1:]
-                          if cell.cell_type == "code" and folds.REVEALED in cell.source)
+                          if cell.cell_type == "code" and folds.REVEALED.search(cell.source))
             between = [cell.source for cell in cells[asked + 1:] if cell.cell_type == "code"]
             form = any("guesses.ask(" in source for source in between[:between.index(answer)])
             assert form == ("with guesses.reveal():" not in answer), cell.source[-80:]

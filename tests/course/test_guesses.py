@@ -193,6 +193,33 @@ def test_an_outcome_waits_for_the_prediction(monkeypatch, shown):
     assert again[1].disabled and again[1].value == "half"
 
 
+def test_two_cells_may_answer_one_question(monkeypatch, shown):
+    guess = choice()
+    with guess.reveal():
+        guess.compare("half")
+    with guess.reveal():
+        pass
+    _, buttons, sure, _ = form_of(guess, monkeypatch).widget.children
+    buttons.value, sure.value = "half", "sure"
+    assert [place.layout.display for place in shown[1:4:2]] == [None, None]
+    assert [repr(words) for words in shown[4:]] == ["You predicted: half; it happened: half. As you predicted."]
+
+
+def test_one_cell_may_answer_two_questions(monkeypatch, shown):
+    first, second = choice(), guesses.ask("02 share", "How much?", unit="%")
+    with guesses.reveal(first, second):
+        first.compare("half")
+        second.compare(20)
+    waiting, place = shown
+    _, buttons, sure, note = form_of(first, monkeypatch).widget.children
+    buttons.value, sure.value = "half", "sure"
+    assert place.layout.display == "none" and "waits for the other question" in note.value
+    _, field, sure, note = form_of(second, monkeypatch).widget.children
+    field.value, sure.value = "21", "sure"
+    assert place.layout.display is None and waiting.layout.display == "none" and "is open" in note.value
+    assert len(shown) == 4 and all("outcome" in kept for kept in json.loads(guesses.FILE.read_text()).values())
+
+
 def test_who_looks_first_cannot_predict_afterward(monkeypatch, shown):
     guess = choice()
     _, buttons, sure, note = form_of(guess, monkeypatch).widget.children

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from semdepth_lite.course import guesses, notebooks
+from semdepth_lite.course import folds, guesses, notebooks
 from tools import pages as readme
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -100,7 +100,7 @@ def test_a_prediction_is_asked_for_and_compared(path):
     assert asked and len("".join(cells).split("guesses.ask(")) == len("".join(cells).split(".compare("))
     assert all(a < c for a, c in zip(asked, compared)), "the prediction comes before the outcome"
     assert not set(asked) & set(compared), "a question and its outcome are two cells"
-    assert all(".reveal():" in cells[i] for i in compared), "an outcome waits for its prediction"
+    assert all(folds.REVEALED.search(cells[i]) for i in compared), "an outcome waits for its prediction"
     keys = re.findall(r'guesses\.ask\("([^"]+)"', "\n".join(cells))
     assert len(set(keys)) == len(keys) and all(key.startswith(path.stem[:2]) for key in keys)
     assert callable(guesses.ask)

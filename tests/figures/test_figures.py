@@ -207,6 +207,8 @@ def test_curve_marks_the_minimum_past_missing_values():
     gappy = np.where(depths < 4, np.nan, errors["minimum"])
     axis = figures.photometric_curve(depths, {"minimum": gappy}, truth=12.0).axes[0]
     assert f"minimum at {best:.1f} m" in axis.get_legend().get_texts()[1].get_text()
+    flat = figures.photometric_curve(depths, {"minimum": np.full_like(gappy, 0.1)}, truth=12.0).axes[0]
+    assert "the same everywhere" in flat.get_legend().get_texts()[1].get_text()
 
 
 def test_dots_say_mean_and_sample_deviation():

@@ -101,7 +101,10 @@ class CurveExplorer(PixelExplorer):
         known = f"the truth is {truth:.1f} m" if truth else "the sky has no depth"
         network = "" if answer is None else f", the network says {answer:.1f} m"
         quiet = f" The automask leaves {share:.0f} % of the depths tried to teach." if mask else ""
-        sentence = (f"Pixel ({u}, {v}) shows {class_at(self.batch.labels[0], u, v)}: the loss is lowest at "
-                    f"{best:.1f} m, {known}{network}.{quiet}")
-        numbers = {"best": best, "truth": truth, "teaches_percent": share}
+        errors = error[~error.isnan()]
+        pulls = bool((errors != errors[0]).any())
+        lowest = f"the loss is lowest at {best:.1f} m" if pulls else "the loss is the same at every depth"
+        shows = class_at(self.batch.labels[0], u, v)
+        sentence = f"Pixel ({u}, {v}) shows {shows}: {lowest}, {known}{network}.{quiet}"
+        numbers = {"best": best if pulls else float("nan"), "truth": truth, "teaches_percent": share}
         return Drawing([image, figure], sentence, numbers if answer is None else {**numbers, "network": answer})
