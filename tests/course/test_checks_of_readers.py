@@ -261,6 +261,18 @@ def test_of_an_answer_that_is_one_number_everywhere_no_more_is_claimed(name):
         "everywhere, whatever comes in", "mask marks", "no mistake that the check knows")), verdict
 
 
+@pytest.mark.parametrize("name", [name for name, exercise in checks.EXERCISES.items() if exercise.trial is None])
+def test_of_an_answer_that_is_nan_everywhere_no_mistake_is_named(name):
+    exercise = checks.EXERCISES[name]
+    verdict = judge(exercise, lambda *args: all_nan(exercise.reference(*args)), 3)
+    assert verdict.mistake is None and ("nan" in verdict.text or "True and False" in verdict.text), verdict
+
+
+def all_nan(value):
+    """Nan in the shape of a result."""
+    return tuple(map(all_nan, value)) if isinstance(value, tuple) else torch.full(value.shape, torch.nan)
+
+
 def zeros_like(value):
     """Zeros in the shape of a result."""
     return tuple(map(zeros_like, value)) if isinstance(value, tuple) else torch.zeros_like(value)

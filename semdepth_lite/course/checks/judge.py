@@ -109,13 +109,20 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                 return end("wrong", f"this is semdepth_lite.{exercise.teaches} itself, and of course it is right; the "
                                     "exercise asks for a function that you wrote.", "the package's own")
             return _judge_form(exercise, given, expected, end) or _judge_gradient(exercise, answer, cases, end)
-        for mistake in exercise.mistakes:
+        for mistake in () if exercise.trial is None and _nothing_finite(given) else exercise.mistakes:
             if any(_makes(tried(wrong), cases, given) for wrong in mistake.forms):
                 return end("wrong", mistake.says, mistake.name)
         if recognized := (_makes_where_finite(exercise, cases, given, expected, tried)
                           or _makes_but_for_nan(exercise, cases, given, expected)):
             return end("wrong", *recognized)
         return end("wrong", sentence(exercise, cases, given, expected, seed))
+
+
+def _nothing_finite(given: list) -> bool:
+    """Tell whether no number came back, but nan and infinity alone: then any mistake can be behind it."""
+    with suppress(TypeError, ValueError, RuntimeError):  # no numbers at all
+        return not any(bool(flat(result).isfinite().any()) for result in given)
+    return False
 
 
 def _is_the_package_s(answer: Callable, exercise: Exercise) -> bool:

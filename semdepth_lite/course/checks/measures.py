@@ -251,8 +251,9 @@ root.""",
                     lambda p, g, m: masked_mean((p.log() ** 2 - g.log() ** 2).abs(), m).sqrt(),
                     lambda p, g, m: masked_mean(p.log() ** 2 - g.log() ** 2, m).abs().sqrt(),
                     lambda p, g, m: masked_mean((p.log() ** 2 - g.log() ** 2) ** 2, m).sqrt())),
-        Mistake("truth squared alone", lambda p, g, m: masked_mean(p.log() - g.log() ** 2, m).sqrt(),
-                "only the second logarithm is squared: brackets are missing around the difference."),
+        Mistake("truth squared alone", lambda p, g, m: masked_mean(p.log() - g.log() ** 2, m).abs().sqrt(),
+                "only the second logarithm is squared: brackets are missing around the difference.", (
+                    lambda p, g, m: masked_mean((p.log() - g.log() ** 2).abs(), m).sqrt(),)),
         Mistake("logarithm of the squared difference", lambda p, g, m: masked_mean(((p - g) ** 2).log(), m).sqrt(),
                 "you take the logarithm of a squared difference; a ratio is the difference of two logarithms.", (
                     lambda p, g, m: masked_mean(((p - g) ** 2).log(), m).abs().sqrt(),

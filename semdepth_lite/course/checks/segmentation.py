@@ -229,7 +229,7 @@ Draw two overlapping circles. What is the size of their union, if you know the s
         Mistake("share of all pixels", lambda c: _shares(c, c.diagonal() / c.sum()),
                 "you divide by all pixels of the set, so rare classes look bad."),
         Mistake("whole numbers", lambda c: _shares(c, c.diagonal() // (c.sum(0) + c.sum(1) - c.diagonal())),
-                "// throws the fraction away; divide with /."),
+                "nothing is left but 0 and nan: does // throw the fractions away?"),
         Mistake("missed pixels alone below", lambda c: _shares(c, c.diagonal() / (c.sum(1) - c.diagonal())),
                 "below stand only the missed pixels; the union holds the hits and the false alarms too."),
         Mistake("errors below", lambda c: _shares(c, c.diagonal() / (c.sum(0) + c.sum(1) - 2 * c.diagonal())),
