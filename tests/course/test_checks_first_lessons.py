@@ -159,7 +159,7 @@ def trained(mode=lambda network: None, pair: Callable = zip, share=2, zero="firs
         if step == "last":
             optimizer.step()
         after(network)
-        return float(sum(loss.item() for loss in found)) / len(levels)
+        return float(sum(loss.item() for loss in found)) / max(share, len(levels))
     return answer
 
 
@@ -239,6 +239,8 @@ NAMED = [
     ("smoothness", smooth(differ=stepped), "the next but one"),
     ("smoothness", lambda d, i: sum((d.diff(dim=k).abs() * (-i.diff(dim=k).abs().mean(1)).exp()).mean() for k in (
         3, 2)), "lost without keepdim=True"),
+    ("smoothness", lambda d, i: sum((d.diff(dim=k) * (-i.diff(dim=k).abs().mean(1, True)).exp()).mean().abs() for k in (
+        3, 2)), "steps up and steps down have cancelled"),
     ("ssim", structure(lambda a, b, xx, yy, xy, c, d: (2 * a * b + c) * (2 * xy + d) / (a * a + b * b + c) * (
         xx + yy + d)), "both stand below the fraction"),
     ("ssim", structure(lambda a, b, xx, yy, xy, c, d: (a * b + c) * (xy + d) / ((a * a + b * b + c) * (xx + yy + d))),
@@ -247,6 +249,8 @@ NAMED = [
     ("ssim", structure(vary=lambda x: mean((x - mean(x)) ** 2)), "held against a mean of its own"),
     ("ssim", structure(lambda a, b, xx, yy, xy, c, d: ((2 * a * b + c) * (2 * xy + d) / (
         (a * a + b * b + c) * (xx + yy + d))).clamp(0, 1)), "you cut the similarity at 0"),
+    ("ssim", structure(lambda a, b, xx, yy, xy, c, d: (2 * a * b + c) * (2 * xy + d) / ((a * a + b * b + c) * (
+        2 * xx + d))), "y has one of its own"),
     ("photometric", lambda x, y: torch.maximum(0.85 * losses.ssim_distance(x, y).mean(1, True), 0.15 * (x - y).abs(
         ).mean(1, True)), "you take the larger of the two parts"),
     ("disp_to_depth", lambda d, a, b: 1 / (1 / a + (1 / a - 1 / b) * d), "you start at the near end"),
@@ -262,6 +266,7 @@ NAMED = [
     ("training_step", trained(step="each"), "down all shares so far"),
     ("training_step", trained(zero="each"), "zero_grad stands in the loop, and wipes out"),
     ("training_step", trained(zero="each", share=1), "the last level alone moves the weights"),
+    ("training_step", trained(share=4), "as many levels as come in"),
     ("training_step", own_optimizer, "the second forgets what `optimizer` remembers"),
     ("normal_equations", lambda J, r, w: solved(J, r, w.sqrt()), "with the root of the weights"),
     ("normal_equations", lambda J, r, w: solved(J, r, w, right=torch.sqrt), "only the root of the weights"),
@@ -271,6 +276,7 @@ NAMED = [
     ("hidden_turn", turned(lambda b, c: b * c, shape=lambda T: T[0, :3]), "what you return is none"),
     ("hidden_turn", turned(lambda b, c: b * c, shape=lambda T: "turn"), "what you return is none"),
     ("hidden_turn", turned(lambda b, c: b * c, translation=lambda b: (0.0, 0.0, -b)), "moves along z"),
+    ("hidden_turn", turned(lambda b, c: b * c * torch.pi / 180), "57 times too small"),
     ("painted_trap", lambda a, b: lambda x: 0 * x, "a black wall looks right at every depth"),
     ("painted_trap", lambda a, b: lambda x: 0.5 + 0.5 * torch.sin(x / (b - a)), "after which angle does a sine"),
 ]

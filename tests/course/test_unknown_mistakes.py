@@ -132,10 +132,19 @@ def test_an_error_is_explained_beside_its_own_words():
                           (lambda: (1, 2).shape, "take them apart"),  # pyright: ignore[reportAttributeAccessIssue]
                           (lambda: torch.tensor([1]) // torch.tensor([0]), "/ can, and gives nan"),
                           (lambda: torch.rand(1, 3, 2)[torch.ones(1, 1, 2) > 0], CLASH),
+                          (lambda: torch.rand(3) > 0.5 & torch.rand(3), "put brackets around each comparison"),  # pyright: ignore
+                          (lambda: ~torch.rand(3), "turned around with ~"),
+                          (lambda: torch.rand(3)[torch.ones(3)], ".bool() makes it so"),
+                          (lambda: torch.rand(1, 3, 2)[torch.rand(1, 1, 2) > 0], CLASH),
+                          (lambda: torch.exp(2.0), "for a plain number there is math"),  # pyright: ignore
+                          (lambda: missing, "an import or the line that makes it"),  # noqa: F821  # pyright: ignore
+                          (lambda: (lambda x: x)(), "more or fewer arguments"),  # pyright: ignore
                           (lambda: {}["a"], "")):
         with pytest.raises(Exception) as raised:  # noqa: B017
             raising()
         assert meaning(raised.value) == says if not says else says in meaning(raised.value)
+    verdict = judge(checks.EXERCISES["visible"], lambda p, z, h, w: p[:, :1] >= 0 & z > 0, 3)
+    assert verdict.outcome == "wrong" and "put brackets around each comparison" in verdict.text, verdict
     verdict = judge(checks.EXERCISES["visible"], lambda p, z, h, w: (p > 0) and (z > 0), 3)
     assert "ambiguous" in verdict.text and "Usually: `and`, `or`" in verdict.text
 

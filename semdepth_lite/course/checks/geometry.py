@@ -95,6 +95,13 @@ def _from_the_middle(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     return _lifted(depth, torch.linalg.inv(K) @ steps)
 
 
+def _grid_reshaped(depth: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Back-project a grid that was made column by column and viewed as if it went row by row."""
+    height, width = depth.shape[-2:]
+    pixels = _lifted(torch.ones_like(depth), torch.eye(3).expand_as(K)).mT.reshape(len(K), 3, height, width)
+    return depth * torch.einsum("bij,bjhw->bihw", torch.linalg.inv(K), pixels)
+
+
 def _one_focal(depth: torch.Tensor, K: torch.Tensor, row: int) -> torch.Tensor:
     """Back-project with the focal length of one axis for both."""
     other = K.clone()
@@ -168,6 +175,9 @@ image to it. Depth is $z$, not the length of the ray, so nothing has to be norma
                 "meters."),
         Mistake("from -1 to 1", _from_the_middle,
                 "your positions run from -1 to 1; K belongs to pixels."),
+        Mistake("grid reshaped", _grid_reshaped,
+                "your grid runs down the columns first and was then brought to shape: it has to be transposed, or made "
+                "with rows first."),
         Mistake("counted from one", lambda depth, K: _lifted(depth, torch.linalg.inv(K), 1.0),
                 "your first pixel has the number 1; count from 0.")))
 
@@ -361,6 +371,8 @@ for $x$; the inverse of a rotation is its transpose.""",
                 "nothing is inverted here: T_world_target times T_world_source, and no names cancel."),
         Mistake("sum of the matrices", lambda source, target: camera.invert_transform(source) + target,
                 "you add the matrices; one motion after the other is a product."),
+        Mistake("both transposed", lambda source, target: source.mT @ target.mT,
+                "you transpose both matrices; neither is undone by that, and one of them is wanted as it is."),
         Mistake("parts compared one by one", _parts_compared,
                 "the difference of the two positions is right in the world; in whose directions is it wanted?")))
 

@@ -326,6 +326,9 @@ exponential. Return a scalar.""",
                 "the axis of the colors is lost without keepdim=True: every disparity of a batch meets every image."),
         Mistake("mean over the batch", _smooth_by(lambda d, i: (d * torch.exp(-i.mean(0, keepdim=True))).mean()),
                 "you average the change over the images of the batch; average it over the colors."),
+        Mistake("absolute value after the mean", lambda d, i: sum((x * torch.exp(-g.abs().mean(
+            1, keepdim=True))).mean().abs() for x, g in zip(_steps(d), _steps(i))),
+                "you take the absolute value of the mean, where steps up and steps down have cancelled already."),
         Mistake("image and disparity exchanged", lambda d, i: _smooth(i, d),
                 "you smooth the image beside the disparity.")))
 

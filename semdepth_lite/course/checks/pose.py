@@ -228,7 +228,11 @@ an axis times an angle, and a translation.)""",
                 "your angle is a hundred times too large: is something taken for a percentage?"),
         Mistake("ten thousand times", lambda b, c: _turned(10000 * b * c, move=b),
                 "your angle is ten thousand times too large: are both numbers taken for percentages?"),
-        Mistake("shorter way", lambda b, c: _turned(0.0, move=b * (1 - c)),
-                "a shorter way helps at one distance only, because the offset is not a factor.")))
+        Mistake("radians once more", lambda b, c: _turned(b * c / 57.29578, move=b),
+                "your angle is 57 times too small: it was in radians already."),
+        Mistake("another way", lambda b, c: _turned(0.0, move=b * (1 - c)),
+                "a shorter or longer way helps at one distance only, because the offset is not a factor.",
+                also=(lambda b, c: _turned(0.0, move=b / (1 + c)), lambda b, c: _turned(0.0, move=b * (1 + c)),
+                      lambda b, c: _turned(0.0, move=b + c), lambda b, c: _turned(0.0, move=b - c)))))
 
 EXERCISES = (EQUATIONS, TURN)

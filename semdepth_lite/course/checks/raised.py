@@ -13,6 +13,13 @@ USUALLY = (
     ("through the graph a second time", "backward went down one graph twice, as it does inside a loop: add up first, "
      "then go back once"),
     ("modified by an inplace operation", "a step, or an assignment in place, changed what backward still needs"),
+    ("bitwise_", "& and | bind more tightly than a comparison: put brackets around each comparison"),
+    ("operator.invert", "only a mask of True and False can be turned around with ~"),
+    ("used as indices", "a mask picks out only as True and False: .bool() makes it so"),
+    ("must be Tensor, not", "torch's functions take tensors; for a plain number there is math"),
+    ("is not defined", "an import or the line that makes it is missing, or it has another name"),
+    ("positional argument", "a function got more or fewer arguments than it takes; yours takes those of the stub"),
+    ("expected scalar type", "two types of numbers met: bring one to the other with .to() or .float()"),
     ("object is not callable", "something that is no function was called, or a function was to be returned"),
     ("ZeroDivisionError", "// of whole numbers cannot divide by zero; / can, and gives nan or infinity"),
     ("'NoneType'", "a function that you use returned nothing"),

@@ -218,6 +218,13 @@ def my_ssim(x, y):
         Mistake("the pixel for the mean", _ssim_of(
             _fraction, lambda x: _mean(x * x) - x * x, lambda x, y: _mean(x * y) - x * y),
                 "you take the square of the pixel off where the square of the window's mean belongs."),
+        Mistake("variance of x for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, xx, xy)),
+                "you take the variance of x twice; y has one of its own."),
+        Mistake("product of the variances", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xx * yy)),
+                "above the fraction stands the covariance, which is not the product of the variances."),
+        Mistake("sum of two fractions", _ssim_of(lambda a, b, xx, yy, xy: (
+            (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1) + (2 * xy + SSIM_C2) / (xx + yy + SSIM_C2)) / 2),
+                "you average the factor of the means and that of the structure; they are multiplied."),
         Mistake("covariance counted once", _ssim_from(covariance=lambda xy, ab: xy - ab),
                 "the covariance counts twice above the fraction.")))
 
@@ -309,6 +316,7 @@ def my_photometric(prediction, target):
                 "you take the larger of the two parts; add them."),
         Mistake("product", lambda x, y: _error(x, y, 1.0) * _error(x, y, 0.0),
                 "you multiply structure and color; they are added, each with its weight."),
+
         Mistake("gray structure", lambda x, y: 0.85 * losses.ssim_distance(
             x.mean(1, keepdim=True), y.mean(1, keepdim=True)) + 0.15 * (x - y).abs().mean(1, keepdim=True),
                 "you average the colors before the structure is compared; compare each color and average then.")))

@@ -266,6 +266,10 @@ old ones. What goes wrong in the second step without it?""",
         Mistake("another optimizer", _step_by_hand,
                 "the first step is right; the second forgets what `optimizer` remembers of it: use the one that comes "
                 "in."),
+        Mistake("divided by 4", _step(join=4),
+                "you divide by 4; there are as many levels as come in."),
+        Mistake("coarse levels count less", _step(of=lambda each: sum(loss / 2**i for i, loss in enumerate(each))),
+                "you let each coarser level count half; all count alike in their mean."),
         Mistake("coarsest level alone", _step_coarsest, "you look at the coarsest level only.")))
 
 EXERCISES = (STEP,)
