@@ -234,7 +234,7 @@ class Variant:
 
 
 _ALL_CLASSES = Branch(classes="all", class_weights=True)
-_EARLY = Ranking(signed=True, start=0.3)  # good masks put things in front early
+_EARLY = Ranking(signed=True, start=0.3)  # good masks tell early what stands in front
 
 VARIANTS: dict[str, Variant] = {
     "baseline": Variant(),
@@ -251,7 +251,9 @@ VARIANTS: dict[str, Variant] = {
     "combined": Variant(masks=FromSegmenter(), fusion=SSFA(), seem=Seem(), ranking=_EARLY),
 }
 
-# The ranking loss as printed and drawn, as changes to a variant; its start is SemDepth's first epoch of 20 [inferred].
+# The ranking loss as printed, on pairs as drawn, as changes to a variant. It compares disparity over its mean, where the
+# figure draws depth itself, whose balance of the two cases hangs on a unit [derived]; its start is SemDepth's first epoch
+# of 20 [inferred].
 AS_PRINTED = {"ranking.things": "foreground", "ranking.against": "rest", "ranking.variable": "disp",
               "ranking.floor": 0.0, "ranking.cap": 0.0, "ranking.start": 0.05}
 

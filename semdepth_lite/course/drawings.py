@@ -225,10 +225,10 @@ def enhanced_points() -> Figure:
     for y, name, color in ((3.0, "encoder", ENCODER), (1.8, "semantic decoder", CLASSES),
                            (0.6, "depth decoder", DEPTH)):
         for k in range(3):
-            box(axis, 1.1 + 0.16 * k, y - 0.1 * k, "", color, 1.7, 0.75)
-        label(axis, 1.42, y - 0.2, name, size=9)
-        axis.plot(0.75, y + 0.02, "*", color=ORANGE, markersize=12)
-        arrow(axis, (2.45, y - 0.1), (3.9, 1.72 + 0.22 * (y - 1.8)))
+            box(axis, 1.0 + 0.16 * k, y - 0.1 * k, "", color, 2.3, 0.75)
+        label(axis, 1.45, y - 0.2, name, size=9)
+        axis.plot(0.4, y + 0.08, "*", color=ORANGE, markersize=12)
+        arrow(axis, (2.64, y - 0.1), (3.9, 1.72 + 0.22 * (y - 1.8)))
     label(axis, 3.2, 3.05, "read at one point\nof an edge", ORANGE, size=10, ha="left")
     box(axis, 5.0, 1.7, "features of\n3 levels each", IMAGE, 1.9)
     box(axis, 7.5, 1.7, "MLP of\nthree layers", FUSION, 1.6, inferred=True)

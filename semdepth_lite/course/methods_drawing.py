@@ -100,7 +100,7 @@ def _semdepth(axis: Axes) -> None:
     arrow(axis, (LEVELS[0] + 0.58, DEPTH_ROW), (11.06, DEPTH_ROW))
     arrow(axis, (13.2, DEPTH_ROW + 0.41), (13.2, MIDDLE - 0.35), (13.74, MIDDLE - 0.35))
     box(axis, 15.5, DEPTH_ROW, "snapping\n(ours, no paper)", FUSION, 2.2, inferred=True)
-    arrow(axis, (13.79, DEPTH_ROW), (14.44, DEPTH_ROW), inferred=True)
+    arrow(axis, (13.79, DEPTH_ROW), (14.39, DEPTH_ROW), inferred=True)
 
 
 def _classes(axis: Axes, output: str, taught: str, inferred: bool = False) -> None:

@@ -19,9 +19,9 @@ GAINS = {"abs_rel": "AbsRel", "band_abs_rel": "at label borders", "thin_abs_rel"
 CURVE = (("noise", "SSFA and ranking, labels with errors"), ("masks", "SSFA and ranking, exact labels"))
 SEGMENTERS = (("masks", "combined, small masks made"), ("given", METHODS["semdepth_segmenter"]))
 
-CAPTION = ("The better the masks, the more they are worth, at equal steps. Lines: SSFA and the ranking loss, given "
-           "labels with errors of known strength, or exact ones. Hollow marks: masks made by segmenters; the better "
-           "one sees twice depth's pixels.")
+CAPTION = ("The better the masks, the more they are worth, at equal steps. Lines: SSFA and the signed ranking loss, "
+           "given labels with errors of known strength, or exact ones. Hollow marks: masks made by segmenters; the "
+           "better one sees twice depth's pixels, and the other's row adds SEEM and has no sign.")
 
 
 def quality(runs: Sequence[Result]) -> float:

@@ -76,10 +76,19 @@ class Segmenter(nn.Module):
         Returns:
             (B, 3, H, W) uint8, see `pack_probabilities`.
         """
-        return pack_probabilities(F.avg_pool2d(class_probabilities(self(images)), self.scale))
+        return pack_probabilities(self._averaged(images))
 
     def packed_enlarged(self, images: torch.Tensor) -> torch.Tensor:
         """Segment images (B, 3, H, W) of depth's own size, enlarged; what their pixels do not show stays unseen."""
+        return pack_probabilities(self.probabilities(images))
+
+    @torch.no_grad()
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities (B, 19, H, W) of images (B, 3, H, W) of depth's own size, which it sees enlarged."""
         if self.scale > 1:
             images = F.interpolate(images, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        return self.packed(images)
+        return self._averaged(images)
+
+    def _averaged(self, images: torch.Tensor) -> torch.Tensor:
+        """Average the probabilities of larger images over each block of scale x scale pixels."""
+        return F.avg_pool2d(class_probabilities(self(images)), self.scale)

@@ -62,6 +62,9 @@ def test_a_segmenter_of_depth_s_own_size_sees_the_image_itself():
     assert torch.equal(segmenter(1).packed(images), segmenter(1).packed_enlarged(images))
     enlarged = F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
     assert torch.equal(segmenter(2).packed_enlarged(images), segmenter(2).packed(enlarged))
+    assert torch.equal(segmenter(1).probabilities(images), class_probabilities(segmenter(1)(images)))
+    blocks = class_probabilities(segmenter(2)(enlarged)).unflatten(2, (64, 2)).unflatten(4, (96, 2)).mean((3, 5))
+    torch.testing.assert_close(segmenter(2).probabilities(images), blocks)
 
 
 # Larger targets

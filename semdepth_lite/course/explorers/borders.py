@@ -96,8 +96,8 @@ class BorderExplorer(Explorer):
     title = "A border, before and after"
     alt = ("Above, a street image with a line across an object border, and the labels that it is snapped to. "
            "Below, depth along the line: the truth is a step, the network's depth a ramp, and the snapped depth jumps "
-           "where the labels change, at the upright lines; a border that runs above or below the line acts on it too, "
-           "if it is nearer than the reach.")
+           "mostly where the labels change, at the upright lines; a border that runs above or below the line acts on "
+           "it too, if it is nearer than the reach.")
     caption = "near each label border depth is taken from farther inside, so wrong labels put the step where they err."
     moment = {"noise": 0.2}
 
@@ -143,7 +143,9 @@ class BorderExplorer(Explorer):
         changes = positions[:-1][labels[v, line].int().diff() != 0] + 0.5
         chart = border_profile(positions, {name: depth[0, 0, v, line] for name, depth in profiles.items()},
                                truth="truth", borders=changes.tolist())
+        on_the_line = [NAMES[c] if c < len(NAMES) else "none" for c in labels[v, line].unique_consecutive().tolist()]
         numbers = {"before": self.border_error(self.depth), "after": self.border_error(after)}
         sentence = (f"{border}: with label noise {noise:g}, snapping changes AbsRel along all true borders of this "
-                    f"image from {numbers['before']:.3f} to {numbers['after']:.3f}.")
+                    f"image from {numbers['before']:.3f} to {numbers['after']:.3f}. The labels on the line, from the "
+                    f"left: {', '.join(on_the_line)}.")
         return Drawing([images, chart], sentence, numbers)

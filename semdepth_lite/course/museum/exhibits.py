@@ -164,7 +164,7 @@ EXHIBITS: dict[str, Exhibit] = {
         "Wrong sampling convention", mechanisms.misread, "share of the half-pixel mistake, from 0 to 1",
         r"u' = u\,\frac{W}{W - 1} - \frac12",
         "a grid made for pixel centers is read for pixel edges (`align_corners`).",
-        "far things worse than before, and most of all toward the rims of the image.",
+        "far things worse than before; no edge and no shape gives it away.",
         "one convention for making and reading grids; the warp by no motion must return the image.",
         "median relative error beyond 15 m (%)", (
             Thread("pytorch/pytorch", 20785, "shows that `grid_sample` and `interpolate` disagreed about where pixels "

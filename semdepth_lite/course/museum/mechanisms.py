@@ -122,7 +122,7 @@ def car_ahead(batch: StreetTriplet) -> torch.Tensor:
 def holes(world: World, strength: float) -> Failure:
     """Let the car ahead drive at a share `strength` of the camera's speed; the remedy is the automask."""
     batch = world.following_a_car(strength)
-    truth, car = batch.depth[0, 0], car_ahead(batch)
+    truth, car = batch.depth[0, 0], car_ahead(batch) & car_ahead(world.following_a_car(0.0))  # the same at any strength
     settings = LossSettings()
     at_truth, _ = reprojection_error(far_sky(batch.depth), batch.T_source_target, batch.K, batch.target, batch.sources,
                                      settings)
