@@ -251,9 +251,9 @@ VARIANTS: dict[str, Variant] = {
     "combined": Variant(masks=FromSegmenter(), fusion=SSFA(), seem=Seem(), ranking=_EARLY),
 }
 
-# The ranking loss as printed, on pairs as drawn, as changes to a variant. It compares disparity over its mean [inferred],
-# where the figure draws depth itself: then the balance of the two cases would hang on a unit. Its start is SemDepth's
-# first epoch of 20 [inferred].
+# The ranking loss as printed, on pairs as drawn, as changes to a variant. It compares disparity over its mean, where the
+# figure draws depth itself; the balance of its two cases would hang on a unit [inferred]. Its start is SemDepth's first
+# epoch of 20 [inferred].
 AS_PRINTED = {"ranking.things": "foreground", "ranking.against": "rest", "ranking.variable": "disp",
               "ranking.floor": 0.0, "ranking.cap": 0.0, "ranking.start": 0.05}
 
