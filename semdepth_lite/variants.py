@@ -251,7 +251,7 @@ VARIANTS: dict[str, Variant] = {
     "combined": Variant(masks=FromSegmenter(), fusion=SSFA(), seem=Seem(), ranking=_EARLY),
 }
 
-# The ranking loss as printed, on pairs as drawn, as changes to a variant. It compares disparity over its mean, where the
+# The ranking loss as printed, on pairs as drawn, as changes to a variant. It compares disparity over its mean where the
 # figure draws depth itself; the balance of its two cases would hang on a unit [inferred]. Its start is SemDepth's first
 # epoch of 20 [inferred].
 AS_PRINTED = {"ranking.things": "foreground", "ranking.against": "rest", "ranking.variable": "disp",
