@@ -64,6 +64,12 @@ def test_a_failure_can_be_drawn(shelf, name):
     assert len(shown.png) > 5000
 
 
+@pytest.mark.slow  # renders the street with a car ahead
+def test_a_car_is_measured_at_the_same_pixels_at_every_strength():
+    found = {museum.failure("holes", strength, WORLD).values["healthy"] for strength in (0.0, 0.4, 1.0)}
+    assert len(found) == 1
+
+
 def test_bad_requests_are_refused():
     with pytest.raises(InputError, match="exhibit 'hole' is unknown; use one of holes, texture_copy"):
         museum.failure("hole")
