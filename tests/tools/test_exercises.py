@@ -1,6 +1,8 @@
 """Exercises in notebooks: the cells and the notebooks of solutions are those that the one source makes."""
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 import shutil
 from pathlib import Path
@@ -54,6 +56,35 @@ def test_solutions_notebooks_run_and_pass(path):
             verdicts.append(eval(last, names))
     assert len(verdicts) == len(checks.of_lesson(path.stem))
     assert all(verdict.passed for verdict in verdicts), verdicts
+
+
+def names_of(source: str, kind) -> set[str]:
+    """Names that a cell binds (`ast.Store`), imports and arguments among them, or reads (`ast.Load`)."""
+    nodes = list(ast.walk(ast.parse(source)))
+    found = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, kind)}
+    if kind is ast.Store:
+        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        found |= {(alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names}
+        found |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+        found |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return found
+
+
+@pytest.mark.parametrize("lesson", [path for path in LESSONS if checks.of_lesson(path.stem)],
+                         ids=lambda path: path.stem)
+def test_a_lesson_has_the_names_that_its_solutions_and_hints_use(lesson):
+    cells_by_id = {f"exercise-{each.name.replace('_', '-')}": each for each in checks.EXERCISES.values()}
+    known, met = set(dir(builtins)), 0
+    for cell in notebooks.load(lesson).cells:
+        exercise = cells_by_id.get(cell.id)
+        if exercise:
+            met += 1
+            missing = names_of(exercise.solution, ast.Load) - names_of(exercise.solution, ast.Store) - known
+            modules = set(re.findall(r"`(torch|F|np|math|nn)\.", exercise.statement + exercise.hint))
+            assert not missing | modules - known - names_of(exercise.solution, ast.Store), exercise.name
+        elif cell.cell_type == "code" and not cell.id.startswith("answer-"):
+            known |= names_of(cell.source, ast.Store)
+    assert met == len(checks.of_lesson(lesson.stem))
 
 
 @pytest.mark.parametrize("exercise", checks.EXERCISES.values(), ids=lambda exercise: exercise.name)
