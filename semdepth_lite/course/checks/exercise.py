@@ -63,6 +63,8 @@ class Exercise:
         cases: Function that makes random inputs from torch's generator, which the judge has seeded.
         mistakes: The known wrong answers.
         gradient: Index of the argument that the answer must pass a gradient to; None = no gradient is asked for.
+        before: Function by which that argument was made and which leaves it as it is, such as a division by the mean:
+            the gradient is led back through it; None = it goes no further than the argument.
         trial: Function that turns an answer that is no function of tensors (a step, a puzzle) into one that can be
             compared; None = the answer is compared as it is.
         parts: Names of the several things that are compared; empty if it is one.
@@ -83,6 +85,7 @@ class Exercise:
     cases: Callable[[], list[Case]]
     mistakes: tuple[Mistake, ...]
     gradient: int | None = None
+    before: Callable[[torch.Tensor], torch.Tensor] | None = None
     trial: Callable[[Callable], Callable] | None = None
     parts: tuple[str, ...] = ()
     tells: Callable[[torch.Tensor], str] | None = None

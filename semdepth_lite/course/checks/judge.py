@@ -17,6 +17,7 @@ import torch
 from .compare import describe, flat, leaves, parts, same, tensors
 from .exercise import Case, Exercise
 from .raised import first_line, meaning
+from .source import is_begun
 from .unknown import form, sentence
 
 MARKS = {"right": "OK", "open": "NOT YET", "wrong": "LOOK AGAIN"}
@@ -86,7 +87,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         cases = exercise.cases()
         expected = [case.expected if case.expected is not None else reference(*_copies(case.args))
                     for case in cases]
-        given = []
+        given, refused = [], False
         for case in cases:
             args = _copies(case.args)
             try:
@@ -94,6 +95,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
             except Exception as error:
                 if isinstance(error, NotImplementedError) and "not implemented for" not in str(error):  # torch's words
                     given.append(None)
+                    refused = True
                     continue
                 usual = meaning(error)
                 inputs = "" if exercise.trial else f" (inputs: {describe(case.args)})"  # a trial passes on others
@@ -103,6 +105,8 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                 return end("wrong", "your function changes its input in place, and whoever called it loses it; work "
                                     "on a copy (.clone()) or write the result to a new tensor.", "in place")
         if all(result is None for result in given):
+            if not refused and is_begun(handed_in):
+                return end("wrong", "it computes something and returns nothing: `return` is missing.", "no return")
             return end("open", "the function returns nothing yet. Write its body, run the cell again, and open the "
                                "hint if you are stuck.")
         if all(same(result, right) for result, right in zip(given, expected)):
@@ -170,7 +174,9 @@ def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], end
     gradients = []
     for function in (exercise.reference, answer):
         args = _copies(cases[0].args)
-        args[exercise.gradient].requires_grad_()
+        leaf = args[exercise.gradient].requires_grad_()
+        if exercise.before is not None:
+            args[exercise.gradient] = exercise.before(leaf)
         try:
             out = tensors(function(*args))[0]
         except Exception as error:
@@ -182,7 +188,7 @@ def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], end
         if not out.requires_grad:
             return end("wrong", "the values are right, but no gradient comes back to the input, so a network could not "
                                 f"learn through this; {CUT}", "detached")
-        gradients.append(torch.autograd.grad(out.sum(), args[exercise.gradient], allow_unused=True)[0])
+        gradients.append(torch.autograd.grad(out.sum(), leaf, allow_unused=True)[0])
     if not same(*gradients[::-1]):
         return end("wrong", "the values are right, but the gradient is another; look for a rounding, a comparison, a "
                             "part that is detached, or a small number that was added for safety.", "other gradient")

@@ -16,6 +16,7 @@ from ... import camera
 from ...losses import photometric_error, ssim_distance
 from ...warp import warp
 from .exercise import Case, Exercise, Mistake
+from .unmoved import UNMOVED, Watch, acts_of
 
 STEEP = 1e4  # makes gradients so large that to clip them changes the step
 
@@ -43,31 +44,15 @@ class Slope(nn.Module):
 def mended(answer: Callable) -> Callable:
     """Let a step train a `Slope` twice; return its losses, the weights it leaves, and why they did not move."""
     def trial(weight, target, source, T, K):
-        network, came, taken = Slope(weight), [], []
+        network = Slope(weight)
         optimizer = torch.optim.SGD(network.parameters(), 0.5 / STEEP**2, momentum=0.5)  # two steps are not one
-        network.weight.register_hook(lambda gradient: came.append(True))
-        optimizer.register_step_pre_hook(lambda *step: taken.append(True))
-        before = network.weight.detach().clone()
-        given = [answer(network, optimizer, target, source, T, K) for _ in range(2)]
-        still = torch.equal(network.weight, before)
-        if given == [None, None] and still:
+        watch = Watch(network.weight, optimizer)
+        given = watch.twice(lambda: answer(network, optimizer, target, source, T, K))
+        if given == [None, None] and watch.still:
             return None
         losses = [torch.nan if loss is None else loss for loss in given]
-        return losses, STEEP * network.weight.detach(), still * _why(came, taken, network.weight.grad)
+        return losses, STEEP * network.weight.detach(), watch.why()
     return trial
-
-
-UNMOVED = ("the weights stay the same, for no gradient reaches them: backward is missing, or the graph is cut.",
-           "the weights stay the same: the gradient is there, and nobody takes the step.",
-           "the weights stay the same: the step comes before backward, when no gradient is there yet.",
-           "the weights stay the same: zero_grad stands between backward and step, and wipes the gradient out.")
-
-
-def _why(came: list, taken: list, left: torch.Tensor | None) -> float:
-    """Return the number of the sentence of `UNMOVED`, counted from 1, that says why weights stay the same."""
-    if not came:
-        return 1.0
-    return 2.0 if not taken else 3.0 if left is not None and bool(left.any()) else 4.0
 
 
 FAULTS = {"disparity": "where depth enters the warp", "rim": "at the pixels that the source cannot show",
@@ -130,8 +115,8 @@ class Step:
         if self.join is not None:
             error = self.join(error, warped, target, source)
         loss = error.mean() if "rim" in self.faults else self.share(error, valid)
-        acts = {"zero": optimizer.zero_grad, "backward": partial((self.sign * loss).backward, retain_graph=True),
-                "step": optimizer.step, "clip": lambda: self.clip(network.parameters()), "eval": network.eval}
+        acts = {**acts_of(self.sign * loss, optimizer), "clip": lambda: self.clip(network.parameters()),
+                "eval": network.eval}
         for word in order:
             if word != "zero" or "gradient" not in self.faults:
                 acts[word]()
@@ -268,9 +253,8 @@ MEANS = (
                {"share": lambda error, valid: error[valid].square().mean().sqrt()}))
 
 ORDERS = (
-    *(_otherwise(f"weights stay, {k}", f"the loss is right, but {says}", change) for k, (says, change) in enumerate(zip(
-        UNMOVED, ({"order": "zero"}, {"order": "zero backward"}, {"order": "zero step backward"},
-                  {"order": "backward zero step"})), 1)),
+    *(_otherwise(f"weights stay, {k}", f"the loss is right, but {says}", {"order": order})
+      for k, (says, order) in enumerate(UNMOVED.items(), 1)),
     _otherwise("step before backward", "the step comes before backward, and goes down the gradient of the last call.",
                {"order": "step zero backward"}),
     _otherwise("two steps", "you step twice down one gradient.", {"order": "zero backward step step"}),

@@ -98,6 +98,17 @@ no source sees: what did they become?""",
         Mistake("mask upside down, but for the 0", lambda e, v: e.masked_fill(v, torch.inf).amin(1).masked_fill(
             ~v.any(1), 0),
                 "your infinity goes to the sources that see: `valid` is true where one counts."),
+        Mistake("infinity times zero", lambda e, v: e.masked_fill(~v, torch.inf).amin(1) * v.any(1),
+                "nearly: infinity times 0 is nan: put the 0 in with masked_fill or torch.where."),
+        Mistake("zero where one sees", lambda e, v: e.masked_fill(~v, torch.inf).amin(1).masked_fill(v.any(1), 0),
+                "your 0 stands where a source sees the pixel; it belongs where none does."),
+        Mistake("minus infinity", lambda e, v: e.masked_fill(~v, -torch.inf).amin(1).masked_fill(~v.any(1), 0),
+                "you give blind sources minus infinity, which is smaller than any error: they always win.",
+                (lambda e, v: e.masked_fill(~v, -torch.inf).amin(1),
+                 lambda e, v: e.masked_fill(~v, -torch.inf).amin(1) * v.any(1))),
+        Mistake("two sources alone, valid ignored", lambda e, v: e[:, :2].amin(1),
+                "two things: you look at two sources, where there can be more, and a blind one can win.",
+                (lambda e, v: e[:, :2].amin(1) * v.any(1), lambda e, v: e[:, :2].amin(1) * v[:, :2].any(1))),
         Mistake("one where none sees", lambda e, v: torch.where(v.any(1), _minimum(e, v), 1.0),
                 "where no source sees the pixel, 0 is asked for, so that nothing is learned there.")))
 
@@ -165,14 +176,17 @@ makes that easier.""",
 
 def _smoothness_cases() -> list[Case]:
     cases = []
-    for count in (1, 2, 2):
+    for count, falls in ((1, False), (2, False), (2, True)):
         height, width = random_size()
-        disp = torch.rand(count, 1, height, width)
-        # once the steps along x are the larger ones, once those along y, so that the larger one is not always the same
-        disp = disp + 2 * (torch.arange(width) if count == 1 else torch.arange(height)[:, None])
-        disp[1:] *= 0.5  # images of unequal means
-        cases.append(Case((disp, torch.rand(count, 3, height, width))))
+        # once the steps along x are the larger ones, else those along y, once downward, so that nothing is always so
+        ramp = torch.arange(width) if count == 1 else torch.arange(height)[:, None]
+        disp = torch.rand(count, 1, height, width) + 2 * (ramp.flip(0) if falls else ramp)
+        cases.append(Case((_divided_by_mean(disp), torch.rand(count, 3, height, width))))
     return cases
+
+
+def _divided_by_mean(disp: torch.Tensor) -> torch.Tensor:
+    return disp / disp.mean((2, 3), keepdim=True)
 
 
 def _steps(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -231,7 +245,8 @@ exponential. Return a scalar.""",
         change = image.diff(dim=dim).abs().mean(1, keepdim=True)
         total = total + (step * torch.exp(-change)).mean()
     return total''',
-    teaches="losses.smoothness_loss", reference=losses.smoothness_loss, cases=_smoothness_cases, gradient=0, mistakes=(
+    teaches="losses.smoothness_loss", reference=losses.smoothness_loss, cases=_smoothness_cases, gradient=0,
+    before=_divided_by_mean, mistakes=(
         Mistake("sign of the exponent", lambda d, i: _smooth(
             d, i, weight=lambda x: torch.exp(x.abs().mean(1, keepdim=True))),
                 "your depth is punished most where the image has an edge; it should be free there."),
@@ -245,12 +260,9 @@ exponential. Return a scalar.""",
                 "you average the weights of the three colors; average the differences first."),
         Mistake("sum instead of mean", lambda d, i: _smooth(d, i, join=torch.sum),
                 "your loss grows with the size of the image."),
-        Mistake("normalized twice", lambda d, i: _smooth(losses.normalize_disp(d), i),
-                "the disparity that comes in is divided by its mean already."),
-        Mistake("divided by its mean once more", lambda d, i: _smooth(d, i) / d.mean(),
-                "you divide by the mean of the disparity; that has been done before it comes in."),
         Mistake("gray image", lambda d, i: _smooth(d, i.mean(1, keepdim=True)),
-                "you average the colors before you take the differences, so colors of one brightness have no edge."),
+                "you average over the colors before the absolute value, so a rise in one color and a fall in another "
+                "cancel."),
         Mistake("image ignored", lambda d, i: _smooth(d, i, weight=lambda x: 1.0),
                 "your loss does not look at the image, so it smooths over borders as well."),
         Mistake("squared step", lambda d, i: _smooth(d, i, step=torch.square),
@@ -282,6 +294,9 @@ exponential. Return a scalar.""",
         Mistake("around the image", _smooth_joined(_both, lambda image: tuple(
             image - image.roll(1, dim) for dim in (-1, -2))),
                 "torch.roll goes around the image: the first pixel of a row is no neighbor of the last."),
+        Mistake("torch.gradient", _smooth_joined(_both, lambda image: torch.gradient(image, dim=(-1, -2))),
+                "you take central differences, as torch.gradient does: half of that between the neighbors on both "
+                "sides, where the difference of a pixel to its neighbor is asked for."),
         Mistake("a step of two", _smooth_joined(_both, lambda image: (
             image[..., 2:] - image[..., :-2], image[..., 2:, :] - image[..., :-2, :])),
                 "you compare each pixel with the next but one."),

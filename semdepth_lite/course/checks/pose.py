@@ -13,13 +13,21 @@ from .learning import LESSON
 # Direct alignment
 
 def _equation_cases() -> list[Case]:
-    return [Case((torch.randn(count, points, 6), torch.randn(count, points), torch.rand(count, points)))
-            for count, points in ((1, 40), (2, 60), (3, 50))]
+    return [Case((size * torch.randn(count, points, 6), torch.randn(count, points), torch.rand(count, points)))
+            for count, points, size in ((1, 40, 1.0), (2, 60, 1.0), (3, 50, 0.1))]  # the last shows a small damping
 
 
 def _solved(J, r, w, sign=-1.0) -> torch.Tensor:
     weighted = J * w[..., None]
     return sign * torch.linalg.solve(weighted.mT @ J, weighted.mT @ r[..., None])[..., 0]
+
+
+def _damped(by: float) -> Callable:
+    """Build the solution with a number added to the diagonal."""
+    def wrong(J, r, w):
+        weighted = (J * w[..., None]).mT
+        return -torch.linalg.solve(weighted @ J + by * torch.eye(6), weighted @ r[..., None])[..., 0]
+    return wrong
 
 
 EQUATIONS = Exercise(
@@ -74,16 +82,14 @@ Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) 
                 "this is half of the gradient, which leads uphill; the minimum is asked for."),
         Mistake("the whole gradient, uphill", lambda J, r, w: 2 * (J * (w * r)[..., None]).sum(1),
                 "this is the gradient, and it leads uphill; where is it zero?"),
-        Mistake("damped by a tenth", lambda J, r, w: -torch.linalg.solve(
-            (J * w[..., None]).mT @ J + 0.1 * torch.eye(6), (J * w[..., None]).mT @ r[..., None])[..., 0],
+        Mistake("damped by a tenth", _damped(0.1),
                 "you add 0.1 to the diagonal; that is safer and no longer the smallest sum."),
         Mistake("diagonal doubled", lambda J, r, w: -torch.linalg.solve(
             (J * w[..., None]).mT @ J + torch.diag_embed((J * J * w[..., None]).sum(1)),
             (J * w[..., None]).mT @ r[..., None])[..., 0],
                 "you double the diagonal, as a damped step does; the smallest sum is asked for."),
-        Mistake("damped", lambda J, r, w: -torch.linalg.solve(
-            (J * w[..., None]).mT @ J + torch.eye(6), (J * w[..., None]).mT @ r[..., None])[..., 0],
-                "you add something to the diagonal; that is safer and no longer the smallest sum.")))
+        Mistake("damped", _damped(1.0), "you add something to the diagonal; that is safer and no longer the smallest sum.",
+                tuple(map(_damped, (1e-2, 1e-3, 1e-4, 1e-5))))))
 
 
 # Hide a wrong depth behind a turn of the camera
@@ -196,6 +202,8 @@ an axis times an angle, and a translation.)""",
                 "move sideways, all alike."),
         Mistake("motion the other way", lambda b, c: _turned(b * c, move=-b),
                 "the turn is right, but you move to the other side: the true translation is by -b."),
+        Mistake("both the other way", lambda b, c: _turned(-b * c, move=-b),
+                "turn and translation both have the wrong sign."),
         Mistake("offset over baseline", lambda b, c: _turned(c / b, move=b),
                 "the larger the baseline, the more harm is done; your angle shrinks where it should grow."),
         Mistake("baseline over offset", lambda b, c: _turned(b / c, move=b),

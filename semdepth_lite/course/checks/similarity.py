@@ -20,8 +20,7 @@ def _image_cases() -> list[Case]:
         shape = (count, 3, *random_size())
         x, y = torch.rand(shape), torch.rand(shape)
         if note:
-            x, y = torch.full(shape, 0.25), torch.full(shape, 0.75)  # exact in binary: no rounding for a root
-        y = 0.5 * x + 0.5 * y
+            x, y = torch.full(shape, 0.25), torch.full(shape, 0.5)  # exact in binary: no rounding for a root
         if count > 1:  # an image and its negative; and one that is a little darker and of equal structure, where color
             y[0] = 1 - x[0]  # counts most, checkered so that any way to sum up a variance is exact enough
             x[1] = 0.2 + 0.5 * ((torch.arange(shape[2])[:, None] + torch.arange(shape[3])) % 2) + 0.3 * x[1]
@@ -67,7 +66,7 @@ def _ssim_from(covariance=lambda xy, ab: 2 * (xy - ab), variance=lambda xx, aa: 
         spread = join(variance(_mean(x * x), a**2), variance(_mean(y * y), b**2))
         structure = (covariance(_mean(x * y), a * b) + SSIM_C2) / (spread + SSIM_C2)
         color = (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1) if means else 1.0
-        return ((1 - color * structure) / 2).clamp(0, 1)
+        return (1 - color * structure) / 2
     return wrong
 
 
@@ -77,6 +76,11 @@ def _ssim_of(formula: Callable, variance: Callable = lambda x: _mean(x * x) - _m
     def wrong(x, y):
         return (1 - formula(_mean(x), _mean(y), variance(x), variance(y), covariance(x, y))) / 2
     return wrong
+
+
+def _formula(name: str, wrong: Callable, says: str) -> Mistake:
+    """Make a mistake of a formula, whose distance is left as it is or cut to the range from 0 to 1."""
+    return Mistake(name, wrong, says, (lambda x, y: wrong(x, y).clamp(0, 1),))
 
 
 def _fraction(a, b, xx, yy, xy, one=SSIM_C1, two=SSIM_C2, below=1.0):
@@ -155,77 +159,80 @@ def my_ssim(x, y):
         Mistake("variances unbiased", lambda x, y: _ssim_unbiased(x, y, 1.0),
                 "your covariance is a mean over 9 pixels and your variances are divided by 8, as torch.var does unless "
                 "it is asked otherwise."),
-        Mistake("means left in the covariance", _ssim_from(covariance=lambda xy, ab: 2 * xy),
+        _formula("means left in the covariance", _ssim_from(covariance=lambda xy, ab: 2 * xy),
                 "the product of the means is still in your covariance."),
-        Mistake("means left in the variances", _ssim_from(variance=lambda xx, aa: xx),
+        _formula("means left in the variances", _ssim_from(variance=lambda xx, aa: xx),
                 "your covariance is right; the squares of the means are still in your variances."),
-        Mistake("variances negated", _ssim_from(variance=lambda xx, aa: aa - xx),
+        _formula("variances negated", _ssim_from(variance=lambda xx, aa: aa - xx),
                 "your variances are negative: which of the two numbers is the larger?"),
-        Mistake("variances multiplied", _ssim_from(join=torch.mul),
+        _formula("variances multiplied", _ssim_from(join=torch.mul),
                 "below the fraction the two variances are added; you multiply them."),
-        Mistake("structure alone", _ssim_from(means=False),
+        _formula("structure alone", _ssim_from(means=False),
                 "the factor of the means is missing: two plain images of different brightness would be alike."),
-        Mistake("brackets below", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) * (2 * xy + SSIM_C2) / (
+        _formula("brackets below", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) * (2 * xy + SSIM_C2) / (
             a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2)),
                 "you divide by the first bracket and multiply by the second: both stand below the fraction."),
-        Mistake("brackets around a factor below", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) * (
+        _formula("brackets around a factor below", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) * (
             2 * xy + SSIM_C2) / (a**2 + b**2 + SSIM_C1 * (xx + yy + SSIM_C2))),
                 "below the fraction only the constant is multiplied by the variances: a pair of brackets is missing."),
-        Mistake("brackets above", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1 * 2 * xy + SSIM_C2) / (
+        _formula("brackets above", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1 * 2 * xy + SSIM_C2) / (
             (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
                 "above the fraction two pairs of brackets are missing."),
-        Mistake("both factors of 2 forgotten", _ssim_of(lambda a, b, xx, yy, xy: (a * b + SSIM_C1) * (xy + SSIM_C2) / (
+        _formula("both factors of 2 forgotten", _ssim_of(lambda a, b, xx, yy, xy: (a * b + SSIM_C1) * (xy + SSIM_C2) / (
             (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
                 "above the fraction, the products of the means and the covariance count twice; yours count once."),
-        Mistake("means counted once", _ssim_of(lambda a, b, xx, yy, xy: (a * b + SSIM_C1) * (2 * xy + SSIM_C2) / (
+        _formula("means counted once", _ssim_of(lambda a, b, xx, yy, xy: (a * b + SSIM_C1) * (2 * xy + SSIM_C2) / (
             (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
                 "the product of the means counts twice above the fraction."),
-        Mistake("means not squared", _ssim_of(_fraction, lambda x: _mean(x * x) - _mean(x)),
+        _formula("means not squared", _ssim_of(_fraction, lambda x: _mean(x * x) - _mean(x)),
                 "your variances take the mean off, not its square."),
-        Mistake("means not squared, nor multiplied", _ssim_of(
+        _formula("means not squared, nor multiplied", _ssim_of(
             _fraction, lambda x: _mean(x * x) - _mean(x), lambda x, y: _mean(x * y) - _mean(x)),
                 "your variances and your covariance take one mean off; a product of two is wanted."),
-        Mistake("deviations from each pixel's own mean", _ssim_of(
+        _formula("deviations from each pixel's own mean", _ssim_of(
             _fraction, lambda x: _mean((x - _mean(x))**2), lambda x, y: _mean((x - _mean(x)) * (y - _mean(y)))),
                 "each of the nine pixels is held against the mean of its own window; the mean is that of the middle "
                 "pixel's window, for all nine."),
-        Mistake("variances from each pixel's own mean", _ssim_of(_fraction, lambda x: _mean((x - _mean(x))**2)),
+        _formula("variances from each pixel's own mean", _ssim_of(_fraction, lambda x: _mean((x - _mean(x))**2)),
                 "your covariance is right; in your variances each of the nine pixels is held against a mean of its "
                 "own."),
-        Mistake("means doubled", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy) * (
+        _formula("means below not squared", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy) * (
+            a**2 + b**2 + SSIM_C1) / (a + b + SSIM_C1)),
+                "below the fraction you add the means as they are; each is squared first."),
+        _formula("means doubled", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy) * (
             a**2 + b**2 + SSIM_C1) / (2 * a + 2 * b + SSIM_C1)),
                 "below the fraction you double the means; they are squared."),
-        Mistake("sum of the means squared", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy) * (
+        _formula("sum of the means squared", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy) * (
             a**2 + b**2 + SSIM_C1) / ((a + b)**2 + SSIM_C1)),
                 "you square the sum of the means; each is squared, and then they are added."),
-        Mistake("variances squared", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx**2, yy**2, xy)),
+        _formula("variances squared", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx**2, yy**2, xy)),
                 "the variances are squares already; you square them once more."),
-        Mistake("means alone", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1)),
+        _formula("means alone", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1)),
                 "you compare the means alone; the factor of the structure is missing."),
-        Mistake("constants below alone", _ssim_of(lambda a, b, xx, yy, xy: 4 * a * b * xy / (
+        _formula("constants below alone", _ssim_of(lambda a, b, xx, yy, xy: 4 * a * b * xy / (
             (a**2 + b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
                 "the two constants stand below the fraction only, so two equal plain images are not alike."),
-        Mistake("constants above alone", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy, below=0.0)),
+        _formula("constants above alone", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xy, below=0.0)),
                 "the two constants stand above the fraction only: in a plain window you divide by zero."),
-        Mistake("small constant for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
+        _formula("small constant for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
             a, b, xx, yy, xy, SSIM_C1, SSIM_C1)), "you use the constant of the means for the variances too."),
-        Mistake("large constant for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
+        _formula("large constant for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
             a, b, xx, yy, xy, SSIM_C2, SSIM_C2)), "you use the constant of the variances for the means too."),
-        Mistake("constants squared twice", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
+        _formula("constants squared twice", _ssim_of(lambda a, b, xx, yy, xy: _fraction(
             a, b, xx, yy, xy, SSIM_C1**2, SSIM_C2**2)), "you square the constants twice."),
         Mistake("similarity not negative", lambda x, y: _ssim(x, y, distance=lambda s: (1 - s.clamp(0, 1)) / 2),
                 "you cut the similarity at 0; an image and its negative have less."),
-        Mistake("the pixel for the mean", _ssim_of(
+        _formula("the pixel for the mean", _ssim_of(
             _fraction, lambda x: _mean(x * x) - x * x, lambda x, y: _mean(x * y) - x * y),
                 "you take the square of the pixel off where the square of the window's mean belongs."),
-        Mistake("variance of x for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, xx, xy)),
+        _formula("variance of x for both", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, xx, xy)),
                 "you take the variance of x twice; y has one of its own."),
-        Mistake("product of the variances", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xx * yy)),
+        _formula("product of the variances", _ssim_of(lambda a, b, xx, yy, xy: _fraction(a, b, xx, yy, xx * yy)),
                 "above the fraction stands the covariance, which is not the product of the variances."),
-        Mistake("sum of two fractions", _ssim_of(lambda a, b, xx, yy, xy: (
+        _formula("sum of two fractions", _ssim_of(lambda a, b, xx, yy, xy: (
             (2 * a * b + SSIM_C1) / (a**2 + b**2 + SSIM_C1) + (2 * xy + SSIM_C2) / (xx + yy + SSIM_C2)) / 2),
                 "you average the factor of the means and that of the structure; they are multiplied."),
-        Mistake("covariance counted once", _ssim_from(covariance=lambda xy, ab: xy - ab),
+        _formula("covariance counted once", _ssim_from(covariance=lambda xy, ab: xy - ab),
                 "the covariance counts twice above the fraction.")))
 
 

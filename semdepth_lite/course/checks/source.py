@@ -1,9 +1,11 @@
 """The text of an answer, with all that it needs from its notebook: helpers, constants and imports."""
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 
 PLAIN = (bool, int, float, str, tuple, type(None))
@@ -52,6 +54,31 @@ def _names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def is_begun(answer: Callable) -> bool:
+    """Tell whether a function's body is more than a docstring, `...`, pass or NotImplementedError.
+
+    Args:
+        answer: A function that was written in a notebook or in a file.
+
+    Returns:
+        Whether it is; False where the text is not known.
+    """
+    with suppress(SyntaxError):  # a piece of a line, as of a lambda
+        for found in ast.parse(_source(answer)).body:
+            if isinstance(found, ast.FunctionDef):
+                return not all(_is_empty(line) for line in found.body)
+    return False
+
+
+def _is_empty(line: ast.stmt) -> bool:
+    """Tell whether a line of a function does nothing."""
+    if isinstance(line, ast.Raise):
+        return "NotImplementedError" in ast.unparse(line)
+    value = getattr(line, "value", None)
+    return isinstance(line, ast.Pass) or isinstance(line, (ast.Expr, ast.Return)) and (
+        value is None or isinstance(value, ast.Constant))
 
 
 def _source(answer: Callable) -> str:

@@ -12,10 +12,7 @@ from torch import nn
 from ..photo_training import Level, our_step
 from .exercise import Case, Exercise, Mistake
 from .learning import LESSON
-
-# of a training step, here and in the puzzle of the broken one
-UNMOVED = ("the loss is right, but the weights stay the same: no step is taken, it comes before backward, or "
-           "zero_grad stands between backward and step and wipes the gradient out.")
+from .unmoved import UNMOVED, Watch, acts_of
 
 STEEP = 1000.0  # makes gradients so large that to clip them changes the step
 
@@ -58,20 +55,20 @@ def squares(disp: torch.Tensor, level: Level) -> torch.Tensor:
 
 
 def two_steps(answer: Callable) -> Callable:
-    """Let a reader's step train a `Guesser` twice, and return the losses it gave and the weights it left."""
+    """Let a step train a `Guesser` twice; return its losses, the weights it leaves, and why they did not move."""
     def trial(weight, target, source, share):
         network, levels = Guesser(weight), [Level(target, source, torch.eye(3)[None])]
         optimizer = torch.optim.SGD(network.parameters(), 2 / STEEP, momentum=0.5)  # so two steps are no longer one
         levels.append(Level(F.avg_pool2d(target, 2), F.avg_pool2d(source, 2), share * torch.eye(3)[None]))
-        given = [answer(network, optimizer, levels, squares) for _ in range(2)]
-        after = network.weight.detach().clone()
-        if given == [None, None] and torch.equal(after, weight):
+        watch = Watch(network.weight, optimizer)
+        given = watch.twice(lambda: answer(network, optimizer, levels, squares))
+        if given == [None, None] and watch.still:
             return None
-        return [torch.nan if loss is None else loss for loss in given], after
+        return [torch.nan if loss is None else loss for loss in given], network.weight.detach().clone(), watch.why()
     return trial
 
 
-def _step(view="target", zero=True, back=1.0, move=True, levels=2, join=2, late=False, returns=1.0, clip=0.0,
+def _step(view="target", zero=True, back=1.0, levels=2, join=2, late=False, returns=1.0, clip=0.0,
           of=sum) -> Callable:
     """Build a step with one thing changed."""
     def wrong(network, optimizer, pyramid, loss_of):
@@ -84,8 +81,7 @@ def _step(view="target", zero=True, back=1.0, move=True, levels=2, join=2, late=
         (back * loss).backward()
         if clip:
             nn.utils.clip_grad_norm_(network.parameters(), clip)
-        if move:
-            optimizer.step()
+        optimizer.step()
         return returns * (loss_now() if late else loss).item() if returns else None
     return wrong
 
@@ -97,6 +93,17 @@ def _step_twice(network, optimizer, pyramid, loss_of) -> float:
     optimizer.step()
     optimizer.step()
     return loss.item()
+
+
+def _step_in_order(order: str) -> Callable:
+    """Build a step that does the acts of `unmoved` in another order."""
+    def wrong(network, optimizer, pyramid, loss_of):
+        loss: Any = sum(loss_of(*each) for each in zip(network(pyramid[0].target), pyramid)) / len(pyramid)
+        acts = acts_of(loss, optimizer)
+        for word in order.split():
+            acts[word]()
+        return loss.item()
+    return wrong
 
 
 def _step_each_level(network, optimizer, pyramid, loss_of, share: float = 1.0) -> float:
@@ -206,10 +213,11 @@ old ones. What goes wrong in the second step without it?""",
     optimizer.step()
     return loss.item()''',
     teaches="course.photo_training.our_step", reference=our_step, cases=_step_cases, trial=two_steps,
-    parts=("the losses that you return", "the weights that your steps leave"), mistakes=(
+    parts=("the losses that you return", "the weights that your steps leave", "the way of the gradient"), mistakes=(
         Mistake("gradients pile up", _step(zero=False),
                 "the first step is right and the second is not: the old gradient is still there."),
-        Mistake("weights stay", _step(move=False), UNMOVED),
+        *(Mistake(f"weights stay, {k}", _step_in_order(order), f"the loss is right, but {says}")
+          for k, (says, order) in enumerate(UNMOVED.items(), 1)),
         Mistake("uphill", _step(back=-1.0), "you climb: the loss grows with every step."),
         Mistake("uphill, minus returned", _step(back=-1.0, returns=-1.0),
                 "you climb, and what you return is the negative of the loss."),

@@ -40,6 +40,11 @@ def _seen(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor
     return torch.einsum("bij,bjhw->bihw", K, camera.transform_points(T, camera.backproject(depth, K)))
 
 
+def _divided(points: torch.Tensor) -> torch.Tensor:
+    """Divide by z as it comes, also where that lies behind the camera."""
+    return points[:, :2] / points[:, 2:]
+
+
 def _lifted_by_K(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     points = camera.backproject(depth, torch.linalg.inv(K))
     return camera.project(camera.transform_points(T, points), K)[0]
@@ -52,8 +57,7 @@ def _off_center(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.
 
 
 def _no_intrinsics(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
-    points = camera.transform_points(T, camera.backproject(depth, K))
-    return points[:, :2] / points[:, 2:]
+    return _divided(camera.transform_points(T, camera.backproject(depth, K)))
 
 
 def _from_rays(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor, matrix: torch.Tensor, order: tuple = (0, 1, 2),
@@ -138,6 +142,9 @@ yourself: the depth by which you divide is the one that the point has *after* th
                 "you divide places by the size of the image; here they are asked for in pixels."),
         Mistake("from 0 to 1, last center", lambda d, T, K: _pixels(d, T, K) / _last_pixel(d),
                 "your places run from 0 to 1, from the first center to the last; pixels are asked for."),
+        Mistake("depth drops out", lambda d, T, K: _divided(_seen(torch.ones_like(d), T, K)),
+                "the depth drops out of your result: it is not used, or the translation is multiplied by it too.",
+                (lambda d, T, K: _pixels(torch.ones_like(d), T, K),)),
         Mistake("divided twice", lambda d, T, K: _pixels(d, T, K) / _seen(d, T, K)[:, 2:],
                 "you divide by the depth twice.")))
 

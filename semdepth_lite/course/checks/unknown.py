@@ -42,15 +42,18 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     if found := _related(exercise, cases, given, expected):
         return found + ("" if found[-1] == "?" else ".") + again
     if bool((flat(result).isnan() & ~flat(right).isnan()).any()):
-        return ("your result holds nan: look for a division by zero, a logarithm or root of what is not positive, or "
-                "a mean of nothing or of nan." + again)
+        return ("your result holds nan: look for a division by zero, infinity times zero, a logarithm or root of what is "
+                "not positive, or a mean of nothing or of nan." + again)
     a, b = flat(result), flat(right)
     if mask:
         return _mask_words(a, b) + HAND + again
-    worst = float((a - b).nan_to_num().abs().max())
+    if bool((a.isinf() & b.isfinite()).any()):
+        worst = "and some are infinite where they should not be"
+    else:
+        worst = f"by up to {float((a - b).masked_fill(b.isinf(), 0).nan_to_num().abs().max()):.3g}"
     differ = [apart(one, other).flatten() for one, other in zip(tensors(result), tensors(right))]
     share = 100 * float(torch.cat(differ).float().mean())
-    return (f"this is no mistake that the check knows: {share:.0f} % of the values differ, by up to {worst:.3g}." + HAND
+    return (f"this is no mistake that the check knows: {share:.0f} % of the values differ, {worst}." + HAND
             + again)
 
 
@@ -89,7 +92,7 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     if lost and any(b[axis] != 1 for axis in lost):
         return f": axis {lost[0]} is missing" if len(lost) == 1 else ": an axis is missing"
     if sorted(a) == sorted(b):
-        return ": two axes have changed places"
+        return _order_words(a, b)
     if [n for n in a if n != 1] == [n for n in b if n != 1]:
         return (": an axis of size 1 is missing, and keepdim=True or [:, None] keeps it" if len(a) < len(b) else
                 ": an axis of size 1 is too many")
@@ -106,6 +109,14 @@ def _shape_hint(given: list[tuple], right: list[tuple]) -> str:
     if len(thin) == 1:
         return f": axis {thin[0]} should hold {b[thin[0]]}, and holds {a[thin[0]]}"
     return ""
+
+
+def _order_words(a: tuple, b: tuple) -> str:
+    """Say how the axes of one shape stand in another order in the other."""
+    last, moved = len(b) == 4 and a == (b[0], *b[2:], b[1]), sum(m != n for m, n in zip(a, b))
+    if last and moved > 2:
+        return ": the axis of the channels stands last; here it comes second"
+    return ": two axes have changed places" if moved == 2 and not last else ": the axes stand in another order"
 
 
 def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expected: Sequence) -> str:
