@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import re
 from importlib import import_module
 
@@ -66,6 +67,27 @@ def test_stubs_fail_politely(exercise):
         verdict = checks.check(exercise, answer)
         assert verdict.outcome == "open" and verdict.mistake is None
         assert repr(verdict).startswith("NOT YET") and "hint" in verdict.text
+
+
+def in_a_cell(exercise, code: str):
+    """The function that code defines in a notebook, where its text is kept."""
+    linecache.cache["<cell>"] = (len(code), None, code.splitlines(True), "<cell>")
+    names = {"torch": torch, "camera": camera}
+    exec(compile(code, "<cell>", "exec"), names)
+    return names[exercise.answer]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_a_forgotten_return_is_no_empty_body(exercise):
+    head = re.search(r"def .+", exercise.stub)[0]
+    for body in ("...", "pass", "return", '"""Do it."""', '"""Do it."""\n    raise NotImplementedError("later")'):
+        assert checks.check(exercise, in_a_cell(exercise, f"{head}\n    {body}\n"), 3).outcome == "open"
+    assert checks.check(exercise, in_a_cell(exercise, exercise.stub), 3).outcome == "open"
+    for body in ("found = 2 * 3", "found = 2 * 3\n    [found]", "str(2 * 3)"):
+        verdict = checks.check(exercise, in_a_cell(exercise, f"{head}\n    {body}\n"), 3)
+        assert (verdict.outcome, verdict.mistake) == ("wrong", "no return") and "`return` is missing" in verdict.text
+    later = checks.check(exercise, in_a_cell(exercise, f"{head}\n    found = 6\n    raise NotImplementedError\n"), 3)
+    assert later.outcome == "open"
 
 
 @pytest.mark.slow

@@ -86,14 +86,16 @@ def upper_middle(moved, seen, mask):
     return torch.stack(found)
 
 
-def mended(look=lambda target, source: target, counts=lambda valid: valid, motion=lambda T: T, ends=lambda x: x.item()):
+def mended(look=lambda target, source: target, counts=lambda valid: valid, motion=lambda T: T, ends=lambda x: x.item(),
+           goes=True):
     """The mended step with one thing changed."""
     def answer(network, optimizer, target, source, T_source_target, K):
         depth = camera.disp_to_depth(network(look(target, source)), 0.5, 20.0)
         picture, valid = warp(source, depth, motion(T_source_target), K)
         loss = losses.photometric_error(picture, target)[counts(valid)].mean()
         optimizer.zero_grad()
-        loss.backward()
+        if goes:
+            loss.backward()
         optimizer.step()
         return ends(loss)
     return answer
@@ -123,15 +125,58 @@ def back_twice(loss, network):
     loss.backward()
 
 
+def weights_stay(look=lambda network, image: network(image), join=lambda each: sum(each) / len(each),
+                 back=lambda loss: loss.backward()):
+    """The training step with the way of the gradient changed."""
+    def answer(network, optimizer, levels, loss_of):
+        loss = join([loss_of(disp, level) for disp, level in zip(look(network, levels[0].target), levels)])
+        optimizer.zero_grad()
+        back(loss)
+        optimizer.step()
+        return loss.item()
+    return answer
+
+
+def blindly(network, image):
+    """Look without a gradient."""
+    with torch.no_grad():
+        return network(image)
+
+
+def smooth(normalize=lambda disp: disp, differences=lambda x: (x.diff(dim=3), x.diff(dim=2)),
+           change=lambda x: x.abs().mean(1, keepdim=True)):
+    """The smoothness with one thing changed."""
+    return lambda disp, image: sum((step.abs() * torch.exp(-change(edge))).mean() for step, edge in zip(
+        differences(normalize(disp)), differences(image)))
+
+
+def damped(by, dtype=torch.float32):
+    """The six equations with a number on the diagonal."""
+    def answer(J, r, w):
+        J, r, w = J.to(dtype), r.to(dtype), w.to(dtype)
+        return -torch.linalg.solve(torch.einsum("bpi,bp,bpj->bij", J, w, J) + by * torch.eye(6),
+                                   torch.einsum("bpi,bp->bi", J, w * r))
+    return answer
+
+
+def depth_times_all(depth, T, K):
+    """The place in the source with the translation times depth."""
+    rays = camera.backproject(torch.ones_like(depth), K)
+    moved = depth * (torch.einsum("bij,bjhw->bihw", T[:, :3, :3], rays) + T[:, :3, 3, None, None])
+    seen = torch.einsum("bij,bjhw->bihw", K, moved)
+    return seen[:, :2] / seen[:, 2:]
+
+
 def structure(cover=lambda m, x, y: m(x * y) - m(x) * m(y), vary=lambda m, x: m(x * x) - m(x) ** 2,
-              join=lambda a, b: a + b):
+              join=lambda a, b: a + b, square=torch.square, cut=True):
     """The distance of structure with one part changed."""
     def answer(x, y):
         def mean(image):
             return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, 1)
         top = (2 * mean(x) * mean(y) + 0.01**2) * (2 * cover(mean, x, y) + 0.03**2)
-        bottom = (mean(x) ** 2 + mean(y) ** 2 + 0.01**2) * (join(vary(mean, x), vary(mean, y)) + 0.03**2)
-        return ((1 - top / bottom) / 2).clamp(0, 1)
+        bottom = (square(mean(x)) + square(mean(y)) + 0.01**2) * (join(vary(mean, x), vary(mean, y)) + 0.03**2)
+        distance = (1 - top / bottom) / 2
+        return distance.clamp(0, 1) if cut else distance
     return answer
 
 
@@ -227,6 +272,29 @@ NAMED = [
     ("resize_intrinsics", resized(lambda x, y: x, lambda x, y: y, focal=lambda f, s: f), "those of the old image"),
     ("relative_motion", lambda s, t: torch.linalg.inv(s) * t, "* multiplies number by number"),
     ("backproject", centered, "into the middle of the image"),
+    ("training_step", weights_stay(back=lambda loss: None), "you never go back: `backward` is missing"),
+    ("training_step", weights_stay(blindly, back=lambda loss: loss.requires_grad_().backward()), "does not reach"),
+    ("training_step", weights_stay(join=lambda each: torch.tensor([x.item() for x in each], requires_grad=True).mean()),
+     "the gradient does not reach the network"),
+    ("training_step", weights_stay(lambda network, image: [d.detach().requires_grad_() for d in network(image)]),
+     "the gradient does not reach the network"),
+    ("mended_step", mended(goes=False), "you never go back"),
+    ("smoothness", smooth(change=lambda x: x.mean(1, keepdim=True).abs()), "a rise in one color and a fall in another"),
+    ("smoothness", smooth(differences=lambda x: torch.gradient(x, dim=(3, 2))), "you take central differences"),
+    ("smoothness", smooth(lambda disp: disp.detach() / disp.mean()), "the gradient is another"),
+    ("minimum_over_sources", lambda e, v: e.masked_fill(~v, torch.inf).min(dim=1).values * v.any(1),
+     "infinity times 0 is nan"),
+    ("minimum_over_sources", lambda e, v: e.masked_fill(~v, torch.inf).amin(1).masked_fill(v.any(1), 0),
+     "it belongs where none does"),
+    ("minimum_over_sources", lambda e, v: torch.where(v, e, -torch.inf).amin(1), "minus infinity"),
+    ("minimum_over_sources", lambda e, v: torch.minimum(e[:, 0], e[:, 1]), "and a blind one can win"),
+    ("normal_equations", damped(1e-3), "you add something to the diagonal"),
+    ("normal_equations", damped(1e-2), "you add something to the diagonal"),
+    ("source_pixels", depth_times_all, "or the translation is multiplied by it too"),
+    ("hidden_turn", lambda b, c: camera.rigid_transform(torch.tensor([[0, -b * c, 0]]), torch.tensor([[b, 0, 0]]))[0],
+     "turn and translation both have the wrong sign"),
+    *(("ssim", structure(cut=cut, **part), says) for cut in (True, False) for part, says in (
+        ({"square": torch.abs}, "you add the means as they are"), ({"join": torch.mul}, "you multiply them"))),
 ]
 
 
@@ -245,7 +313,11 @@ def test_what_a_reader_got_wrong_is_named(name, answer, says):
     ("label_borders", paired_borders(lambda near, far: (near != 255) & (far != 255))),
     ("photometric", mixed(lambda d: d.norm(p=1, dim=1, keepdim=True) / 3)),
     ("resize_intrinsics", resized(lambda x, y: x, lambda x, y: y)),
-    ("training_step", trained()), ("training_step", trained(ends=float)),
+    ("smoothness", smooth()), ("smoothness", smooth(torch.Tensor.double)),
+    ("smoothness", smooth(lambda disp: disp / disp.mean((2, 3), keepdim=True))),
+    ("smoothness", smooth(lambda disp: disp / disp.mean())), ("smoothness", smooth(losses.normalize_disp)),
+    ("normal_equations", damped(0)), ("normal_equations", damped(0, torch.float64)), ("ssim", structure(cut=False)),
+    ("training_step", weights_stay()), ("training_step", trained()), ("training_step", trained(ends=float)),
     ("training_step", trained(ends=lambda loss: loss.detach())), ("mended_step", mended())])
 @pytest.mark.filterwarnings("ignore:Converting a tensor")
 def test_the_right_answers_beside_them_pass(name, answer):
@@ -292,7 +364,10 @@ def test_numbers_that_should_sum_to_one_and_a_factor_for_each_image_are_known():
     ((3, 6, 8), (1, 3, 6, 8), "the axis of the images is missing"), ((2, 6, 8), (2, 3, 6, 8), "axis 1 is missing"),
     ((2, 6, 8), (2, 2, 6, 8), "an axis is missing"), ((1, 1, 6, 8), (1, 3, 6, 8), "axis 1 was averaged"),
     ((12,), (), "one number is asked for"), ((8,), (12,), "some are left out"),
-    ((6,), (2, 6), "the axis of the images is missing")])
+    ((6,), (2, 6), "the axis of the images is missing"),
+    ((2, 6, 8, 3), (2, 3, 6, 8), "the axis of the channels stands last; here it comes second"),
+    ((2, 3, 8, 6), (2, 3, 6, 8), "two axes have changed places"), ((6, 8, 3, 2), (2, 3, 6, 8), "in another order"),
+    ((2, 6, 6, 3), (2, 3, 6, 6), "in another order"), ((6, 8, 2), (2, 6, 8), "in another order")])
 def test_the_axis_that_is_missing_is_named_only_where_it_is_known(given, right, says):
     assert says in form(torch.zeros(given), torch.zeros(right))
 

@@ -204,3 +204,10 @@ def test_a_number_that_is_right_for_one_image_alone_points_to_the_batch():
     mixed = [(value if len(args[0]) == 1 else value.sin(), value) for value, args in zip(right, cases)]
     assert "a batch of one image is right" in wrong_part(mixed, cases, [])
     assert wrong_part([(value.sin(), value) for value in right], cases, []) == ""
+
+
+def test_what_is_infinite_is_no_difference_of_a_size():
+    verdict = judge(checks.EXERCISES["minimum_over_sources"], lambda e, v: e.masked_fill(~v, torch.inf).sum(1), 3)
+    assert "some are infinite where they should not be" in verdict.text and "e+308" not in verdict.text
+    verdict = judge(checks.EXERCISES["abs_rel"], lambda p, g, m: p.mean((1, 2)).sin() + torch.tensor(torch.nan), 3)
+    assert "infinity times zero" in verdict.text
