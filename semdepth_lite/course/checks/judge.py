@@ -105,7 +105,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                 return end("wrong", "your function changes its input in place, and whoever called it loses it; work "
                                     "on a copy (.clone()) or write the result to a new tensor.", "in place")
         if all(result is None for result in given):
-            if not refused and is_begun(handed_in):
+            if not refused and is_begun(handed_in, exercise.stub):
                 return end("wrong", "it computes something and returns nothing: `return` is missing.", "no return")
             return end("open", "the function returns nothing yet. Write its body, run the cell again, and open the "
                                "hint if you are stuck.")

@@ -88,7 +88,8 @@ Set the derivative by $\\xi$ to zero: $\\sum_p w_p J_p^\\top (r_p + J_p\\,\\xi) 
             (J * w[..., None]).mT @ J + torch.diag_embed((J * J * w[..., None]).sum(1)),
             (J * w[..., None]).mT @ r[..., None])[..., 0],
                 "you double the diagonal, as a damped step does; the smallest sum is asked for."),
-        Mistake("damped", _damped(1.0), "you add something to the diagonal; that is safer and no longer the smallest sum.",
+        Mistake("damped", _damped(1.0),
+                "you add something to the diagonal; that is safer and no longer the smallest sum.",
                 tuple(map(_damped, (1e-2, 1e-3, 1e-4, 1e-5))))))
 
 

@@ -56,20 +56,25 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def is_begun(answer: Callable) -> bool:
-    """Tell whether a function's body is more than a docstring, `...`, pass or NotImplementedError.
+def is_begun(answer: Callable, stub: str) -> bool:
+    """Tell whether somebody has written more into a stub than a docstring, `...`, pass or NotImplementedError.
 
     Args:
         answer: A function that was written in a notebook or in a file.
+        stub: The text that the function was made of.
 
     Returns:
         Whether it is; False where the text is not known.
     """
+    given = set(map(ast.dump, _lines(stub)))
     with suppress(SyntaxError):  # a piece of a line, as of a lambda
-        for found in ast.parse(_source(answer)).body:
-            if isinstance(found, ast.FunctionDef):
-                return not all(_is_empty(line) for line in found.body)
+        return not all(_is_empty(line) or ast.dump(line) in given for line in _lines(_source(answer)))
     return False
+
+
+def _lines(text: str) -> list[ast.stmt]:
+    """List the lines of the first function in a text."""
+    return next((found.body for found in ast.parse(text).body if isinstance(found, ast.FunctionDef)), [])
 
 
 def _is_empty(line: ast.stmt) -> bool:

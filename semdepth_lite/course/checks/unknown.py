@@ -42,8 +42,8 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     if found := _related(exercise, cases, given, expected):
         return found + ("" if found[-1] == "?" else ".") + again
     if bool((flat(result).isnan() & ~flat(right).isnan()).any()):
-        return ("your result holds nan: look for a division by zero, infinity times zero, a logarithm or root of what is "
-                "not positive, or a mean of nothing or of nan." + again)
+        return ("your result holds nan: look for a division by zero, infinity times zero, a logarithm or root of what "
+                "is not positive, or a mean of nothing or of nan." + again)
     a, b = flat(result), flat(right)
     if mask:
         return _mask_words(a, b) + HAND + again

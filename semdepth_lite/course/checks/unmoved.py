@@ -56,7 +56,7 @@ class Watch:
         return torch.equal(self.weight, self.before)
 
     def why(self) -> float:
-        """Return the number of the sentence of `UNMOVED`, counted from 1, that says why weights stay; 0 if they move."""
+        """Return the number of the sentence of `UNMOVED`, counted from 1, that says why weights stay; 0 if not."""
         if not self.still:
             return 0.0
         if not self.came:
