@@ -39,7 +39,7 @@ STEPS = [
     (ways(ZERO, BACK, CLIP, STEP), "you clip the gradient"),
     (ways(ZERO, BACK, "torch.nn.utils.clip_grad_value_(network.parameters(), 0.1)", STEP), "you clip the gradient"),
     (ways(ZERO, STEP, BACK), "comes before backward, when no gradient is there yet"),
-    (ways(BACK, ZERO, STEP), "zero_grad stands between"), (ways(ZERO, STEP), "backward is missing"),
+    (ways(BACK, ZERO, STEP), "zero_grad stands between"), (ways(ZERO, STEP), "`backward` is missing"),
     (ways(ZERO, BACK), "nobody takes the step"), (ways(STEP, ZERO, BACK), "the gradient of the last call"),
     (ways(ZERO, BACK, STEP, STEP), "step twice"),
     (step(read="warp(target, depth, T, K)"), "the warp reads the target: it has to paint"),
