@@ -101,7 +101,7 @@ def two_cameras() -> Figure:
     figure, axis = sheet(9.0, 4.7, (-3.4, 7.9), (-1.0, 5.4))
     _camera(axis, 0, 0, 8, "target", BLUE)
     source = np.array([3.6, 0.2])
-    _, ahead = _camera(axis, *source, -32, "source", GREEN)
+    _, ahead = _camera(axis, 3.6, 0.2, -32, "source", GREEN)
     ray = np.array([0.33, 1.0])
     axis.plot(*np.array([(0, 0), 5.2 * ray]).T, color=BLUE, linewidth=1.6)
     for depth, name, color in ((2.2, "half the depth", LINES[3][0]), (4.4, "point at depth $d$", ORANGE)):
