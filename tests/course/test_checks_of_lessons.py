@@ -56,7 +56,17 @@ STEPS = [
     (step(error="torch.minimum(photometric_error(picture, target), photometric_error(source, target))"), "automask"),
     (step(error="torch.maximum(photometric_error(picture, target), photometric_error(source, target))"), "the larger"),
     (step(error="torch.minimum(photometric_error(picture, target), photometric_error(picture, source))"),
-     "one of them compares the painting with the source")]
+     "one of them compares the painting with the source"),
+    (step(loss="error[valid & (error < photometric_error(source, target))].mean()"), "none of the four faults."),
+    (step(loss="error[error < photometric_error(source, target)].mean()"), "two things: you leave pixels out"),
+    (step(loss="photometric_error(picture * valid, target * valid).mean()"), "black beside black"),
+    (step(loss="photometric_error(picture * valid, target * valid)[valid].mean()"), "and then the mask"),
+    (step(loss="error.mean()", ways=(BACK, STEP)), "two faults are still there, and can be felt at the pixels"),
+    (step(loss="(error * valid).mean()", ways=(BACK, STEP)), "two faults are still there, and can be felt at the"),
+    (step(depth="1 / network(target)", ways=(BACK, STEP)), "felt where depth enters the warp, from the second step"),
+    (step(depth="1 / network(target)", loss="(error * valid).mean()"), "enters the warp, at the pixels"),
+    (step(depth="0.5 + 19.5 * network(target)", error="photometric_error(picture, source)"), "the warp, in what"),
+    (step(ways=(ZERO, BACK, STEP, "return")), "the step is right, but your function returns nothing")]
 
 
 @pytest.mark.slow
@@ -64,6 +74,12 @@ STEPS = [
 def test_a_wrong_step_is_named(answer, says):
     verdict = judge(checks.EXERCISES["mended_step"], answer, 3)
     assert verdict.mistake is not None and says in verdict.text, verdict
+
+
+def test_of_a_wrong_step_that_returns_nothing_no_loss_is_judged():
+    answer = step(depth="(2 / network(target)).sqrt()", ways=(ZERO, BACK, STEP, "return"))
+    verdict = judge(checks.EXERCISES["mended_step"], answer, 3)
+    assert verdict.outcome == "wrong" and "returns nothing" in verdict.text and "is right" not in verdict.text
 
 
 @pytest.mark.parametrize("answer", [
@@ -106,6 +122,54 @@ def each(of):
     return lambda moved, seen, mask: torch.stack([of(a[k] / b[k]) for a, b, k in zip(moved, seen, mask)])
 
 
+def borders(*pairs, fill=None):
+    """Borders by pairs of slices, with 255 replaced by another number, or left out."""
+    def answer(labels):
+        if fill is not None:
+            labels = labels.masked_fill(labels == 255, fill)
+        border = torch.zeros_like(labels, dtype=torch.bool)
+        for near, far in pairs:
+            differs = (labels[near] != labels[far]) & (labels[near] != 255) & (labels[far] != 255)
+            border[near] |= differs
+            border[far] |= differs
+        return border
+    return answer
+
+
+FROM, TO, ALL = slice(1, None), slice(None, -1), slice(None)
+IMAGES, ROWS, COLUMNS = ((TO,), (FROM,)), ((ALL, TO), (ALL, FROM)), ((ALL, ALL, TO), (ALL, ALL, FROM))
+
+
+def viewed(query, keys):
+    """Attention whose keys were brought to the other order of axes by a view."""
+    count, channels, height, width = keys.shape
+    scores = query.unsqueeze(1) @ keys.view(count, height * width, channels).transpose(1, 2) / channels**0.5
+    return scores.softmax(-1).view(count, height, width)
+
+
+def overlap(confusion):
+    """Each class's intersection and union."""
+    hits = confusion.diagonal()
+    return hits, confusion.sum(0) + confusion.sum(1) - hits
+
+
+def union_asked(confusion):
+    """An IoU of every class that is true or predicted."""
+    hits, union = overlap(confusion)
+    return torch.where(union > 0, hits / union, torch.nan)
+
+
+def normalized(d0, d1, same):
+    """The ranking loss of depths divided by their mean."""
+    gap = (d0 - d1) / torch.stack((d0, d1)).mean()
+    return torch.where(same, gap**2, torch.log(1 + torch.exp(-gap.abs())))
+
+
+def filled(error, root=lambda x: x):
+    """A mean over a mask whose pixels outside got another truth, and stay in the sum."""
+    return lambda p, g, m: root(error(p, g.masked_fill(~m, 1)).sum((1, 2)) / m.sum((1, 2)))
+
+
 def middle(values):
     """The two in the middle."""
     values = values.sort().values
@@ -132,6 +196,19 @@ NAMED = [
     ("scale_ratio", lambda a, b, m: 1 / each(lambda r: r.quantile(0.5))(b, a, m), "another mean of the two in the"),
     ("paired_difference", lambda a, b: (a - b).nanmean().abs(), "the sign of the mean says who"),
     ("fattening", lambda p, g, n, f: torch.zeros(len(p)) / f.any(2).any(1), "no pixel is ever taken"),
+    ("label_borders", borders(IMAGES, ROWS), "axis 0 counts images: you compare one image with the next"),
+    ("label_borders", borders(IMAGES, COLUMNS), "axis 0 counts images"),
+    ("label_borders", borders(ROWS, COLUMNS, fill=0), "you put 0 in the place of 255"),
+    ("correlations", viewed, "view and reshape do not exchange axes"),
+    ("abs_rel", filled(relative), "the pixels there are still in your sum"),
+    ("rmse_log", filled(lambda p, g: (p / g).log() ** 2, torch.sqrt), "the pixels there are still in your sum"),
+    ("scale_ratio", lambda a, b, m: (a / b).masked_fill(~m, 1).flatten(1).quantile(0.5, 1), "you put a number"),
+    ("class_iou", union_asked, "does not contain, but the prediction does, gets 0"),
+    ("class_iou", lambda c: overlap(c)[0] / overlap(c)[1].clamp(min=1), "a class that does not occur gets 0"),
+    ("class_iou", lambda c: (overlap(c)[0] / overlap(c)[1]).nan_to_num(), "a class that does not occur gets 0"),
+    ("ranking_loss", normalized, "you divide the depths by their mean"),
+    ("class_modulation", lambda d, s, g, b: (1 + torch.einsum("cn,bnhw->bchw", g, s)) * d + b.sum(1)[:, None, None],
+     "your scale is right; your shift adds up all classes"),
 ]
 
 
@@ -147,6 +224,11 @@ def by_hand(moved, seen, mask):
 
 
 @pytest.mark.parametrize("name, answer", [
+    ("label_borders", borders(ROWS, COLUMNS)),
+    ("correlations", lambda q, k: (q.double()[:, None] @ k.double().flatten(2) / q.shape[1]**0.5).softmax(2).view(
+        len(k), *k.shape[2:])),
+    ("class_iou", lambda c: torch.where(c.sum(1) > 0, overlap(c)[0] / overlap(c)[1].clamp(min=1), torch.nan)),
+    ("class_iou", lambda c: (overlap(c.double())[0] / overlap(c)[1]).masked_fill(c.sum(1) == 0, torch.nan)),
     ("semantic_loss", entropy(torch.log)), ("semantic_loss", entropy(lambda q: (q + 1e-12).log())),
     ("abs_rel", mean(relative)), ("abs_rel", lambda p, g, m: mean(relative)(p.double(), g.clamp(min=1e-3).double(), m)),
     ("abs_rel", lambda p, g, m: torch.where(m, (p / g - 1).abs(), torch.nan).nanmean((1, 2))),

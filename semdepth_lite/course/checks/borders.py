@@ -16,7 +16,7 @@ LESSON = "06_border_refinement"
 
 def _label_cases() -> list[Case]:
     cases = []
-    for count in (1, 2, 2):
+    for count in (2, 3, 1):
         height, width = random_size()
         coarse = torch.randint(0, 4, (count, 1, height, width // 2)).float()
         labels = F.interpolate(coarse, scale_factor=(2, 2)).long()[:, 0]
@@ -49,12 +49,15 @@ def _overwritten(labels: torch.Tensor) -> torch.Tensor:
     return border
 
 
-def _along(labels: torch.Tensor, dim: int) -> torch.Tensor:
+def _along(labels: torch.Tensor, *dims: int, differs: Callable = _differs, sides: tuple[int, ...] = (0, 1)
+           ) -> torch.Tensor:
+    """Mark one or both of each pair of neighbors along some axes."""
     border = torch.zeros_like(labels, dtype=torch.bool)
-    size = labels.shape[dim] - 1
-    differs = _differs(labels.narrow(dim, 0, size), labels.narrow(dim, 1, size))
-    border.narrow(dim, 0, size).logical_or_(differs)
-    border.narrow(dim, 1, size).logical_or_(differs)
+    for dim in dims:
+        size = labels.shape[dim] - 1
+        found = differs(labels.narrow(dim, 0, size), labels.narrow(dim, 1, size))
+        for side in sides:
+            border.narrow(dim, side, size).logical_or_(found)
     return border
 
 
@@ -222,6 +225,16 @@ pairs, and the right ones. The same for rows.""",
                 "of each pair you test only the left or the upper pixel for 255; either can be without a class."),
         Mistake("only the second tested for 255", lambda labels: _both(labels, lambda a, b: (a != b) & (b != IGNORE)),
                 "of each pair you test only the right or the lower pixel for 255; either can be without a class."),
+        Mistake("along the images", lambda labels: _along(labels, 0, 1),
+                "axis 0 counts images: you compare one image with the next.", tuple(
+                    lambda labels, dims=dims, differs=differs, sides=sides: _along(
+                        labels, *dims, differs=differs, sides=sides)
+                    for dims in ((0, 1), (0, 2), (0, 1, 2)) for differs in (_differs, torch.ne)
+                    for sides in ((0, 1), (0,), (1,)))),
+        Mistake("0 for 255", lambda labels: label_borders(labels.masked_fill(labels == IGNORE, 0)),
+                "you put 0 in the place of 255, and made a class of what has none: now it has borders.", (
+                    lambda labels: _one_side(labels.masked_fill(labels == IGNORE, 0)),
+                    lambda labels: _second_only(labels.masked_fill(labels == IGNORE, 0)))),
         Mistake("both directions", lambda labels: _along(labels, 1) & _along(labels, 2),
                 "you want a border in both directions at once; one is enough.")))
 

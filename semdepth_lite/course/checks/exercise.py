@@ -68,7 +68,8 @@ class Exercise:
         trial: Function that turns an answer that is no function of tensors (a step, a puzzle) into one that can be
             compared; None = the answer is compared as it is.
         parts: Names of the several things that are compared; empty if it is one.
-        tells: Function that says in a sentence what the numbers of a trial mean; None = they are compared as they are.
+        tells: Function that says in a sentence what the numbers of a trial mean, empty if it has nothing to say; None =
+            they are compared as they are.
     """
 
     name: str

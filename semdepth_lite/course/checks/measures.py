@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -62,6 +63,13 @@ def _scaled(p: torch.Tensor, g: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
 def _capped(metric, *ends: tuple[float, float]) -> tuple:
     """Make a metric that leaves out depths beyond two ends."""
     return tuple(lambda p, g, m, low=low, high=high: metric(p, g, m & (g > low) & (g < high)) for low, high in ends)
+
+
+def _counted(error: Callable, root: Callable = lambda x: x) -> tuple:
+    """Make metrics that fill the truth outside of the mask, and add up over all pixels or average over them."""
+    return tuple(lambda p, g, m, safe=safe, mean=mean: root(mean(error(p, g.masked_fill(~m, safe)), m))
+                 for safe in (1.0, 1e-3, 1e-6)
+                 for mean in (lambda e, m: e.sum((1, 2)) / m.sum((1, 2)), lambda e, m: e.mean((1, 2))))
 
 
 CAPS = ((1e-3, 80.0), (1e-3, 50.0), (1e-3, 100.0), (0.1, 80.0), (0.1, 100.0), (0.1, torch.inf), (1.0, torch.inf),
@@ -143,8 +151,9 @@ is infinity times zero; `masked_fill` replaces whatever stands there.""",
                     lambda p, g, m: ((p - g).abs() / g.masked_fill(m, 1)).mean((1, 2)))),
         Mistake("truth filled, and counted", lambda p, g, m: ((p - g).abs() / g.masked_fill(~m, 1)).sum((1, 2)) / m.sum(
             (1, 2)),
-                "you replace the truth outside of the mask, and the errors there stay in your sum.", (
-                    lambda p, g, m: ((p - g).abs() / g.masked_fill(~m, 1)).mean((1, 2)),)),
+                "you replace the truth outside of the mask, and the pixels there are still in your sum.", (
+                    lambda p, g, m: ((p - g).abs() / g.masked_fill(~m, 1)).mean((1, 2)),
+                    *_counted(lambda p, g: (p - g).abs() / g))),
         Mistake("cut below", lambda p, g, m: masked_mean((p - g).abs() / g.clamp(min=1), m),
                 "you cut or shift the truth below the fraction bar: for a pixel at 6 cm that is another error.", tuple(
                     lambda p, g, m, safe=safe: masked_mean((p - g).abs() / safe(g), m) for safe in (
@@ -270,8 +279,8 @@ root.""",
                     lambda p, g, m: ((p / g).log() ** 2).masked_fill(m, 0).mean((1, 2)).sqrt(),)),
         Mistake("truth filled, and counted", lambda p, g, m: (((p / g.masked_fill(~m, 1)).log() ** 2).sum(
             (1, 2)) / m.sum((1, 2))).sqrt(),
-                "you replace the truth outside of the mask, and the errors there stay in your sum.", (
-                    lambda p, g, m: ((p / g.masked_fill(~m, 1)).log() ** 2).mean((1, 2)).sqrt(),)),
+                "you replace the truth outside of the mask, and the pixels there are still in your sum.", _counted(
+                    lambda p, g: (p / g).log() ** 2, torch.sqrt)),
         Mistake("both cut", lambda p, g, m: _rmse_log(p.clamp(1e-3, 80), g.clamp(1e-3, 80), m),
                 "you cut both depths to a range; every masked pixel counts as it is.", tuple(
                     lambda p, g, m, low=low, high=high: _rmse_log(p.clamp(low, high), g.clamp(low, high), m)

@@ -18,6 +18,7 @@ from ...warp import warp
 from .exercise import Case, Exercise, Mistake
 from .unmoved import UNMOVED, Watch, acts_of
 
+NOTHING = -torch.inf  # stands for a loss that was not returned; no answer's own loss is that
 STEEP = 1e4  # makes gradients so large that to clip them changes the step
 
 
@@ -50,9 +51,15 @@ def mended(answer: Callable) -> Callable:
         given = watch.twice(lambda: answer(network, optimizer, target, source, T, K))
         if given == [None, None] and watch.still:
             return None
-        losses = [torch.nan if loss is None else loss for loss in given]
+        losses = [NOTHING if loss is None else loss for loss in given]
         return losses, STEEP * network.weight.detach(), watch.why()
     return trial
+
+
+def _tells(losses: torch.Tensor) -> str:
+    """Say that no loss came back; empty if one did."""
+    return "your function returns nothing; return the loss, and the check can go on." if bool(
+        (losses == NOTHING).any()) else ""
 
 
 FAULTS = {"disparity": "where depth enters the warp", "rim": "at the pixels that the source cannot show",
@@ -67,7 +74,11 @@ def _mean(error: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     return error[valid.expand_as(error)].mean()
 
 
-def _same(value):
+def _multiplied(error: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    return (error * valid).mean()
+
+
+def _same(value, *of):
     return value
 
 
@@ -81,6 +92,7 @@ class Step:
         looks, paints, goal: Image that the network looks at, the one that the warp reads, and the one that the painting
             is compared with.
         motion, lens: What is made of the motion, and of K.
+        cover: What is made of the painting, and of its goal, with the mask.
         error: Error of a painting.
         join: What is made of the error, of the painting, of the target and of the source; None = the error as it is.
         share: Mean of the error over the mask.
@@ -96,6 +108,7 @@ class Step:
     goal: str = "target"
     motion: Callable = _same
     lens: Callable = _same
+    cover: Callable = _same
     error: Callable = photometric_error
     join: Callable | None = None
     share: Callable = _mean
@@ -111,7 +124,8 @@ class Step:
         disp = network(images[self.looks])
         depth = disp if "disparity" in self.faults else self.depth_of(disp)
         warped, valid = warp(images[self.paints], depth, self.motion(T_source_target), self.lens(K))
-        error = self.error(warped, source if "goal" in self.faults else images[self.goal])
+        goal = source if "goal" in self.faults else images[self.goal]
+        error = self.error(self.cover(warped, valid), self.cover(goal, valid))
         if self.join is not None:
             error = self.join(error, warped, target, source)
         loss = error.mean() if "rim" in self.faults else self.share(error, valid)
@@ -138,10 +152,23 @@ def _plane_cases() -> list[Case]:
     return cases
 
 
+def _in_other_ways(faults: tuple[str, ...]) -> tuple[Step, ...]:
+    """Make two faults of which one or both are left in another way: by a usual wrong depth, or a mask multiplied."""
+    depths = [step.depth_of for step in (mistake.wrong for mistake in DEPTHS if mistake.name in USUAL)
+              if isinstance(step, Step)] if "disparity" in faults else []
+    others = tuple(fault for fault in faults if fault != "disparity")
+    steps = [Step(others, depth_of=depth) for depth in depths]
+    if "rim" in faults:
+        steps += [Step(tuple(fault for fault in kept if fault != "rim"), depth_of=depth, share=_multiplied)
+                  for kept, depth in ((faults, _depth), *((others, depth) for depth in depths))]
+    return tuple(steps)
+
+
 def _left(faults: tuple[str, ...]) -> Mistake:
     count = {1: "one fault is", 2: "two faults are", 3: "three faults are", 4: "all four faults are"}[len(faults)]
     return Mistake(f"left: {', '.join(faults)}", Step(faults),
-                   f"{count} still there, and can be felt {', '.join(FAULTS[fault] for fault in faults)}.")
+                   f"{count} still there, and can be felt {', '.join(FAULTS[fault] for fault in faults)}.",
+                   _in_other_ways(faults) if len(faults) == 2 else ())
 
 
 def _otherwise(name: str, says: str, *changes: dict) -> Mistake:
@@ -194,6 +221,11 @@ def _still(error: torch.Tensor, warped: torch.Tensor, target: torch.Tensor, sour
     return photometric_error(source, target)
 
 
+def _moved(error: torch.Tensor, *of: torch.Tensor) -> torch.Tensor:
+    """Put nan where the source as it is fits as well, so that a nanmean leaves these pixels out."""
+    return error.masked_fill(error >= _still(error, *of), torch.nan)
+
+
 PICTURES = (
     _otherwise("source and target exchanged", "source and target have changed places: depth belongs to the target, "
                "whose view is painted with the colors of the source.",
@@ -228,7 +260,11 @@ PICTURES = (
                {"error": lambda x, y: ssim_distance(x, y).mean(1, keepdim=True)}),
     _otherwise("automask", "you take the error of the unmoved source in as an automask would; that is a choice, and "
                "none of the four faults.", {"join": lambda error, *of: torch.minimum(error, _still(error, *of))},
-               {"join": lambda error, *of: error * (error < _still(error, *of))}),
+               {"join": lambda error, *of: error * (error < _still(error, *of))},
+               {"join": _moved, "share": lambda error, valid: error[valid].nanmean()}),
+    _otherwise("automask, everywhere", "two things: you leave pixels out as an automask would, which is none of the "
+               "four faults, and pixels count that the source cannot show.",
+               {"join": _moved, "share": lambda error, valid: error.nanmean()}),
     _otherwise("the larger error", "you take the larger of two errors, so the unmoved source can only do harm.",
                {"join": lambda error, *of: torch.maximum(error, _still(error, *of))}),
     _otherwise("the smaller of two goals", "you take the smaller of two errors, and one of them compares the painting "
@@ -237,7 +273,12 @@ PICTURES = (
 
 MEANS = (
     _otherwise("mask multiplied", "three faults are gone; you multiply by the mask and still divide by all pixels.",
-               {"share": lambda error, valid: (error * valid).mean()}),
+               {"share": _multiplied}),
+    _otherwise("images blackened", "three faults are gone; you multiply the images by the mask, and black beside black "
+               "still counts in the mean, as an error of 0.", {"cover": torch.mul, "faults": ("rim",)}),
+    _otherwise("images blackened, then the mask", "you multiply the images by the mask first, and the windows of the "
+               "structure see black at its rim; take the error, and then the mask.", {"cover": torch.mul},
+               {"cover": torch.mul, "share": lambda error, valid: error.sum() / valid.sum()}),
     _otherwise("mask upside down", "three faults are gone; just the pixels count that the source cannot show.",
                {"share": lambda error, valid: error[~valid].mean()}),
     _otherwise("sum", "you add the errors up where the broken step averaged: the step grows with the image.",
@@ -271,6 +312,14 @@ ORDERS = (
     _otherwise("uphill", "you climb: the loss grows with every step.", {"sign": -1.0}),
     _otherwise("uphill, minus returned", "you climb, and what you return is the negative of the loss.",
                {"share": lambda error, valid: -_mean(error, valid)}))
+
+USUAL = ("disparity divided into 1", "linear in depth", "linear in the sigmoid", "times the far end", "inverse depth")
+
+
+def _silent(*args) -> None:
+    """Take the right step, and return nothing."""
+    whole_step(*args)
+
 
 MEND = Exercise(
     name="mended_step", lesson="08_failure_museum", title="Mend a broken training", difficulty=3, minutes=20,
@@ -312,6 +361,7 @@ def my_mended_step(network, optimizer, target, source, T_source_target, K):
     teaches="course.checks.mending.whole_step", reference=whole_step, trial=mended, cases=_plane_cases,
     parts=("the losses that you return", "the weights that your steps leave", "the way of the gradient"),
     mistakes=(*(_left(faults) for count in (1, 2, 3, 4) for faults in combinations(FAULTS, count)),
-              *DEPTHS, *PICTURES, *MEANS, *ORDERS))
+              Mistake("nothing returned", _silent, "the step is right, but your function returns nothing; return the "
+                      "loss."), *DEPTHS, *PICTURES, *MEANS, *ORDERS), tells=_tells)
 
 EXERCISES = (MEND,)

@@ -177,6 +177,11 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
         Mistake("outside is infinite", lambda a, b, m: torch.where(m, a / b, torch.inf).flatten(1).quantile(0.5, 1),
                 "outside of the mask you put infinity, and it takes part in the median.", (
                     lambda a, b, m: torch.where(m, a / b, torch.inf).flatten(1).median(1).values,)),
+        Mistake("outside is a number", lambda a, b, m: (a / b).masked_fill(~m, 1).flatten(1).quantile(0.5, 1),
+                "outside of the mask you put a number, and it takes part in the median.", (
+                    lambda a, b, m: (a / b).masked_fill(~m, 1).flatten(1).median(1).values,
+                    lambda a, b, m: (a / b.masked_fill(~m, 1)).flatten(1).quantile(0.5, 1),
+                    lambda a, b, m: (a / b.masked_fill(~m, 1)).flatten(1).median(1).values)),
         Mistake("geometric middle", lambda a, b, m: torch.stack([
             (x / y)[k].log().quantile(0.5).exp() for x, y, k in zip(a, b, m)]),
                 "nearly: of an even number of pixels you take another mean of the two in the middle, by logarithms or "

@@ -39,13 +39,17 @@ def _cases(d0: torch.Tensor, d1: torch.Tensor, same: torch.Tensor, apart=None, t
     return torch.where(same, together(gap) if together else gap**2, apart(gap) if apart else F.softplus(-gap.abs()))
 
 
+def _mean(d0: torch.Tensor, d1: torch.Tensor) -> torch.Tensor:
+    return torch.cat((d0, d1)).mean()
+
+
 RANKING = Exercise(
     name="ranking_loss", lesson=LESSON, title="Push apart, pull together", difficulty=2, minutes=10,
     statement="""\
 Pairs of points are given by their depths `d0` and `d1` `(N,)` and by `same` `(N,)`: whether both have one label.
 By the reading above, pairs across a border are pushed apart by $\\log(1 + \\exp(-|d_0 - d_1|))$ and pairs with one
-label pulled together by $(d_0 - d_1)^2$, here without floor and cap. Return the loss of each pair, `(N,)`, in the
-order of the pairs.""",
+label pulled together by $(d_0 - d_1)^2$, here without normalization, floor and cap. Return the loss of each
+pair, `(N,)`, in the order of the pairs.""",
     stub='''def my_ranking_loss(d0, d1, same):
     ...  # your lines''',
     hint="""\
@@ -137,6 +141,10 @@ Both formulas can be computed for all pairs; `torch.where(same, ..., ...)` then 
         Mistake("mean of the squares", lambda a, b, s: _cases(a, b, s, together=lambda g: (g**2).mean()),
                 "on one side of a border every pair gets a mean over many; each has its own difference.", (
                     lambda a, b, s: _cases(a, b, s, together=lambda g: (g[s] ** 2).mean()),)),
+        Mistake("normalized", lambda a, b, s: ranking_case(a / _mean(a, b), b / _mean(a, b), s),
+                "you divide the depths by their mean; here they are compared as they come.", (
+                    lambda a, b, s: ranking_case(a / a.mean(), b / b.mean(), s),
+                    lambda a, b, s: ranking_case(a / a.mean(), b / a.mean(), s))),
         Mistake("margin", lambda a, b, s: _cases(a, b, s, apart=lambda g: (1 - g.abs()).clamp(min=0)),
                 "across a border you use a hinge; the formula of the figure is another.")))
 

@@ -64,8 +64,8 @@ classes. A pixel with label 255 has none. A batch without any label costs 0, and
     stub='''def my_semantic_loss(logits, labels):
     ...  # your lines''',
     hint="""\
-`F.cross_entropy(..., ignore_index=255, reduction="sum")` gives the sum. By what do you divide it, and what if
-that is zero?""",
+`torch.nn.functional.cross_entropy(..., ignore_index=255, reduction="sum")` gives the sum. By what do you divide it,
+and what if that is zero?""",
     solution='''def my_semantic_loss(logits, labels):
     known = (labels != 255).sum()
     total = torch.nn.functional.cross_entropy(logits, labels, ignore_index=255, reduction="sum")
@@ -161,7 +161,10 @@ def _iou_cases() -> list[Case]:
         cases.append(Case((counts,), "a class that the truth does not contain"))
     counts = torch.randint(1, 90, (5, 5))
     counts[:, 2] = 0  # true, but never predicted
-    return [*cases, Case((counts,), "a class that is never predicted")]
+    nowhere = torch.randint(1, 90, (5, 5)).float()  # of whole numbers, // by an empty union would stop all
+    nowhere[3] = nowhere[:, 3] = 0
+    return [*cases, Case((counts,), "a class that is never predicted"),
+            Case((nowhere,), "a class that is neither true nor predicted")]
 
 
 def _hits(c: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -217,6 +220,9 @@ Draw two overlapping circles. What is the size of their union, if you know the s
                 "this is the share of the predicted pixels that are right; missed ones cost nothing."),
         Mistake("Dice instead of IoU", lambda c: 2 * _counted_twice(c),
                 "this is the F score (Dice): it counts the overlap twice, above and below."),
+        Mistake("absent class is predicted", lambda c: c.diagonal() / (c.sum(0) + c.sum(1) - c.diagonal()),
+                "a class that the truth does not contain, but the prediction does, gets 0; ask what is true, not "
+                "whether the union is empty."),
         Mistake("absent class is zero", lambda c: class_iou(c).nan_to_num(0.0),
                 "a class that does not occur gets 0 and would drag down the mean."),
         Mistake("absent class is perfect", lambda c: class_iou(c).nan_to_num(1.0),

@@ -30,6 +30,12 @@ def _scores(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     return torch.einsum("bc,bchw->bhw", query, keys)
 
 
+def _mixed_scores(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """Score keys whose channels were moved to the end by a reshape, which leaves the numbers in their order."""
+    count, channels, height, width = keys.shape
+    return torch.einsum("bc,bhwc->bhw", query, keys.reshape(count, height, width, channels))
+
+
 def _softmax(scores: torch.Tensor) -> torch.Tensor:
     return scores.flatten(1).softmax(1).view_as(scores)
 
@@ -110,7 +116,10 @@ flatten, softmax, bring the shape back.""",
                 "two softmaxes, one after the other, are not one over all pixels: the columns compete twice."),
         Mistake("divided by the largest", lambda q, k: _softmax(_scores(q, k) / _root(q)) / _softmax(
             _scores(q, k) / _root(q)).amax((1, 2), keepdim=True),
-                "you divide by the largest, so the largest is 1 and all together are more.")))
+                "you divide by the largest, so the largest is 1 and all together are more."),
+        Mistake("view for transpose", lambda q, k: _softmax(_mixed_scores(q, k) / _root(q)),
+                "view and reshape do not exchange axes: channels and pixels of the keys are mixed; transpose does.", (
+                    lambda q, k: _softmax(_mixed_scores(q, k)),))))
 
 
 def _modulation_cases() -> list[Case]:
@@ -195,6 +204,12 @@ $\\gamma S$ is a number for each channel and pixel: sum over the classes, each o
                 "you normalize the feature first; at this level nothing is normalized."),
         Mistake("softmax once more", lambda d, s, g, b: _modulate(d, s.softmax(1), g, b),
                 "labels are probabilities already; a second softmax makes them nearly even."),
+        Mistake("shifts of all classes", lambda d, s, g, b: (1 + _per_pixel(g, s)) * d + b.sum(1)[:, None, None],
+                "your scale is right; your shift adds up all classes, and never asks the labels which one is there.", (
+                    lambda d, s, g, b: (1 + _per_pixel(g, s)) * d + b.mean(1)[:, None, None],)),
+        Mistake("scales of all classes", lambda d, s, g, b: (1 + g.sum(1)[:, None, None]) * d + _per_pixel(b, s),
+                "your shift is right; your scale adds up all classes, and never asks the labels which one is there.", (
+                    lambda d, s, g, b: (1 + g.mean(1)[:, None, None]) * d + _per_pixel(b, s),)),
         Mistake("scale alone", lambda d, s, g, b: 1 + _per_pixel(g, s),
                 "this is the scale; the feature has to be multiplied with it.")))
 

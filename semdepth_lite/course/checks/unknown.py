@@ -32,8 +32,8 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
         return f"your function returns nothing for {case.note or 'some inputs'}; is there a path without a return?"
     if wrong_form := form(result, right):
         return wrong_form
-    if exercise.tells is not None:
-        return exercise.tells(tensors(result)[0]) + again
+    if exercise.tells is not None and (words := exercise.tells(tensors(result)[0])):
+        return words + again
     if len(bad) < len(cases) and case.note not in {"", *(each.note for i, each in enumerate(cases) if i not in bad)}:
         return f"right on {len(cases) - len(bad)} of {len(cases)} inputs, but not for {case.note}." + again
     mask = all(part.dtype == torch.bool for part in parts(right))
