@@ -347,6 +347,33 @@ def test_what_does_not_fit_in_a_training_step_is_refused_in_clear_words(answer, 
     assert verdict.mistake == "raised" and says in verdict.text and "inputs:" not in verdict.text, verdict
 
 
+@pytest.mark.parametrize("give, says", [
+    (lambda loss: [loss, loss], "returns a list of 2; one number"), (lambda loss: f"{loss:.3f}", "returns a str; one"),
+    (lambda loss: {"loss": loss}, "returns a dict; one"),
+    (lambda loss: torch.tensor([loss]), "returns a Tensor of shape 1; one")])
+@pytest.mark.parametrize("name", ["training_step", "mended_step"])
+def test_a_step_that_returns_no_number_is_told_what_it_returns(name, give, says):
+    reference = checks.EXERCISES[name].reference
+    verdict = judge(checks.EXERCISES[name], lambda *args: give(float(reference(*args))), 3)
+    assert verdict.mistake == "another kind" and says in verdict.text, verdict
+
+
+def test_numbers_that_vanish_beside_the_right_ones_have_no_factor():
+    def bytes_for_shares(disp, image):
+        weights = [torch.exp(-255 * image.diff(dim=axis).abs().mean(1, True)) for axis in (2, 3)]
+        return sum((disp.diff(dim=axis).abs() * weight).mean() for axis, weight in zip((2, 3), weights))
+
+    for seed in (1, 2, 30):
+        assert "times what" not in judge(checks.EXERCISES["smoothness"], bytes_for_shares, seed).text
+
+
+@pytest.mark.parametrize("answer", [lambda e, v: (e + ~v).amin(1) * v.any(1),
+                                    lambda e, v: e.masked_fill(~v, 1.0).amin(1) * v.any(1),
+                                    lambda e, v: (e / v).amin(1).nan_to_num(posinf=0.0)])
+def test_an_error_that_a_blind_source_is_given_can_win(answer):
+    assert not any(verdict.passed for verdict in verdicts("minimum_over_sources", answer))
+
+
 def test_going_back_twice_is_explained():
     x = torch.ones(2, requires_grad=True)
     loss = (x * x).sum()

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import torch
 
 
+class Unusable(Exception):
+    """What a trial raises about an answer that gives back another kind of thing than is asked for; in whole words."""
+
+
 @dataclass(frozen=True)
 class Mistake:
     """A known wrong answer.

@@ -15,7 +15,7 @@ from operator import attrgetter
 import torch
 
 from .compare import describe, flat, leaves, parts, same, tensors
-from .exercise import Case, Exercise
+from .exercise import Case, Exercise, Unusable
 from .raised import first_line, meaning
 from .source import is_begun
 from .unknown import form, sentence
@@ -92,6 +92,8 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
             args = _copies(case.args)
             try:
                 given.append(answer(*args))
+            except Unusable as error:
+                return end("wrong", str(error), "another kind")
             except Exception as error:
                 if isinstance(error, NotImplementedError) and "not implemented for" not in str(error):  # torch's words
                     given.append(None)

@@ -21,8 +21,9 @@ def _minimum_cases() -> list[Case]:
         valid[:, :, 0, :2] = False
         valid[:, :, 1, :] = True
         valid[:, :, 2, 0] = torch.arange(sources) == 0
-        errors = 0.05 + torch.rand(shape)
-        errors[:, 0, 2, 0] = 1.04  # the only source that sees, with an error that a blind one of 1 would beat
+        errors = 0.05 + 2 * torch.rand(shape)
+        errors[:, 0, 2, 0] = 2.0  # the only source that sees, with an error that a blind one of 1 would beat
+        errors[:, 1, 2, 0] = 0.0  # a blind one; divided by its mask it is no number
         cases.append(Case((errors, valid)))
     return cases
 
@@ -35,9 +36,9 @@ def _minimum(errors: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
 MINIMUM = Exercise(
     name="minimum_over_sources", lesson=LESSON, title="Listen to the source that sees", difficulty=2, minutes=10,
     statement="""\
-`errors` `(B, S, H, W)` holds the photometric error of each of $S$ sources, `valid` `(B, S, H, W)` whether that
-source can show the pixel at all. Return `(B, H, W)`: the smallest error among the sources that can, and 0 where
-none can.""",
+`errors` `(B, S, H, W)` holds an error of each of $S$ sources, 0 or larger without an end, `valid` `(B, S, H, W)`
+whether that source can show the pixel at all. Return `(B, H, W)`: the smallest error among the sources that can, and 0
+where none can.""",
     stub='''def my_minimum_over_sources(errors, valid):
     ...  # your lines''',
     hint="""\

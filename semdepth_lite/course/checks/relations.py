@@ -55,7 +55,7 @@ def _number(pairs: Sequence[Pair]) -> str:
     if len(ratio) < 3:  # two numbers agree by chance
         return ""
     factor = float(ratio.mean())
-    if not same(a[known], factor * b[known]) or abs(factor - 1) <= 0.01:
+    if abs(factor) < 1e-6 or not same(a[known] / factor, b[known]) or abs(factor - 1) <= 0.01:
         return ""
     why = next((words for value, words in FACTORS.items() if abs(factor / value - 1) < 2e-3),
                "a factor or a sign is off")

@@ -8,6 +8,8 @@ from unittest import mock
 import torch
 from torch import nn
 
+from .exercise import Unusable
+
 UNMOVED = {  # each sentence, and an order of acts of which it is true
     "you never go back: `backward` is missing.": "zero step",
     "the gradient does not reach the network: no_grad, .item() or .detach() cuts it off, and `requires_grad_` does not "
@@ -28,6 +30,19 @@ def _go_back_cut_off(loss: torch.Tensor) -> None:
     loss.detach().requires_grad_().backward()
 
 
+def loss_given(loss):
+    """Return what a step gave back, if it is one number or nothing.
+
+    Raises:
+        Unusable: if it is anything else.
+    """
+    if loss is None or isinstance(loss, (int, float)) or getattr(loss, "shape", None) == ():
+        return loss
+    shape = f" of shape {'x'.join(map(str, loss.shape))}" if hasattr(loss, "shape") else (
+        f" of {len(loss)}" if isinstance(loss, (tuple, list)) else "")
+    raise Unusable(f"each call of your step returns a {type(loss).__name__}{shape}; one number is asked for, the loss.")
+
+
 class Watch:
     """A look at what a step does to the weights of a network and with its optimizer."""
 
@@ -46,7 +61,7 @@ class Watch:
     def twice(self, step: Callable[[], object]) -> list:
         """Take a step two times, and return what it gave."""
         with mock.patch.object(torch.autograd, "backward", wraps=torch.autograd.backward) as back:
-            given = [step() for _ in range(2)]
+            given = [loss_given(step()) for _ in range(2)]
         self.went_back = back.called
         return given
 
