@@ -21,7 +21,8 @@ SEGMENTERS = (("masks", "combined, small masks made"), ("given", METHODS["semdep
 
 CAPTION = ("The better the masks, the more they are worth, at equal steps. Lines: SSFA and the signed ranking loss, "
            "given labels with errors of known strength, or exact ones. Hollow marks: masks made by segmenters; the "
-           "better one sees twice depth's pixels, and the other's row adds SEEM and has no sign.")
+           "better one sees twice depth's pixels, and the other's row adds SEEM and has no sign. Their ranking losses "
+           "learn from exact labels, those of the lines from labels with the errors.")
 
 
 def quality(runs: Sequence[Result]) -> float:

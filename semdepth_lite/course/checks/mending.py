@@ -144,11 +144,12 @@ def whole_step(network, optimizer, target, source, T_source_target, K) -> float:
 
 def _plane_cases() -> list[Case]:
     cases = []
-    for side in (1.0, -1.0, 1.0):
-        K = camera.intrinsics(14.0, 14.0, 9.5, 5.5)[None]
-        T = camera.rigid_transform(torch.zeros(1, 3), torch.tensor([[-0.3, 0.05, -0.1]]))
+    for side, count in ((1.0, 1), (-1.0, 2), (1.0, 1)):
+        K = camera.intrinsics(14.0, 14.0, 9.5, 5.5)[None].expand(count, -1, -1)
+        way = torch.tensor([[-0.3, 0.05, -0.1], [0.6, 0.1, 0.1]])[:count]  # each loses pixels of its own
+        T = camera.rigid_transform(torch.zeros(count, 3), way)
         weight = torch.cat((side * (7 + torch.rand(1)), torch.randn(2)))  # from far on one side to near on the other
-        cases.append(Case((weight, torch.rand(1, 3, 12, 20), torch.rand(1, 3, 12, 20), T, K)))
+        cases.append(Case((weight, torch.rand(count, 3, 12, 20), torch.rand(count, 3, 12, 20), T, K)))
     return cases
 
 
@@ -272,6 +273,11 @@ PICTURES = (
                {"join": lambda error, warped, _, source: torch.minimum(error, photometric_error(warped, source))}))
 
 MEANS = (
+    _otherwise("first image", "you use the first image of the batch alone.",
+               {"share": lambda error, valid: error[0][valid[0].expand_as(error[0])].mean()}),
+    _otherwise("mean of the images' means", "you average each image by itself first, so that a pixel of one with few "
+               "counts more.", {"share": lambda error, valid: torch.stack([
+                   each[mask.expand_as(each)].mean() for each, mask in zip(error, valid)]).mean()}),
     _otherwise("mask multiplied", "three faults are gone; you multiply by the mask and still divide by all pixels.",
                {"share": _multiplied}),
     _otherwise("images blackened", "three faults are gone; you multiply the images by the mask, and black beside black "
