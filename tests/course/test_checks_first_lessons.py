@@ -352,7 +352,7 @@ def test_what_does_not_fit_in_a_training_step_is_refused_in_clear_words(answer, 
     (lambda loss: {"loss": loss}, "returns a dict; one"),
     (lambda loss: torch.tensor([loss]), "returns a Tensor of shape 1; one")])
 @pytest.mark.parametrize("name", ["training_step", "mended_step"])
-def test_a_step_that_returns_no_number_is_told_what_it_returns(name, give, says):
+def test_a_step_that_returns_no_number_hears_what_it_returns(name, give, says):
     reference = checks.EXERCISES[name].reference
     verdict = judge(checks.EXERCISES[name], lambda *args: give(float(reference(*args))), 3)
     assert verdict.mistake == "another kind" and says in verdict.text, verdict
