@@ -99,10 +99,8 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                     given.append(None)
                     refused = True
                     continue
-                usual = meaning(error)
                 inputs = "" if exercise.trial else f" (inputs: {describe(case.args)})"  # a trial passes on others
-                words = f"your function raised {type(error).__name__}: {first_line(error)}{inputs}."
-                return end("wrong", words + (f" Usually: {usual}." if usual else ""), "raised")
+                return end("wrong", _words_on(error, inputs), "raised")
             if not all(same(a, b) for a, b in zip(args, case.args)):
                 return end("wrong", "your function changes its input in place, and whoever called it loses it; work "
                                     "on a copy (.clone()) or write the result to a new tensor.", "in place")
@@ -123,6 +121,13 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
                           or _makes_but_for_nan(exercise, cases, given, expected)):
             return end("wrong", *recognized)
         return end("wrong", sentence(exercise, cases, given, expected, seed))
+
+
+def _words_on(error: Exception, inputs: str) -> str:
+    """Say what the reader's function raised, and what that usually means."""
+    usual = meaning(error)
+    return (f"your function raised {type(error).__name__}: {first_line(error)}{inputs}."
+            + (f" Usually: {usual}." if usual else ""))
 
 
 def _nothing_finite(given: list) -> bool:
