@@ -30,7 +30,7 @@ SMALL = TrainSettings(width=8, steps=6, batch=2, segmenter_steps=3)
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    """Convolutions of a GPU round their inputs to ten bits unless told otherwise."""
+    """Convolutions of a GPU round their inputs to ten bits unless this is off."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 

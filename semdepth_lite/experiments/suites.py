@@ -146,12 +146,12 @@ def scale_experiment(preset: str = "lesson") -> list[Trial]:
 
 
 def showcase_experiment(_: str = "") -> list[Trial]:
-    """Train the networks of the pictures, one seed, by the preset `showcase`, whichever was asked for.
+    """Train the networks of the pictures by the preset `showcase`, whichever was asked for.
 
     The segmenter sees there as many pixels as it learned from.
     """
-    return [*repeat("scale", 154, "showcase-0-baseline", "baseline, 128x384", "showcase", 1),
-            *repeat("scale", 155, "showcase-1-semantic", "SSFA and ranking, 128x384", "showcase", 1,
+    return [*repeat("scale", 154, "showcase-0-baseline", "baseline, 128x384", "showcase"),
+            *repeat("scale", 155, "showcase-1-semantic", "SSFA and ranking, 128x384", "showcase",
                     variant="semdepth_segmenter", changes={"masks.scale": 1})]
 
 

@@ -170,7 +170,9 @@ def speed_table(benchmarks: Sequence[Mapping]) -> str:
             words.append("with alignment")
         if shape["precision"] == "bf16":
             words.append("bf16")
-        if benchmark["threads"] > 1:
+        if benchmark["device"] != "cpu":
+            words.append("GPU")
+        elif benchmark["threads"] > 1:
             words.append(f"{benchmark['threads']} threads")
         lines.append([", ".join(words), *(f"{seconds[part]:.3f}" for part in ("readable_step", "step", "networks")),
                       f"{benchmark['step_per_networks']:.2f}", f"{benchmark['images_per_second']:.1f}",

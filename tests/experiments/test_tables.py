@@ -103,9 +103,11 @@ def test_measured_times_take_the_place_of_the_runs_own(runs):
 
 def test_what_a_step_costs():
     run = {"shape": {"encoder": "lite", "width": 192, "height": 64, "batch": 8, "alignment": 0, "precision": "fp32"},
-           "seconds": {"readable_step": 0.2, "step": 0.1234, "networks": 0.1}, "threads": 1,
+           "seconds": {"readable_step": 0.2, "step": 0.1234, "networks": 0.1}, "threads": 1, "device": "cpu",
            "step_per_networks": 1.234, "images_per_second": 64.83, "peak_mib": 800}
     other = {**run, "threads": 2, "shape": {**run["shape"], "alignment": 2, "precision": "bf16"}}
-    assert speed_table([run, other]).splitlines()[2:] == [
+    third = {**run, "threads": 16, "device": "cuda"}
+    assert speed_table([run, other, third]).splitlines()[2:] == [
         "| lite, 192x64, batch 8 | 0.200 | 0.123 | 0.100 | 1.23 | 64.8 | 800 |",
-        "| lite, 192x64, batch 8, with alignment, bf16, 2 threads | 0.200 | 0.123 | 0.100 | 1.23 | 64.8 | 800 |"]
+        "| lite, 192x64, batch 8, with alignment, bf16, 2 threads | 0.200 | 0.123 | 0.100 | 1.23 | 64.8 | 800 |",
+        "| lite, 192x64, batch 8, GPU | 0.200 | 0.123 | 0.100 | 1.23 | 64.8 | 800 |"]
