@@ -163,10 +163,19 @@ def trained(mode=lambda network: None, pair: Callable = zip, share=2, zero="firs
     return answer
 
 
-def own_optimizer(network, optimizer, levels, loss_of):
-    """A step with an optimizer that is new each time."""
-    new = torch.optim.SGD(network.parameters(), optimizer.defaults["lr"], momentum=0.5)
-    return trained()(network, new, levels, loss_of)
+class Own:
+    """Stands for an optimizer of one's own: a step down the gradient, by hand."""
+
+    def __init__(self, parameters, rate):
+        self.parameters, self.rate = list(parameters), rate
+
+    def zero_grad(self):
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self):
+        for parameter in self.parameters:
+            parameter.data -= self.rate * parameter.grad
 
 
 def solved(J, r, w, left=lambda w: w, right=lambda w: w):
@@ -267,7 +276,6 @@ NAMED = [
     ("training_step", trained(zero="each"), "zero_grad stands in the loop, and wipes out"),
     ("training_step", trained(zero="each", share=1), "the last level alone moves the weights"),
     ("training_step", trained(share=4), "as many levels as come in"),
-    ("training_step", own_optimizer, "the second forgets what `optimizer` remembers"),
     ("normal_equations", lambda J, r, w: solved(J, r, w.sqrt()), "with the root of the weights"),
     ("normal_equations", lambda J, r, w: solved(J, r, w, right=torch.sqrt), "only the root of the weights"),
     ("normal_equations", lambda J, r, w: solved(J, r, w, right=torch.square), "the left side has the weights once"),
@@ -356,6 +364,15 @@ def test_a_step_that_returns_no_number_hears_what_it_returns(name, give, says):
     reference = checks.EXERCISES[name].reference
     verdict = judge(checks.EXERCISES[name], lambda *args: give(float(reference(*args))), 3)
     assert verdict.mistake == "another kind" and says in verdict.text, verdict
+
+
+@pytest.mark.parametrize("own", [torch.optim.Adam, torch.optim.SGD, Own])
+@pytest.mark.parametrize("name", ["training_step", "mended_step"])
+def test_a_step_with_an_optimizer_of_ones_own_hears_of_the_one_that_comes_in(name, own):
+    def answer(network, optimizer, *others):
+        return checks.EXERCISES[name].reference(network, own(network.parameters(), optimizer.defaults["lr"]), *others)
+    verdict = judge(checks.EXERCISES[name], answer, 3)
+    assert verdict.mistake == "another kind" and "take the step with the one that comes in" in verdict.text, verdict
 
 
 def test_numbers_that_vanish_beside_the_right_ones_have_no_factor():

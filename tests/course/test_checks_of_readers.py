@@ -215,6 +215,12 @@ def log_squares(pred, gt, mask):
 
 NAMED = [
     ("class_iou", iou_where(lambda hits, true: hits > 0), "there and never found has an IoU of 0, not nan"),
+    ("class_iou", lambda c: c.diagonal() / torch.minimum(c.sum(0), c.sum(1)), "the smaller of the two circles"),
+    ("class_iou", lambda c: torch.where(c.sum(1) > 0, c.diagonal() / (c.sum(0) + c.diagonal()), torch.nan),
+     "one circle and the overlap"),
+    ("class_iou", lambda c: c.diagonal() / (c.sum(0) * c.sum(1)), "you multiply the two circles below"),
+    ("class_modulation", modulated(lambda d, g, b: torch.relu((1 + g) * d + b)), "a feature may be negative"),
+    ("class_modulation", modulated(lambda d, g, b: (1 + g) * F.relu(d) + b), "a feature may be negative"),
     ("class_modulation", modulated(lambda d, g, b: 1 + g * d + b), "what does the 1 belong to?"),
     ("class_modulation", lambda d, s, g, b: (1 + (g[None, :, :, None, None] * s[:, None]).mean(2)) * d + (
         b[None, :, :, None, None] * s[:, None]).mean(2), "you divide by the number of classes"),
@@ -223,6 +229,7 @@ NAMED = [
     ("correlations", attention(lambda scores: scores.softmax(-1).softmax(-2)), "the columns compete twice"),
     ("correlations", attention(lambda scores: scores.exp() / scores.exp().amax((1, 2), keepdim=True)),
      "you divide by the largest"),
+    ("semantic_loss", entropy(lambda x: (1 - x.softmax(1)) ** 2 * x.log_softmax(1)), "this is the focal loss"),
     ("semantic_loss", entropy(lambda x: x.softmax(0).log()), "the images of the batch compete"),
     ("semantic_loss", entropy(lambda x: x.log_softmax(2)), "pixels of a column compete"),
     ("semantic_loss", entropy(lambda x: x.softmax(1).log2()), "1.44 times too large"),

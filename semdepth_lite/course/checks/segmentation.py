@@ -42,6 +42,11 @@ def _known(labels: torch.Tensor) -> torch.Tensor:
     return (labels != IGNORE).sum().clamp(min=1)
 
 
+def _focal(logits: torch.Tensor, labels: torch.Tensor, power: int) -> torch.Tensor:
+    cost = _nll(logits, labels)
+    return ((1 - (-cost).exp())**power * cost).sum() / _known(labels)
+
+
 def _image_means(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return (_nll(logits, labels).sum((1, 2)) / (labels != IGNORE).sum((1, 2)).clamp(min=1)).mean()
 
@@ -102,6 +107,9 @@ and what if that is zero?""",
                 "you average probabilities and take one logarithm; each pixel has its own."),
         Mistake("divided by the unlabeled", lambda x, y: _nll(x, y).sum() / (y == IGNORE).sum().clamp(min=1),
                 "you divide by the number of pixels without a label."),
+        Mistake("focal loss", lambda x, y: _focal(x, y, 2),
+                "this is the focal loss: you weigh each pixel by how unsure the network is; all labels count alike.", (
+                    lambda x, y: _focal(x, y, 1),)),
         Mistake("smoothed labels", lambda x, y: F.cross_entropy(
             x, y, ignore_index=IGNORE, reduction="sum", label_smoothing=0.1) / _known(y),
                 "you smooth the labels; the loss is asked for as it is."),
@@ -242,6 +250,17 @@ Draw two overlapping circles. What is the size of their union, if you know the s
                 "below stand only the errors; the hits belong to the union as well."),
         Mistake("larger of the circles", lambda c: _shares(c, c.diagonal() / torch.maximum(c.sum(0), c.sum(1))),
                 "you divide by the larger of the two circles, and the union is larger than either."),
+        Mistake("smaller of the circles", lambda c: _shares(c, c.diagonal() / torch.minimum(c.sum(0), c.sum(1)).clamp(
+            min=1)),
+                "you divide by the smaller of the two circles, and the union is larger than either.", (
+                    lambda c: c.diagonal() / torch.minimum(c.sum(0), c.sum(1)),)),
+        Mistake("product of the circles", lambda c: _shares(c, c.diagonal() / (c.sum(0) * c.sum(1)).clamp(min=1)),
+                "you multiply the two circles below; their union is a sum, less what would count twice.", (
+                    lambda c: _shares(c, c.diagonal() / (c.sum(0) * c.sum(1)).clamp(min=1).sqrt()),
+                    lambda c: c.diagonal() / (c.sum(0) * c.sum(1)))),
+        Mistake("one circle and the hits below", lambda c: _shares(c, c.diagonal() / (c.sum(1) + c.diagonal())),
+                "below stand one circle and the overlap; both circles belong there, and the overlap once.", (
+                    lambda c: _shares(c, c.diagonal() / (c.sum(0) + c.diagonal()).clamp(min=1)),)),
         Mistake("brackets forgotten", lambda c: _shares(c, c.diagonal() / c.sum(1) + c.sum(0) - c.diagonal()),
                 "only the first sum is below the fraction bar: brackets are missing."),
         Mistake("one more below", lambda c: _shares(c, c.diagonal() / (c.sum(0) + c.sum(1) - c.diagonal() + 1)),

@@ -202,6 +202,9 @@ $\\gamma S$ is a number for each channel and pixel: sum over the classes, each o
         Mistake("normalized first", lambda d, s, g, b: (1 + _per_pixel(g, s)) * (
             d - d.mean((2, 3), keepdim=True)) / d.std((2, 3), keepdim=True) + _per_pixel(b, s),
                 "you normalize the feature first; at this level nothing is normalized."),
+        Mistake("negative values cut", lambda d, s, g, b: _modulate(d, s, g, b).relu(),
+                "you cut negative values (a relu?); a feature may be negative.", (
+                    lambda d, s, g, b: _modulate(d.relu(), s, g, b),)),
         Mistake("softmax once more", lambda d, s, g, b: _modulate(d, s.softmax(1), g, b),
                 "labels are probabilities already; a second softmax makes them nearly even."),
         Mistake("shifts of all classes", lambda d, s, g, b: (1 + _per_pixel(g, s)) * d + b.sum(1)[:, None, None],

@@ -165,12 +165,6 @@ def _step_returning(which: int) -> Callable:
     return wrong
 
 
-def _step_by_hand(network, optimizer, pyramid, loss_of) -> float:
-    """Go down the gradient without the optimizer's memory of steps before."""
-    own = torch.optim.SGD(network.parameters(), optimizer.param_groups[0]["lr"])
-    return _step()(network, own, pyramid, loss_of)
-
-
 def _step_each_view(network, optimizer, pyramid, loss_of) -> float:
     """Let the network look at the target of each level, and take its finest map."""
     loss: Any = sum(loss_of(network(level.target)[0], level) for level in pyramid) / len(pyramid)
@@ -271,9 +265,6 @@ old ones. What goes wrong in the second step without it?""",
                 "the weights are right, but you return the loss of the finest level; the mean is asked for."),
         Mistake("loss of the coarsest level returned", _step_returning(-1),
                 "the weights are right, but you return the loss of the coarsest level; the mean is asked for."),
-        Mistake("another optimizer", _step_by_hand,
-                "the first step is right; the second forgets what `optimizer` remembers of it: use the one that comes "
-                "in."),
         Mistake("divided by 4", _step(join=4),
                 "you divide by 4; there are as many levels as come in."),
         Mistake("coarse levels count less", _step(of=lambda each: sum(loss / 2**i for i, loss in enumerate(each))),
