@@ -113,6 +113,34 @@ def trained(join=lambda each: sum(each) / len(each), back=lambda loss, network: 
     return answer
 
 
+def running(each):
+    """The mean of the last mean and the next loss, turn by turn."""
+    loss = each[0]
+    for following in each[1:]:
+        loss = (loss + following) / 2
+    return loss
+
+
+def divided_in_the_loop(each):
+    """The sum, divided in each turn."""
+    loss = 0
+    for level in each:
+        loss = loss + level
+        loss = loss / len(each)
+    return loss
+
+
+def growing(network, optimizer, levels, loss_of):
+    """A step that goes down the sum so far in each turn of the loop."""
+    optimizer.zero_grad()
+    loss = 0
+    for disp, level in zip(network(levels[0].target), levels):
+        loss = loss + loss_of(disp, level)
+        loss.backward(retain_graph=True)
+    optimizer.step()
+    return (loss / len(levels)).item()
+
+
 def clipped(loss, network):
     """Go back, and clip."""
     loss.backward()
@@ -260,6 +288,15 @@ NAMED = [
     ("training_step", trained(back=clipped), "you clip the gradient"),
     ("training_step", trained(back=back_twice), "twice as large as it should be"),
     ("training_step", trained(join=max), "the level with the largest loss"),
+    ("training_step", trained(join=lambda each: sum(each[1:]) / len(each)), "the finest level is not in your sum"),
+    ("training_step", trained(join=lambda each: sum(each[1:]) / (len(each) - 1)), "the finest level is not in your"),
+    ("training_step", trained(join=lambda each: sum(each[:-1]) / len(each)), "the coarsest level is not in your sum"),
+    ("training_step", trained(join=running), "so later levels count more"),
+    ("training_step", trained(join=divided_in_the_loop), "you divide inside the loop"),
+    ("training_step", trained(join=lambda each: sum(each) / 2), "as many levels as come in"),
+    ("training_step", trained(join=lambda each: (each[0] + each[1]) / 2), "the mean of the two finest levels"),
+    ("training_step", trained(join=lambda each: (each[0] + each[-1]) / 2), "the two levels at the ends"),
+    ("training_step", growing, "so the first levels count again and again"),
     ("training_step", trained(join=lambda each: -sum(each) / len(each)), "the negative of the loss"),
     ("ssim", structure(cover=lambda m, x, y: m(x * y)), "still in your covariance"),
     ("ssim", structure(vary=lambda m, x: m(x * x)), "still in your variances"),

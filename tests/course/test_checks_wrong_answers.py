@@ -208,7 +208,9 @@ def inner(e, v, blind, join=torch.any):
 @pytest.mark.parametrize("name, answer, says", [
     ("visible", visible_with(-1, 1, lambda z: z > 0), "centers of pixels that lie beside the image"),
     ("visible", visible_with(-0.5, 0.5, lambda z: z >= 0), "z = 0 lies in the plane of the camera"),
-    ("minimum_over_sources", lambda e, v: inner(e, v, 1.0), "an error of 1, which can win"),
+    ("minimum_over_sources", lambda e, v: inner(e, v, 1.0), "an error of 1: a larger one"),
+    ("minimum_over_sources", lambda e, v: inner(e, v, 10.0), "an error of 10: a larger one of a source that sees"),
+    ("minimum_over_sources", lambda e, v: torch.where(v, e, e.max()).min(1).values, "the largest error is left"),
     ("minimum_over_sources", lambda e, v: inner(e, v, torch.inf, torch.all), "`all` stands where `any` is meant"),
     ("backproject", with_focal(0), "focal length of x for both axes"),
     ("backproject", with_focal(1), "focal length of y for both axes"),
@@ -253,7 +255,7 @@ def test_a_wrong_answer_is_named(name, answer, says):
 @pytest.mark.parametrize("name, answer", [
     ("ssim", ssim_with(lambda w: w.var(2, correction=0))),
     ("visible", visible_with(-0.5, 0.5, lambda z: z > 0)),
-    ("minimum_over_sources", lambda e, v: inner(e, v, 1e3)),
+    ("minimum_over_sources", lambda e, v: inner(e, v, 1e9)),
     ("hidden_turn", turned(1, lambda b, c: b * c)),
     ("hidden_turn", turned(1, lambda b, c: 0.9 * b * c)),
     ("painted_trap", lambda a, b: lambda x: 0.5 + 0.5 * torch.cos(2 * torch.pi * x / (b - a))),

@@ -1,6 +1,7 @@
 """Exercises of lesson 03: the minimum over sources that see, the automask, and edge-aware smoothness."""
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,10 +21,11 @@ def _minimum_cases() -> list[Case]:
         valid = torch.rand(shape) < 0.7
         valid[:, :, 0, :2] = False
         valid[:, :, 1, :] = True
-        valid[:, :, 2, 0] = torch.arange(sources) == 0
+        valid[:, :, 2, :2] = (torch.arange(sources) == 0)[:, None]
         errors = 0.05 + 2 * torch.rand(shape)
         errors[:, 0, 2, 0] = 2.0  # the only source that sees, with an error that a blind one of 1 would beat
         errors[:, 1, 2, 0] = 0.0  # a blind one; divided by its mask it is no number
+        errors[:, 0, 2, 1] = 5e4  # the only one that sees, and no error of 10 or 1000 is large beside it
         cases.append(Case((errors, valid)))
     return cases
 
@@ -31,6 +33,21 @@ def _minimum_cases() -> list[Case]:
 def _minimum(errors: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     error, _ = join_sources(errors, valid, minimum=True)
     return error.masked_fill(error.isinf(), 0)
+
+
+_CAN_WIN = (1.0, 2.0, 3.0, 5.0, 10.0, 100.0, 1e3, 1e4)
+
+
+def _filled(errors: torch.Tensor, valid: torch.Tensor, number: float, left=False, added=False, by_number=False
+            ) -> torch.Tensor:
+    """Give blind sources a number, or add it to their errors; where none sees, leave it, or put a 0 in.
+
+    By number, the 0 goes wherever the number is found.
+    """
+    smallest = (errors + ~valid * number if added else errors.masked_fill(~valid, number)).amin(1)
+    if left:
+        return smallest
+    return smallest.masked_fill(smallest == number if by_number else ~valid.any(1), 0)
 
 
 MINIMUM = Exercise(
@@ -75,13 +92,26 @@ no source sees: what did they become?""",
         Mistake("first source", lambda e, v: e[:, 0] * v[:, 0], "you look at the first source only."),
         Mistake("valid only where none sees", lambda e, v: e.amin(1) * v.any(1),
                 "zero where no source sees is right, but elsewhere a blind source can still win."),
-        Mistake("one left over", lambda e, v: e.masked_fill(~v, 1.0).amin(1),
-                "you give blind sources an error of 1: it can win, and where no source sees it is left over."),
-        Mistake("one for a blind source", lambda e, v: e.masked_fill(~v, 1.0).amin(1) * v.any(1),
-                "you give blind sources an error of 1, which can win; give them one that never can."),
-        *(Mistake(f"{large:g} left over", lambda e, v, large=large: e.masked_fill(~v, large).amin(1),
+        *(Mistake(f"{number:g} left over", partial(_filled, number=number, left=True),
+                  f"you give blind sources an error of {number:g}: a larger one of a source that sees loses to it, and "
+                  "where no source sees it is left over.", (partial(_filled, number=number, left=True, added=True),))
+          for number in _CAN_WIN),
+        *(Mistake(f"{number:g} for a blind source", partial(_filled, number=number),
+                  f"you give blind sources an error of {number:g}: a larger one of a source that sees loses to it; "
+                  "give them one that never can win.", (partial(_filled, number=number, added=True),))
+          for number in _CAN_WIN),
+        Mistake("0 by the number", partial(_filled, number=10.0, by_number=True),
+                "your number for blind sources is smaller than some errors, so it can win, and your 0 stands where a "
+                "source sees the pixel.", tuple(partial(_filled, number=number, by_number=True) for number in (
+                    1.0, 2.0))),
+        *(Mistake(f"{large:g} left over", partial(_filled, number=large, left=True),
                   f"nearly: where no source sees the pixel, your {large:g} is left, and the mean of the loss with it.")
-          for large in (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e8, 1e9, 1e10)),
+          for large in (1e5, 1e6, 1e8, 1e9, 1e10)),
+        Mistake("largest error left over", lambda e, v: torch.where(v, e, e.max()).amin(1),
+                "nearly: where no source sees the pixel, the largest error is left, and the mean of the loss with it.",
+                (lambda e, v: torch.where(v, e, e.max() + 1).amin(1),
+                 lambda e, v: torch.where(v, e, e.amax((1, 2, 3), keepdim=True)).amin(1),
+                 lambda e, v: torch.where(v, e, e.amax(1, keepdim=True)).amin(1))),
         Mistake("place of the minimum among the valid", lambda e, v: e.masked_fill(~v, torch.inf).argmin(1),
                 "you return which of the sources that see is best; its error is asked for."),
         Mistake("minimum over the images, infinity left", lambda e, v: e.masked_fill(~v, torch.inf).amin(0),

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -18,23 +18,28 @@ STEEP = 1000.0  # makes gradients so large that to clip them changes the step
 
 
 class Guesser(nn.Module):
-    """A network of two numbers, small enough to be checked by hand: an image to two maps of disparity.
+    """A network of two numbers, small enough to be checked by hand: an image to a few maps of disparity.
 
     Its batch norm answers otherwise in eval mode, as that of a real network does.
     """
 
-    def __init__(self, weight: torch.Tensor) -> None:
+    def __init__(self, weight: torch.Tensor, maps: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight.clone())
+        self.weight, self.maps = nn.Parameter(weight.clone()), maps
         self.norm = nn.BatchNorm2d(1, affine=False)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Map (B, 3, H, W) to (B, 1, H, W) and (B, 1, H / 2, W / 2)."""
+        """Map (B, 3, H, W) to (B, 1, H, W), (B, 1, H / 2, W / 2), and so on."""
         if not isinstance(image, torch.Tensor):
             raise TypeError(f"the network looks at one image, such as levels[0].target, and got a "
                             f"{type(image).__name__}")
         disp = torch.sigmoid(self.weight[0] * self.norm(image.mean(1, keepdim=True)) + self.weight[1])
-        return [disp, F.avg_pool2d(disp, 2)]
+        return _halved(disp, self.maps)
+
+
+def _halved(image: torch.Tensor, count: int) -> list[torch.Tensor]:
+    """Return an image at full size, at half of it, and so on."""
+    return [F.avg_pool2d(image, 2**level) if level else image for level in range(count)]
 
 
 def squares(disp: torch.Tensor, level: Level) -> torch.Tensor:
@@ -56,10 +61,11 @@ def squares(disp: torch.Tensor, level: Level) -> torch.Tensor:
 
 def two_steps(answer: Callable) -> Callable:
     """Let a step train a `Guesser` twice; return its losses, the weights it leaves, and why they did not move."""
-    def trial(weight, target, source, share):
-        network, levels = Guesser(weight), [Level(target, source, torch.eye(3)[None])]
+    def trial(weight, target, source, shares):
+        network = Guesser(weight, len(shares))
+        levels = [Level(*images, share * torch.eye(3)[None]) for *images, share in zip(
+            _halved(target, len(shares)), _halved(source, len(shares)), shares)]
         optimizer = torch.optim.SGD(network.parameters(), 2 / STEEP, momentum=0.5)  # so two steps are no longer one
-        levels.append(Level(F.avg_pool2d(target, 2), F.avg_pool2d(source, 2), share * torch.eye(3)[None]))
         watch = Watch(network.weight, optimizer)
         given = watch.twice(lambda: answer(network, optimizer, levels, squares))
         if given == [None, None] and watch.still:
@@ -68,13 +74,13 @@ def two_steps(answer: Callable) -> Callable:
     return trial
 
 
-def _step(view="target", zero=True, back=1.0, levels=2, join=2, late=False, returns=1.0, clip=0.0,
+def _step(view="target", zero=True, back=1.0, levels=slice(None), join=0, late=False, returns=1.0, clip=0.0,
           of=sum) -> Callable:
-    """Build a step with one thing changed."""
+    """Build a step with one thing changed; a join of 0 divides by the number of levels."""
     def wrong(network, optimizer, pyramid, loss_of):
         def loss_now() -> Any:
             disps = network(getattr(pyramid[0], view))
-            return of([loss_of(*each) for each in list(zip(disps, pyramid))[:levels]]) / join
+            return of([loss_of(*each) for each in zip(disps, pyramid)][levels]) / (join or len(pyramid))
         loss = loss_now()
         if zero:
             optimizer.zero_grad()
@@ -106,24 +112,24 @@ def _step_in_order(order: str) -> Callable:
     return wrong
 
 
-def _step_each_level(network, optimizer, pyramid, loss_of, share: float = 1.0) -> float:
-    """Step inside the loop over the levels."""
+def _step_each_level(network, optimizer, pyramid, loss_of, shared: bool = False) -> float:
+    """Step inside the loop over the levels, each down its whole loss, or down its share of the mean."""
     losses = []
     for i, level in enumerate(pyramid):
         loss = loss_of(network(pyramid[0].target)[i], level)
         optimizer.zero_grad()
-        (share * loss).backward()
+        (loss / len(pyramid) if shared else loss).backward()
         optimizer.step()
         losses.append(loss.item())
     return sum(losses) / len(losses)
 
 
-def _step_in_loop(zero="each", share=2, move="each", once=False) -> Callable:
+def _step_in_loop(zero="each", share=0, move="each", once=False) -> Callable:
     """Build a step that goes back inside the loop over the levels, down the maps of one look.
 
     Args:
         zero: Where the gradient is wiped out: in "each" turn of the loop, or "first".
-        share: Number by which each loss is divided.
+        share: Number by which each loss is divided; 0 = the number of levels.
         move: Whether a step is taken in "each" turn, or "last".
         once: Whether only the last loss goes back, after the loop.
     """
@@ -133,7 +139,7 @@ def _step_in_loop(zero="each", share=2, move="each", once=False) -> Callable:
         optimizer.zero_grad()
         for disp, level in zip(network(pyramid[0].target), pyramid):
             losses.append(loss_of(disp, level))
-            loss = losses[-1] / share
+            loss = losses[-1] / (share or len(pyramid))
             if zero == "each":
                 optimizer.zero_grad()
             if not once:
@@ -182,8 +188,50 @@ def _step_coarsest(network, optimizer, pyramid, loss_of) -> float:
     return loss.item()
 
 
+def _step_mean_but_first(network, optimizer, pyramid, loss_of) -> float:
+    return _step(levels=slice(1, None), join=len(pyramid) - 1)(network, optimizer, pyramid, loss_of)
+
+
+def _step_of_ends(network, optimizer, pyramid, loss_of) -> float:
+    return _step(levels=slice(None, None, len(pyramid) - 1), join=2)(network, optimizer, pyramid, loss_of)
+
+
+def _step_at_full_size(network, optimizer, pyramid, loss_of) -> float:
+    def beside_the_finest(disp: torch.Tensor, level: Level) -> torch.Tensor:
+        size = pyramid[0].target.shape[-2:]
+        return loss_of(F.interpolate(disp, size, mode="bilinear", align_corners=False), pyramid[0])
+    return _step()(network, optimizer, pyramid, beside_the_finest)
+
+
+def _running(losses: list) -> Any:
+    """Take the mean of the last mean and the next loss, turn by turn."""
+    return reduce(lambda mean, loss: (mean + loss) / 2, losses)
+
+
+def _dwindling(losses: list) -> Any:
+    """Divide the sum so far in each turn."""
+    return reduce(lambda total, loss: (total + loss) / len(losses), losses, 0)
+
+
+def _step_growing(divided=False, moves=False) -> Callable:
+    """Build a step that goes down the sum so far in each turn of the loop."""
+    def wrong(network, optimizer, pyramid, loss_of):
+        loss: Any = 0
+        optimizer.zero_grad()
+        for disp, level in zip(network(pyramid[0].target), pyramid):
+            loss = loss + loss_of(disp, level) / (len(pyramid) if divided else 1)
+            loss.backward(retain_graph=True)
+            if moves:
+                optimizer.step()
+        if not moves:
+            optimizer.step()
+        return loss.item() / (1 if divided else len(pyramid))
+    return wrong
+
+
 def _step_cases() -> list[Case]:
-    return [Case((torch.randn(2), torch.rand(1, 3, 6, 8), torch.rand(1, 3, 6, 8), share)) for share in (0.5, 1.0, 8.0)]
+    return [Case((torch.randn(2), torch.rand(1, 3, 64, 80), torch.rand(1, 3, 64, 80), shares)) for shares in (
+        (1.0, 0.5, 3.0), (1.0, 1.0), (1.0, 8.0, 0.2, 5.0))]
 
 
 STEP = Exercise(
@@ -222,7 +270,21 @@ old ones. What goes wrong in the second step without it?""",
         Mistake("largest loss", _step(of=max, join=1), "you take the level with the largest loss; all of them count."),
         Mistake("smallest loss", _step(of=min, join=1),
                 "you take the level with the smallest loss; all of them count."),
-        Mistake("finest level alone", _step(levels=1, join=1), "you look at the finest level only."),
+        Mistake("finest level alone", _step(levels=slice(1), join=1), "you look at the finest level only."),
+        Mistake("finest level left out", _step(levels=slice(1, None)),
+                "the finest level is not in your sum: does your loop begin at 1?", (
+                    _step_mean_but_first,)),
+        Mistake("coarsest level left out", _step(levels=slice(-1)),
+                "the coarsest level is not in your sum: does your loop end one too early?"),
+        Mistake("two levels alone", _step(levels=slice(2), join=2),
+                "you take the mean of the two finest levels; there can be more."),
+        Mistake("first and last level", _step_of_ends,
+                "you take the mean of the two levels at the ends; those between count too."),
+        Mistake("running mean", _step(of=_running, join=1),
+                "you take the mean of the last mean and the next level, turn by turn, so later levels count more; add "
+                "all up, then divide once."),
+        Mistake("divided in the loop", _step(of=_dwindling, join=1),
+                "you divide inside the loop, so what came before is divided once more in each turn; divide after it."),
         Mistake("sum of the levels", _step(join=1), "you add the levels up where their mean is wanted."),
         Mistake("looks at the source", _step(view="source"),
                 "the network looks at the source; the depth of the target is wanted."),
@@ -230,14 +292,14 @@ old ones. What goes wrong in the second step without it?""",
                 "the weights are right, but the loss you return is that of the next step."),
         Mistake("nothing returned", _step(returns=0.0),
                 "the weights are right, but your step returns nothing."),
-        Mistake("coarse level divided by all", _step(levels=1),
+        Mistake("coarse level divided by all", _step(levels=slice(1)),
                 "you divide by the number of levels, but only the finest of them is in your sum."),
         Mistake("two steps", _step_twice, "you take two steps down one gradient."),
         Mistake("a look for each level", _step_each_view,
                 "your network looks at the target of every level; one look at the full-size target gives all maps."),
         Mistake("a step for each level", _step_each_level,
                 "you step inside the loop over the levels; their mean is one number, and one step goes down it."),
-        Mistake("a step for each level, of half a size", partial(_step_each_level, share=0.5),
+        Mistake("a step for each level, of its share", partial(_step_each_level, shared=True),
                 "you step inside the loop, down each level's share of the mean; add the shares up, then step once."),
         Mistake("eval mode", lambda network, *others: _step()(network.eval(), *others),
                 "your network is in eval mode, where batch norm and dropout do not work as in training; leave it "
@@ -255,6 +317,10 @@ old ones. What goes wrong in the second step without it?""",
                 "loop."),
         Mistake("steps in the loop by shares, gradients pile up", _step_in_loop("first"),
                 "you step in each turn of the loop, down all shares so far; the step belongs after the loop."),
+        Mistake("the growing sum goes back", _step_growing(),
+                "you go back in each turn of the loop, down the sum so far, so the first levels count again and again; "
+                "go back once, after the loop.", (_step_growing(divided=True), _step_growing(moves=True),
+                                                  _step_growing(divided=True, moves=True))),
         Mistake("zero_grad in the loop", _step_in_loop(move="last"),
                 "zero_grad stands in the loop, and wipes out what the levels before have given."),
         Mistake("zero_grad in the loop, no shares", _step_in_loop(share=1, move="last"),
@@ -265,10 +331,13 @@ old ones. What goes wrong in the second step without it?""",
                 "the weights are right, but you return the loss of the finest level; the mean is asked for."),
         Mistake("loss of the coarsest level returned", _step_returning(-1),
                 "the weights are right, but you return the loss of the coarsest level; the mean is asked for."),
-        Mistake("divided by 4", _step(join=4),
-                "you divide by 4; there are as many levels as come in."),
+        Mistake("divided by another number", _step(join=4),
+                "you divide by a number of your own; there are as many levels as come in.", (
+                    _step(join=2), _step(join=3), _step(join=5))),
         Mistake("coarse levels count less", _step(of=lambda each: sum(loss / 2**i for i, loss in enumerate(each))),
                 "you let each coarser level count half; all count alike in their mean."),
+        Mistake("every map at full size", _step_at_full_size,
+                "you bring every map to full size, as lesson 03 tells of Monodepth2; here each map meets a level."),
         Mistake("coarsest level alone", _step_coarsest, "you look at the coarsest level only.")))
 
 EXERCISES = (STEP,)
