@@ -77,6 +77,7 @@ class Parts:
 
     Attributes:
         own: Names of the functions that the reader wrote.
+        ran: Names of those among them that have run; `own_functions.yours` lets them note it.
     """
 
     backproject: Callable = backproject
@@ -91,6 +92,7 @@ class Parts:
     photometric_loss: Callable | None = None
     training_step: Callable = our_step
     own: tuple[str, ...] = field(default=())
+    ran: set[str] = field(default_factory=set, compare=False)
 
     def warped(self, source: torch.Tensor, depth: torch.Tensor, T_source_target: torch.Tensor, K: torch.Tensor
                ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -142,12 +144,13 @@ class Moment:
 
 @dataclass
 class Training:
-    """A finished training: its network, what it had reached on the way, and what it took."""
+    """A finished training: its network, what it had reached on the way, what it took, and whose functions ran."""
 
     network: DepthNetwork
     moments: list[Moment]
     losses: list[float]
     seconds: float
+    used: tuple[str, ...] = ()
 
 
 def levels_of(pair: Triplet, count: int = 4) -> list[Level]:
@@ -175,15 +178,17 @@ def train(pair: Triplet, parts: Parts = Parts(), steps: int = 300, moments: int 
     optimizer = torch.optim.Adam(network.parameters(), rate)
     levels = levels_of(pair, DepthDecoder.SCALES)
     kept = {round(steps * (i / (moments - 1)) ** 2) for i in range(moments)}
-    found, losses, clock = [], [], Stopwatch()
+    found, losses, used, clock = [], [], (), Stopwatch()
     for step in range(steps + 1):
         if step in kept:
             found.append(look(network, pair, parts, step, losses[-1] if losses else math.nan))
         if step < steps:
             for group in optimizer.param_groups:
                 group["lr"] = 0.5 * rate * (1 + math.cos(math.pi * step / steps))
+            parts.ran.clear()  # to look draws a warp, which teaches nothing
             losses.append(parts.training_step(network, optimizer, levels, lambda d, level: parts.loss(d, level, T)))
-    return Training(network, found, losses, clock.lap().cpu)
+            used = tuple(name for name in parts.own if name in parts.ran)
+    return Training(network, found, losses, clock.lap().cpu, used)
 
 
 def look(network: DepthNetwork, pair: Triplet, parts: Parts, step: int, loss: float) -> Moment:

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
-from semdepth_lite import losses, warp
+from semdepth_lite import camera, losses, warp
 from semdepth_lite.camera import disp_to_depth
 from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import explorers, own_functions, photo_training
@@ -87,9 +88,38 @@ def test_only_right_answers_are_taken(tmp_path):
     assert parts.own == ("disp_to_depth",), "the package's own function is nobody's answer"
     torch.testing.assert_close(parts.disp_to_depth(torch.tensor(0.5), 1.0, 20.0),
                                disp_to_depth(torch.tensor(0.5), 1.0, 20.0))
-    said = own_functions.made_by(parts)
-    assert "by 1 functions of yours (disp_to_depth), and by 10 of the package" in said
-    assert own_functions.made_by(photo_training.Parts(own=own_functions.EXERCISED)).endswith(": all of them.")
+    said = own_functions.made_by(parts, parts.own)
+    assert "by 1 functions of yours (disp_to_depth). Yours can take the place of the package's: backproject," in said
+    every = photo_training.Parts(own=own_functions.EXERCISED)
+    assert own_functions.made_by(every, every.own).endswith(": all of them.")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_lessons_own_solutions_work_together(kept, pair):
+    """They name functions of the package, and call the reader's; whoever does another's work by itself is named."""
+    texts = {name: EXERCISES[name].solution for name in own_functions.EXERCISED}
+    scope = {"torch": torch, "camera": camera, "losses": losses, "F": torch.nn.functional}
+    if kept:
+        Path(KEPT).write_text(json.dumps(texts))
+    else:
+        exec("\n\n".join(texts.values()), scope)
+    parts = own_functions.yours(scope)
+    assert parts.own == own_functions.EXERCISED
+    training = photo_training.train(pair, parts, steps=1, moments=2)
+    assert training.used == tuple(name for name in parts.own if name not in ("source_pixels", "visible"))
+    said = own_functions.made_by(parts, training.used)
+    assert said.startswith("This depth map was made by 9 functions of yours (backproject, sample, warp, ssim,")
+    assert said.endswith(" What source_pixels and visible would do, a larger one of yours does by itself.")
+    assert training.losses == pytest.approx(photo_training.train(pair, steps=1, moments=2).losses, rel=1e-5)
+
+
+def test_a_function_of_the_reader_s_that_nothing_calls_is_not_counted(pair):
+    scope = {"torch": torch, "my_ssim": lambda x, y: losses.ssim_distance(x, y) + 0}
+    exec("def my_photometric(x, y):\n    from semdepth_lite.losses import ssim_distance\n    return .85*ssim_distance("
+         "x, y).mean(1, True) + .15 * (x - y).abs().mean(1, True)", scope)
+    parts = own_functions.yours(scope)
+    assert parts.own == ("ssim", "photometric")
+    assert photo_training.train(pair, parts, steps=1, moments=2).used == ("photometric",)
 
 
 # The explorers of the photograph
@@ -105,6 +135,8 @@ def test_one_depth_for_all_fits_what_stands_there(pair):
 def test_moments_are_shown_one_by_one(training, pair):
     explorer = explorers.MomentsExplorer(training.moments, pair.depth[0, 0])
     assert "before anything was learned" in explorer.sentence
+    explorer.set(step=1)
+    assert explorer.sentence.startswith("After 1 step, depth")
     explorer.set(step=3)
     assert explorer.sentence.startswith("After 6 steps, depth errs by ")
     assert explorer.numbers["abs_rel"] == training.moments[-1].abs_rel

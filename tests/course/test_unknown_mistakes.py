@@ -23,7 +23,7 @@ def pixels(depth, T, K):
 @pytest.mark.parametrize("name, answer, says", [
     ("backproject", lambda d, K: camera.backproject(d, K.mT), "`K` is transposed"),
     ("backproject", lambda d, K: camera.backproject(d, K.round()), "`K` is rounded to whole numbers"),
-    ("backproject", lambda d, K: camera.backproject(torch.ones_like(d), K), "`depth` is not used, as if it were 1"),
+    ("backproject", lambda d, K: camera.backproject(torch.ones_like(d), K), "not depend on `depth`, as if it were 1"),
     ("backproject", lambda d, K: camera.backproject(d, K[:1].expand_as(K)), "`K` of the first image is used for all"),
     ("source_pixels", lambda d, T, K: pixels(d, T.mT, K), "`T_source_target` is transposed"),
     ("source_pixels", lambda d, T, K: pixels(1 / d, T, K), "you use 1 divided by `depth`"),

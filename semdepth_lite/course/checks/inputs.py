@@ -74,19 +74,19 @@ def _safety() -> Iterator[tuple[Callable, str, Callable]]:
 
 SAFETY = tuple(_safety())
 CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
-    (_mask, "{} is not used: all places take part", torch.ones_like),
+    (_mask, "your result does not depend on {}: all places take part", torch.ones_like),
     (_mask, "{} is used upside down: just the places count that should not", torch.logical_not),
     (_square, "{} is transposed on its way", lambda arg: arg.mT),
     (_square, "{} should be used as it is, and you use its inverse, or the other way round", torch.linalg.inv),
-    (_motion, "the rotation of {} is not used", _without_rotation),
-    (_motion, "the translation of {} is not used", _without_translation),
+    (_motion, "your result does not depend on the rotation of {}", _without_rotation),
+    (_motion, "your result does not depend on the translation of {}", _without_translation),
     (_motion, "the translation of {} has the wrong sign", _translation_negated),
     (_motion, "the rotation of {} turns the wrong way", _rotation_turned),
-    (_square, "{} is not used", lambda arg: torch.eye(arg.shape[-1]).expand_as(arg)),
+    (_square, "your result does not depend on {}", lambda arg: torch.eye(arg.shape[-1]).expand_as(arg)),
     (_numbers, "you use 1 divided by {}", torch.reciprocal),
     (_numbers, "{} has the wrong sign", torch.neg),
-    (_numbers, "{} is not used, as if it were 1 everywhere", torch.ones_like),
-    (_numbers, "{} is not used, as if it were 0 everywhere", torch.zeros_like),
+    (_numbers, "your result does not depend on {}, as if it were 1 everywhere", torch.ones_like),
+    (_numbers, "your result does not depend on {}, as if it were 0 everywhere", torch.zeros_like),
     (_numbers, "you take the logarithm of {}", torch.log),
     (_numbers, "you take the exponential of {}", torch.exp),
     (_numbers, "{} counts twice: you use its square", torch.square),
@@ -100,8 +100,8 @@ CHANGES: tuple[tuple[Callable, str, Callable], ...] = (
      lambda arg: arg.flip(1)),
     (lambda arg: isinstance(arg, torch.Tensor) and arg.dim() > 1, "{} of the first image is used for all",
      lambda arg: arg[:1].expand_as(arg)),
-    (lambda arg: isinstance(arg, float), "{} is not used, as if it were 0", lambda arg: 0.0),
-    (lambda arg: isinstance(arg, float), "{} is not used, as if it were 1", lambda arg: 1.0),
+    (lambda arg: isinstance(arg, float), "your result does not depend on {}, as if it were 0", lambda arg: 0.0),
+    (lambda arg: isinstance(arg, float), "your result does not depend on {}, as if it were 1", lambda arg: 1.0),
     (lambda arg: isinstance(arg, float), "{} has the wrong sign", lambda arg: -arg), *SAFETY)
 
 

@@ -42,6 +42,10 @@ step is left.""",
                 "this is inverse depth; one step is missing."),
         Mistake("no range", lambda d, a, b: 1 / d,
                 "you invert the sigmoid's output as it is, so the two depths are not used and 0 explodes."),
+        Mistake("no range, number added", lambda d, a, b: 1 / (d + 1e-3),
+                "you invert the sigmoid's output, and the two depths are not used; a small number keeps 0 from "
+                "exploding, but it is no range.", tuple(lambda d, a, b, number=number: 1 / (d + number) for number in (
+                    1e-6, 1e-5, 1e-4, 1e-2))),
         Mistake("range cut instead of mapped", lambda d, a, b: (1 / d).clamp(a, b),
                 "you cut depth to the range; then many disparities mean the same depth, and no gradient comes back."),
         Mistake("in equal ratios", lambda d, a, b: b * (a / b) ** d,
@@ -49,7 +53,8 @@ step is left.""",
         Mistake("linear, and upward", lambda d, near, far: near + (far - near) * d,
                 "two things: 0 has to be far, and equal steps are meant in inverse depth."),
         Mistake("depths for inverse depths", lambda d, near, far: 1 / (near + (far - near) * d),
-                "you invert at the end, but walk between the two depths instead of their inverses."),
+                "you invert at the end, but walk between the two depths instead of their inverses.", (
+                    lambda d, near, far: 1 / (far + (near - far) * d),)),
         Mistake("nothing taken off", lambda d, near, far: 1 / (1 / far + d / near),
                 "one end is right; at the other you arrive a little too near: how long is the way between them?"),
         Mistake("brackets forgotten", lambda d, near, far: 1 / (1 / far + 1 / near - 1 / far * d),
@@ -92,14 +97,21 @@ def _view_loss(depth, target, source, T, K, reduce=lambda error, valid: error[va
     return reduce(losses.photometric_error(warped, target), valid)
 
 
+def _of_painting(depth, target, source, T, K, change, count=False) -> torch.Tensor:
+    """Change the painting by the mask before it is compared: the error, or its mean over the mask."""
+    warped, valid = warp(source, depth, T, K)
+    error = losses.photometric_error(change(warped, valid), target)
+    return error[valid].mean() if count else error.mean()
+
+
 LOSS = Exercise(
     name="photometric_loss", lesson=LESSON, title="Make one number of a guess", difficulty=2, minutes=10,
     statement="""\
 A depth map `depth` `(B, 1, H, W)` is a guess; say how good it is. Paint the target with the source, compare with the
 photometric error, and return its mean over the pixels that the source can show: a scalar with a gradient by depth.
 `target` and `source` are `(B, 3, H, W)`, `T_source_target` `(B, 4, 4)`, `K` `(B, 3, 3)`. `warp` and
-`losses.photometric_error` are the package's; put `my_warp` and `my_photometric` in their place if you have them
-here.""",
+`losses.photometric_error` are the package's; where you have written them in lessons 02 and 03, the training below puts
+yours in their place.""",
     stub='''from semdepth_lite.losses import photometric_error
 from semdepth_lite.warp import warp
 
@@ -145,6 +157,20 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
         Mistake("masked before", lambda d, t, s, T, K: losses.photometric_error(
             warp(s, d, T, K)[0] * warp(s, d, T, K)[1], t * warp(s, d, T, K)[1]).mean(),
                 "you black out both images before they are compared: black agrees with black, and windows reach it."),
+        Mistake("painting masked", lambda d, t, s, T, K: _of_painting(
+            d, t, s, T, K, lambda warped, valid: warped * valid),
+                "you black out the painting alone: where the source shows nothing, black is compared with the target."),
+        Mistake("painting masked, mean of what counts", lambda d, t, s, T, K: _of_painting(
+            d, t, s, T, K, lambda warped, valid: warped * valid, count=True),
+                "you black out the painting, and leave those pixels out; windows at the rim still reach into black."),
+        Mistake("target put in", lambda d, t, s, T, K: _of_painting(
+            d, t, s, T, K, lambda warped, valid: torch.where(valid, warped, t)),
+                "you put the target where the source shows nothing, which then counts as perfect; those pixels should "
+                "not count."),
+        Mistake("target put in, mean of what counts", lambda d, t, s, T, K: _of_painting(
+            d, t, s, T, K, lambda warped, valid: torch.where(valid, warped, t), count=True),
+                "you put the target where the source shows nothing; windows at the border see it, and their errors "
+                "come out too small."),
         Mistake("mask upside down", lambda d, t, s, T, K: _view_loss(
             d, t, s, T, K, lambda error, valid: error[~valid].mean()),
                 "just the pixels count that the source cannot show."),

@@ -306,6 +306,9 @@ exponential. Return a scalar.""",
         Mistake("strongest color", lambda d, i: _smooth(d, i, weight=lambda x: torch.exp(-x.abs().amax(
             1, keepdim=True))),
                 "you take the color that changes most; the average of the three is asked for."),
+        Mistake("length of the color's step", lambda d, i: _smooth(d, i, weight=lambda x: torch.exp(-x.norm(
+            dim=1, keepdim=True))),
+                "you take the length of the difference of the colors; the mean of its absolute values is asked for."),
         Mistake("squared difference of the image", lambda d, i: _smooth(
             d, i, weight=lambda x: torch.exp(-x.square().mean(1, keepdim=True))),
                 "you square the differences of the image; their absolute values are wanted."),

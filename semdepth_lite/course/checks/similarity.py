@@ -130,6 +130,14 @@ def my_ssim(x, y):
                 "you halve the similarity alone: the brackets around 1 - SSIM are missing."),
         Mistake("one window", lambda x, y: _ssim(x, y, mean=lambda i: i.mean((2, 3), keepdim=True).expand_as(i)),
                 "your window is the whole image; a pixel's window has three by three."),
+        Mistake("colors mixed in the window", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i).sum(
+            1, keepdim=True).expand_as(i)),
+                "your windows reach through all colors: a convolution adds up its channels unless it has groups.", (
+                    lambda x, y: _ssim(x, y, mean=lambda i: _mean(i).mean(1, keepdim=True).expand_as(i)),
+                    lambda x, y: _ssim(x, y, mean=lambda i: _mean(i).sum(1, keepdim=True).expand_as(i),
+                                       distance=lambda s: (1 - s) / 2),
+                    lambda x, y: _ssim(x, y, mean=lambda i: _mean(i).mean(1, keepdim=True).expand_as(i),
+                                       distance=lambda s: (1 - s) / 2))),
         Mistake("zeros at the rim", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "constant")),
                 "all is right but the rim: there your windows reach into black; extend the image by reflection."),
         Mistake("rim repeated", lambda x, y: _ssim(x, y, mean=lambda i: _mean(i, "replicate")),
@@ -150,7 +158,8 @@ def my_ssim(x, y):
         Mistake("constants for 255", lambda x, y: _ssim(x, y, constants=(SSIM_C1 * 255**2, SSIM_C2 * 255**2)),
                 "your constants belong to colors from 0 to 255; here they run from 0 to 1."),
         Mistake("sums for means", lambda x, y: _ssim(x, y, mean=lambda i: 9 * _mean(i)),
-                "your windows add up where they should average."),
+                "your windows add up where they should average.", (
+                    lambda x, y: _ssim(x, y, mean=lambda i: 9 * _mean(i), distance=lambda s: (1 - s) / 2),)),
         Mistake("deviations for variances", _ssim_of_deviations,
                 "below the fraction stand variances, not their roots."),
         Mistake("unbiased", _ssim_unbiased,

@@ -72,6 +72,30 @@ def _pixels_of(depth: torch.Tensor) -> torch.Tensor:
     return camera.backproject(torch.ones_like(depth), torch.eye(3).expand(len(depth), 3, 3))
 
 
+def _moved_late(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Project first, and move the pixels."""
+    return _divided(camera.transform_points(T, torch.einsum("bij,bjhw->bihw", K, camera.backproject(depth, K))))
+
+
+def _down_the_columns(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Lift a list of pixels that runs down the columns, where depth runs along the rows."""
+    pixels = _pixels_of(depth)
+    rays = torch.einsum("bij,bjhw->bihw", torch.linalg.inv(K), pixels.mT.reshape(pixels.shape))
+    return camera.project(camera.transform_points(T, depth * rays), K)[0]
+
+
+def _through_transposed(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
+    """Project with the transposed K."""
+    return _divided(torch.einsum("bji,bjhw->bihw", K, camera.transform_points(T, camera.backproject(depth, K))))
+
+
+def _one_focal(K: torch.Tensor, row: int) -> torch.Tensor:
+    """Give both axes the focal length of one."""
+    changed = K.clone()
+    changed[:, 1 - row, 1 - row] = K[:, row, row]
+    return changed
+
+
 def _without_center(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
     """Project with the focal lengths alone."""
     return _pixels(depth, T, K) - K[:, :2, 2, None, None]
@@ -145,6 +169,21 @@ yourself: the depth by which you divide is the one that the point has *after* th
         Mistake("depth drops out", lambda d, T, K: _divided(_seen(torch.ones_like(d), T, K)),
                 "the depth drops out of your result: it is not used, or the translation is multiplied by it too.",
                 (lambda d, T, K: _pixels(torch.ones_like(d), T, K),)),
+        Mistake("moved after the projection", _moved_late,
+                "you project first and move afterwards: the motion is one of points in space, not of pixels."),
+        Mistake("pixels down the columns", _down_the_columns,
+                "your list of pixels runs down the columns, and depth runs along the rows: does meshgrid need "
+                "indexing='xy'?"),
+        Mistake("one focal length for both", lambda d, T, K: _pixels(d, T, _one_focal(K, 0)),
+                "you use one focal length for both axes; K holds fx and fy.", (
+                    lambda d, T, K: _pixels(d, T, _one_focal(K, 1)),
+                    lambda d, T, K: camera.project(camera.transform_points(T, camera.backproject(
+                        d, _one_focal(K, 0))), K)[0])),
+        Mistake("K transposed at the end", lambda d, T, K: _through_transposed(d, T, K),
+                "you project with the transposed K: points that are rows are multiplied by K.mT."),
+        Mistake("rows times R and K", lambda d, T, K: _through_transposed(d, _with_parts(T, R=T[:, :3, :3].mT), K),
+                "your points are rows, and you multiply them by R and K as they are: rows are multiplied by R.mT and "
+                "K.mT."),
         Mistake("divided twice", lambda d, T, K: _pixels(d, T, K) / _seen(d, T, K)[:, 2:],
                 "you divide by the depth twice.")))
 

@@ -50,6 +50,7 @@ class MomentsExplorer(Explorer):
                             depth_range=self.depth_range)
         below = map_panel({"photometric error": seen.error}, label="error", limits=(0, 0.5), image=seen.warped[0])
         below.axes[0].set_title("painted by this depth", loc="left")
-        words = f"After {seen.step} steps, depth errs by {100 * seen.abs_rel:.0f} % on average"
+        count = "1 step" if seen.step == 1 else f"{seen.step} steps"
+        words = f"After {count}, depth errs by {100 * seen.abs_rel:.0f} % on average"
         words += f"; the loss is {seen.loss:.3f}." if step else ", before anything was learned."
         return Drawing([above, below], words, {"step": float(seen.step), "abs_rel": seen.abs_rel})
