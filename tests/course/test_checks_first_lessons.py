@@ -163,21 +163,6 @@ def trained(mode=lambda network: None, pair: Callable = zip, share=0, zero="firs
     return answer
 
 
-class Own:
-    """Stands for an optimizer of one's own: a step down the gradient, by hand."""
-
-    def __init__(self, parameters, rate):
-        self.parameters, self.rate = list(parameters), rate
-
-    def zero_grad(self):
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    def step(self):
-        for parameter in self.parameters:
-            parameter.data -= self.rate * parameter.grad
-
-
 def solved(J, r, w, left=lambda w: w, right=lambda w: w):
     """Least squares with weights of one's own on each side."""
     A, b = (J * left(w)[..., None]).mT @ J, (J * right(w)[..., None]).mT @ r[..., None]
@@ -364,15 +349,6 @@ def test_a_step_that_returns_no_number_hears_what_it_returns(name, give, says):
     reference = checks.EXERCISES[name].reference
     verdict = judge(checks.EXERCISES[name], lambda *args: give(float(reference(*args))), 3)
     assert verdict.mistake == "another kind" and says in verdict.text, verdict
-
-
-@pytest.mark.parametrize("own", [torch.optim.Adam, torch.optim.SGD, Own])
-@pytest.mark.parametrize("name", ["training_step", "mended_step"])
-def test_a_step_with_an_optimizer_of_ones_own_hears_of_the_one_that_comes_in(name, own):
-    def answer(network, optimizer, *others):
-        return checks.EXERCISES[name].reference(network, own(network.parameters(), optimizer.defaults["lr"]), *others)
-    verdict = judge(checks.EXERCISES[name], answer, 3)
-    assert verdict.mistake == "another kind" and "take the step with the one that comes in" in verdict.text, verdict
 
 
 def test_numbers_that_vanish_beside_the_right_ones_have_no_factor():

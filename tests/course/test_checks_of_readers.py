@@ -113,34 +113,6 @@ def trained(join=lambda each: sum(each) / len(each), back=lambda loss, network: 
     return answer
 
 
-def running(each):
-    """The mean of the last mean and the next loss, turn by turn."""
-    loss = each[0]
-    for following in each[1:]:
-        loss = (loss + following) / 2
-    return loss
-
-
-def divided_in_the_loop(each):
-    """The sum, divided in each turn."""
-    loss = 0
-    for level in each:
-        loss = loss + level
-        loss = loss / len(each)
-    return loss
-
-
-def growing(network, optimizer, levels, loss_of):
-    """A step that goes down the sum so far in each turn of the loop."""
-    optimizer.zero_grad()
-    loss = 0
-    for disp, level in zip(network(levels[0].target), levels):
-        loss = loss + loss_of(disp, level)
-        loss.backward(retain_graph=True)
-    optimizer.step()
-    return (loss / len(levels)).item()
-
-
 def clipped(loss, network):
     """Go back, and clip."""
     loss.backward()
@@ -195,48 +167,12 @@ def depth_times_all(depth, T, K):
     return seen[:, :2] / seen[:, 2:]
 
 
-def projected_first(depth, T, K):
-    """Pixels that are moved."""
-    return in_the_image(camera.transform_points(T, torch.einsum("bij,bjhw->bihw", K, camera.backproject(depth, K))))
-
-
-def in_the_image(points):
-    """Points divided by their third number."""
-    return points[:, :2] / points[:, 2:]
-
-
-def down_the_columns(depth, T, K):
-    """A list of pixels by meshgrid with the wrong indexing."""
-    count, _, height, width = depth.shape
-    u, v = torch.meshgrid(torch.arange(width).float(), torch.arange(height).float(), indexing="ij")
-    rays = torch.linalg.inv(K) @ torch.stack([u, v, torch.ones_like(u)]).reshape(3, -1)
-    moved = T[:, :3, :3] @ (depth.reshape(count, 1, -1) * rays) + T[:, :3, 3:]
-    return in_the_image((K @ moved).reshape(count, 3, height, width))
-
-
-def as_rows(turn, lens):
-    """Points as rows, multiplied by some forms of R and K."""
-    def answer(depth, T, K):
-        points = camera.backproject(depth, K)
-        moved = points.flatten(2).mT @ turn(T[:, :3, :3]) + T[:, None, :3, 3]
-        return in_the_image((moved @ lens(K)).mT.reshape(points.shape))
-    return answer
-
-
-def of_painting(change, where=None):
-    """The loss of a painting that was changed by its mask; its mean over the mask, or over some pixels."""
-    def answer(depth, target, source, T, K):
-        warped, valid = warp(source, depth, T, K)
-        return losses.photometric_error(change(warped, valid, target), target)[valid if where is None else where].mean()
-    return answer
-
-
 def structure(cover=lambda m, x, y: m(x * y) - m(x) * m(y), vary=lambda m, x: m(x * x) - m(x) ** 2,
-              join=lambda a, b: a + b, square=torch.square, cut=True, window=lambda image: F.avg_pool2d(image, 3, 1)):
+              join=lambda a, b: a + b, square=torch.square, cut=True):
     """The distance of structure with one part changed."""
     def answer(x, y):
         def mean(image):
-            return window(F.pad(image, (1, 1, 1, 1), mode="reflect"))
+            return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, 1)
         top = (2 * mean(x) * mean(y) + 0.01**2) * (2 * cover(mean, x, y) + 0.03**2)
         bottom = (square(mean(x)) + square(mean(y)) + 0.01**2) * (join(vary(mean, x), vary(mean, y)) + 0.03**2)
         distance = (1 - top / bottom) / 2
@@ -324,30 +260,7 @@ NAMED = [
     ("training_step", trained(back=clipped), "you clip the gradient"),
     ("training_step", trained(back=back_twice), "twice as large as it should be"),
     ("training_step", trained(join=max), "the level with the largest loss"),
-    ("training_step", trained(join=lambda each: sum(each[1:]) / len(each)), "the finest level is not in your sum"),
-    ("training_step", trained(join=lambda each: sum(each[1:]) / (len(each) - 1)), "the finest level is not in your"),
-    ("training_step", trained(join=lambda each: sum(each[:-1]) / len(each)), "the coarsest level is not in your sum"),
-    ("training_step", trained(join=running), "so later levels count more"),
-    ("training_step", trained(join=divided_in_the_loop), "you divide inside the loop"),
-    ("training_step", trained(join=lambda each: sum(each) / 2), "as many levels as come in"),
-    ("training_step", trained(join=lambda each: (each[0] + each[1]) / 2), "the mean of the two finest levels"),
-    ("training_step", trained(join=lambda each: (each[0] + each[-1]) / 2), "the two levels at the ends"),
-    ("training_step", growing, "so the first levels count again and again"),
     ("training_step", trained(join=lambda each: -sum(each) / len(each)), "the negative of the loss"),
-    ("source_pixels", projected_first, "you project first and move afterwards"),
-    ("source_pixels", down_the_columns, "your list of pixels runs down the columns"),
-    ("source_pixels", as_rows(lambda R: R.mT, lambda K: K), "you project with the transposed K"),
-    ("source_pixels", as_rows(lambda R: R, lambda K: K), "rows are multiplied by R.mT and K.mT"),
-    ("photometric_loss", of_painting(lambda warped, valid, target: warped * valid), "you black out the painting, and"),
-    ("photometric_loss", of_painting(lambda warped, valid, target: warped * valid, slice(None)), "the painting alone"),
-    ("photometric_loss", of_painting(lambda warped, valid, target: torch.where(valid, warped, target)), "windows at"),
-    ("photometric_loss", of_painting(lambda warped, valid, target: torch.where(valid, warped, target), slice(None)),
-     "which then counts as perfect"),
-    ("disp_to_depth", lambda d, near, far: 1 / (far + (near - far) * d), "the two depths instead of their inverses"),
-    ("disp_to_depth", lambda d, near, far: 1 / (d + 1e-6), "a small number keeps 0 from exploding"),
-    ("ssim", structure(window=lambda image: F.conv2d(image, torch.ones(3, 1, 3, 3), groups=3)), "add up where they should"),
-    ("ssim", structure(window=lambda image: F.conv2d(image, torch.ones(3, 3, 3, 3) / 9)), "reach through all colors"),
-    ("smoothness", smooth(change=lambda x: x.norm(dim=1, keepdim=True)), "the length of the difference of the colors"),
     ("ssim", structure(cover=lambda m, x, y: m(x * y)), "still in your covariance"),
     ("ssim", structure(vary=lambda m, x: m(x * x)), "still in your variances"),
     ("ssim", structure(vary=lambda m, x: m(x) ** 2 - m(x * x)), "your variances are negative"),
