@@ -86,7 +86,6 @@ def made_by(parts: Parts, used: tuple[str, ...]) -> str:
     others = [name for name in EXERCISED if name not in parts.own]
     words = f"This depth map was made by {len(used)} functions of yours" + (f" ({', '.join(used)})" if used else "")
     if idle:
-        words += (f". What {' and '.join(idle) if len(idle) < 3 else ', '.join(idle)} would do, a larger one of yours "
-                  "does by itself")
+        words += f". A larger one of yours does without {', '.join(idle)}"
     return words + (f". Yours can take the place of the package's: {', '.join(others)}." if others else "." if idle
                     else ": all of them.")

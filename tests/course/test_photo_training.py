@@ -109,7 +109,7 @@ def test_the_lessons_own_solutions_work_together(kept, pair):
     assert training.used == tuple(name for name in parts.own if name not in ("source_pixels", "visible"))
     said = own_functions.made_by(parts, training.used)
     assert said.startswith("This depth map was made by 9 functions of yours (backproject, sample, warp, ssim,")
-    assert said.endswith(" What source_pixels and visible would do, a larger one of yours does by itself.")
+    assert said.endswith(" A larger one of yours does without source_pixels, visible.")
     assert training.losses == pytest.approx(photo_training.train(pair, steps=1, moments=2).losses, rel=1e-5)
 
 
