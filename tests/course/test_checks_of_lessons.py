@@ -92,7 +92,7 @@ def test_a_right_step_of_another_form_passes(answer):
 
 def test_in_the_trial_of_a_step_depth_runs_from_end_to_end_and_each_mask_has_two_sides():
     torch.manual_seed(3)
-    for weight, target, source, T, K in (case.args for case in mending._plane_cases()):
+    for weight, target, source, T, K, _ in (case.args for case in mending._plane_cases()):
         disp = mending.Slope(weight)(target)
         _, valid = warp(source, camera.disp_to_depth(disp, 0.5, 20.0), T, K)
         assert disp.min() < 0.1 and disp.max() > 0.9 and 0.1 < valid.float().mean() < 0.95

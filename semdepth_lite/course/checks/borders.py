@@ -21,6 +21,8 @@ def _label_cases() -> list[Case]:
         coarse = torch.randint(0, 4, (count, 1, height, width // 2)).float()
         labels = F.interpolate(coarse, scale_factor=(2, 2)).long()[:, 0]
         labels[:, 3:5, 2:5] = IGNORE
+        labels[:, -2, 6:], labels[:, :3, -3] = 4, 5  # stripes of one pixel
+        labels[:, 0, :4], labels[:, -4:, -1] = 6, 7  # and borders beside the rim
         cases.append(Case((labels,), "pixels without a label (255)"))
     return cases
 
@@ -58,6 +60,24 @@ def _along(labels: torch.Tensor, *dims: int, differs: Callable = _differs, sides
         found = differs(labels.narrow(dim, 0, size), labels.narrow(dim, 1, size))
         for side in sides:
             border.narrow(dim, side, size).logical_or_(found)
+    return border
+
+
+def _all_known(before: torch.Tensor, after: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    return _differs(before, after) & (own != IGNORE)
+
+
+ACROSS = (lambda before, after, own: _differs(before, after), lambda before, after, own: before != after,
+          lambda before, after, own: (before != after) & (own != IGNORE))  # with fewer tests for 255
+
+
+def _across(labels: torch.Tensor, *dims: int, differs: Callable = _all_known) -> torch.Tensor:
+    """Mark a pixel where its two neighbors differ, as central differences do; the rim has only one."""
+    border = torch.zeros_like(labels, dtype=torch.bool)
+    for dim in dims:
+        size = labels.shape[dim] - 2
+        before, own, after = (labels.narrow(dim, start, size) for start in range(3))
+        border.narrow(dim, 1, size).logical_or_(differs(before, after, own))
     return border
 
 
@@ -149,6 +169,14 @@ pairs, and the right ones. The same for rows.""",
                 "you compared left with right; borders that run from left to right are missing."),
         Mistake("along columns only", lambda labels: _along(labels, 1),
                 "you compared above with below; upright borders, such as those of poles, are missing."),
+        Mistake("neighbors of a pixel compared", lambda labels: _across(labels, 1, 2),
+                "you compare the left with the right neighbor and leave the pixel itself out.", (
+                    lambda labels: _across(labels, 2), *(
+                        lambda labels, differs=differs, dims=dims: _across(labels, *dims, differs=differs)
+                        for differs in ACROSS for dims in ((1, 2), (2,))))),
+        Mistake("upper and lower neighbor compared", lambda labels: _across(labels, 1),
+                "you compare the upper with the lower neighbor alone, and leave the pixel itself out.", tuple(
+                    lambda labels, differs=differs: _across(labels, 1, differs=differs) for differs in ACROSS)),
         Mistake("eight neighbors", _eight,
                 "pixels that meet at a corner only are no neighbors here."),
         Mistake("mask upside down", lambda labels: ~label_borders(labels),

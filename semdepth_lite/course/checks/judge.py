@@ -120,7 +120,7 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         if recognized := (_makes_where_finite(exercise, cases, given, expected, tried)
                           or _makes_but_for_nan(exercise, cases, given, expected)):
             return end("wrong", *recognized)
-        return end("wrong", sentence(exercise, cases, given, expected, seed))
+        return end("wrong", sentence(exercise, answer, cases, given, expected, seed))
 
 
 def _words_on(error: Exception, inputs: str) -> str:

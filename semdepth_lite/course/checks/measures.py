@@ -72,6 +72,14 @@ def _counted(error: Callable, root: Callable = lambda x: x) -> tuple:
                  for mean in (lambda e, m: e.sum((1, 2)) / m.sum((1, 2)), lambda e, m: e.mean((1, 2))))
 
 
+def _unmasked(*errors: Callable, root: Callable = lambda x: x) -> tuple:
+    """Make metrics that average over all pixels, after something was put in against a truth of 0."""
+    return tuple(lambda p, g, m, error=error, safe=safe: root(error(p, g, safe).mean((1, 2))) for error in errors
+                 for small in SMALL for safe in (lambda x, small=small: x + small,
+                                                 lambda x, small=small: x.clamp(min=small)))
+
+
+SMALL = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)  # put in against a division by 0
 CAPS = ((1e-3, 80.0), (1e-3, 50.0), (1e-3, 100.0), (0.1, 80.0), (0.1, 100.0), (0.1, torch.inf), (1.0, torch.inf),
         (1.0, 80.0))
 
@@ -96,7 +104,9 @@ is infinity times zero; `masked_fill` replaces whatever stands there.""",
         Mistake("absolute value forgotten", lambda p, g, m: masked_mean((p - g) / g, m),
                 "too near and too far cancel."),
         Mistake("mask ignored", lambda p, g, m: ((p - g).abs() / g).mean((1, 2)),
-                "pixels that do not count take part."),
+                "pixels that do not count take part.", _unmasked(
+                    lambda p, g, safe: (p - g).abs() / safe(g), lambda p, g, safe: (p - safe(g)).abs() / safe(g),
+                    lambda p, g, safe: (safe(p) - safe(g)).abs() / safe(g))),
         Mistake("mask of one's own", lambda p, g, m: masked_mean((p - g).abs() / g, g > 0),
                 "you make a mask of your own from the truth; the one that comes in leaves out more."),
         Mistake("zeros in the mean", lambda p, g, m: ((p - g).abs() / g * m).nanmean((1, 2)),
@@ -199,6 +209,10 @@ root.""",
     squared = ((pred.log() - gt.log()) ** 2).masked_fill(~mask, 0)
     return (squared.sum((1, 2)) / mask.sum((1, 2))).sqrt()''',
     teaches="metrics.depth_errors", reference=_rmse_log, cases=_depth_cases, mistakes=(
+        Mistake("mask ignored", lambda p, g, m: ((p / g).log() ** 2).mean((1, 2)).sqrt(),
+                "pixels that do not count take part.", _unmasked(
+                    lambda p, g, safe: (p.log() - safe(g).log()) ** 2,
+                    lambda p, g, safe: (safe(p).log() - safe(g).log()) ** 2, root=torch.sqrt)),
         Mistake("log10 for ln", lambda p, g, m: _rmse_log(p, g, m) / math.log(10),
                 "every value is 2.3 times too small, as in a few published tables: which logarithm is meant?"),
         Mistake("log2 for ln", lambda p, g, m: _rmse_log(p, g, m) / math.log(2),

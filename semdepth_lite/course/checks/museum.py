@@ -152,6 +152,10 @@ two in the middle; `torch.quantile(values, 0.5)` takes their mean.""",
                 "you take the mean: a few hidden pixels, whose ratio is far off, then decide."),
         Mistake("mask ignored", lambda a, b, m: _per_image(a / b, torch.ones_like(m)),
                 "pixels that do not count take part."),
+        Mistake("mask ignored, one of the two in the middle", lambda a, b, m: (a / b).flatten(1).median(1).values,
+                "two things: pixels that do not count take part, and of an even number you take one of the two in the "
+                "middle.", (
+                    lambda a, b, m: (a / b).flatten(1).sort(1).values[:, m[0].numel() // 2],)),
         Mistake("ratio of the medians", lambda a, b, m: _per_image(a, m) / _per_image(b, m),
                 "you divide two medians, which may belong to different pixels; divide pixel by pixel first.", (
                     lambda a, b, m: (_per_image(a.log(), m) - _per_image(b.log().nan_to_num(), m)).exp(),)),

@@ -9,7 +9,11 @@ USUALLY = (
     ("requires grad", "numpy cannot follow a gradient; use torch's own functions"),
     ("has no attribute 'backward'", "a number has no gradient: call .item() last"),
     ("'tuple' object has no attribute", "a function that you call returns several values: take them apart first"),
-    ("is out of bounds", "a number that is no index, such as 255 for no label, was used as one"),
+    ("255 is out of bounds", "a number that is no index, such as 255 for no label, was used as one"),
+    ("is out of bounds", "an index, counted from 0, lies beyond the end of its axis; of one tensor, such as the depth "
+     "that disp_to_depth returns, [1] is the second image"),
+    ("values to unpack", "more or fewer things came than you take apart: disp_to_depth returns one tensor, depth, and "
+     "the shape of a tensor has one number for each axis"),
     ("through the graph a second time", "backward went down one graph twice, as it does inside a loop: add up first, "
      "then go back once"),
     ("modified by an inplace operation", "a step, or an assignment in place, changed what backward still needs"),

@@ -14,7 +14,13 @@ from .geometry import random_size
 
 
 def _pair_cases() -> list[Case]:
-    return [Case((2 * torch.rand(n), 2 * torch.rand(n), torch.rand(n) < 0.5)) for n in (6, 9, 12)]
+    """Make pairs of both kinds, then of one kind alone: a decision for all pairs at once is right on some of these."""
+    cases = []
+    for n, share in ((6, 0.5), (9, 0.5), (12, 0.5), (5, 0.0), (7, 1.0)):
+        same = torch.rand(n) < share
+        same[:2] = torch.tensor([share > 0, share == 1])
+        cases.append(Case((2 * torch.rand(n), 2 * torch.rand(n), same)))
+    return cases
 
 
 def ranking_case(d0: torch.Tensor, d1: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
@@ -37,6 +43,10 @@ def ranking_case(d0: torch.Tensor, d1: torch.Tensor, same: torch.Tensor) -> torc
 def _cases(d0: torch.Tensor, d1: torch.Tensor, same: torch.Tensor, apart=None, together=None) -> torch.Tensor:
     gap = d0 - d1
     return torch.where(same, together(gap) if together else gap**2, apart(gap) if apart else F.softplus(-gap.abs()))
+
+
+def _for_all(d0: torch.Tensor, d1: torch.Tensor, together: torch.Tensor) -> torch.Tensor:
+    return (d0 - d1) ** 2 if together else F.softplus(-(d0 - d1).abs())
 
 
 def _mean(d0: torch.Tensor, d1: torch.Tensor) -> torch.Tensor:
@@ -77,6 +87,11 @@ Both formulas can be computed for all pairs; `torch.where(same, ..., ...)` then 
                 "pairs with one label cost nothing: then nothing keeps an object in one piece."),
         Mistake("only within one label", lambda a, b, s: _cases(a, b, s, apart=torch.zeros_like),
                 "pairs across a border cost nothing: then nothing pushes them apart."),
+        Mistake("one decision for all", lambda a, b, s: _for_all(a, b, s.all()),
+                "one decision is made for all pairs at once, as `if` makes one; each pair has its own.", (
+                    lambda a, b, s: _for_all(a, b, s.any()), lambda a, b, s: _for_all(a, b, s[0]),
+                    lambda a, b, s: _for_all(a, b, s[-1]), lambda a, b, s: _for_all(a, b, s.float().mean() > 0.5),
+                    lambda a, b, s: _for_all(a, b, s.float().mean() >= 0.5))),
         Mistake("one formula for all, pulling", lambda a, b, s: (a - b) ** 2,
                 "you pull all pairs together; `same` is not used."),
         Mistake("one formula for all, pushing", lambda a, b, s: F.softplus(-(a - b).abs()),

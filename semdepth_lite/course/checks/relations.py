@@ -150,18 +150,20 @@ def _gives_sorted(pairs: Sequence[Pair]) -> bool:
             and all(len(right.unique()) > 3 for _, right in pairs))
 
 
-def wrong_part(pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[str]) -> str:
+def wrong_part(pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[str],
+               mixed: Callable[[], bool] = lambda: True) -> str:
     """Say which part alone is wrong: an entry, a channel, an image, a rim, or one side of a mask; empty if none is.
 
     Args:
         pairs: What was given and what is right, for each input.
         cases: Arguments of the reader's function, for each input.
         names: Names of these arguments.
+        mixed: Function that tells whether an image alone gets another answer than in its batch.
     """
     wrong = [apart(given, right) | (given.isnan() != right.isnan()) | (given.isinf() != right.isinf())
              for given, right in pairs]
-    return (_masked(wrong, pairs, cases, names) or _entries(wrong, pairs) or _channels(wrong, pairs) or _images(wrong)
-            or _batches(wrong, cases) or _rim(wrong))
+    return (_masked(wrong, pairs, cases, names) or _entries(wrong, pairs) or _channels(wrong, pairs)
+            or _images(wrong, mixed) or _batches(wrong, cases) or _rim(wrong))
 
 
 def _masked(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair], cases: Sequence[tuple], names: Sequence[str]) -> str:
@@ -205,16 +207,16 @@ def _channels(wrong: Sequence[torch.Tensor], pairs: Sequence[Pair]) -> str:
     return f"counted from 0, only {subject} {found} {verb} wrong" + (f", and there {inside}" if inside else "")
 
 
-def _images(wrong: Sequence[torch.Tensor]) -> str:
-    """Tell whether one image is right and a batch of several is not."""
+def _images(wrong: Sequence[torch.Tensor], mixed: Callable[[], bool]) -> str:
+    """Tell whether one image is right and a batch of several is not, because these get mixed."""
     if any(bad.dim() < 1 or bad.shape[0] > 4 for bad in wrong) or max(bad.shape[0] for bad in wrong) < 2:
         return ""
-    later = [bool(bad[1:].any()) for bad in wrong if bad.shape[0] > 1]
+    later, words = [bool(bad[1:].any()) for bad in wrong if bad.shape[0] > 1], ""
     if not any(bool(bad[:1].any()) for bad in wrong) and all(later):
-        return "the first image of a batch is right and the others are not: is something of the first used for all?"
-    if all(bool(bad.any()) == (bad.shape[0] > 1) for bad in wrong) and any(bad.shape[0] == 1 for bad in wrong):
-        return "a batch of one image is right, one of several is not: do the images get mixed?"
-    return ""
+        words = "the first image of a batch is right and the others are not: is something of the first used for all?"
+    elif all(bool(bad.any()) == (bad.shape[0] > 1) for bad in wrong) and any(bad.shape[0] == 1 for bad in wrong):
+        words = "a batch of one image is right, one of several is not: do the images get mixed?"
+    return words if words and mixed() else ""  # by chance the mistake of each image can fall so
 
 
 def _batches(wrong: Sequence[torch.Tensor], cases: Sequence[tuple]) -> str:

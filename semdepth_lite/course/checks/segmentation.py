@@ -38,6 +38,12 @@ def _nll(logits: torch.Tensor, labels: torch.Tensor, dim: int = 1) -> torch.Tens
     return -(picked * known)
 
 
+def _mixed(logits: torch.Tensor) -> torch.Tensor:
+    """Return the logits as one has them whose view, not a permute, moves the classes to the end."""
+    count, classes, height, width = logits.shape
+    return logits.reshape(count, height, width, classes).movedim(-1, 1)
+
+
 def _known(labels: torch.Tensor) -> torch.Tensor:
     return (labels != IGNORE).sum().clamp(min=1)
 
@@ -78,6 +84,14 @@ and what if that is zero?""",
     teaches="semantics.semantic_loss", reference=semantic_loss, cases=_loss_cases, gradient=0, mistakes=(
         Mistake("empty set", lambda x, y: F.cross_entropy(x, y, ignore_index=IGNORE),
                 "right, until a batch has no label at all: the mean of nothing is nan, and one nan ends a training."),
+        Mistake("view for permute", lambda x, y: _nll(_mixed(x), y).sum() / _known(y),
+                "view and reshape do not exchange axes: classes and pixels of the logits are mixed; permute does.", (
+                    lambda x, y: _nll(_mixed(x), y).mean(),
+                    lambda x, y: F.cross_entropy(x.reshape(NUM_CLASSES, -1).T, y.flatten(), ignore_index=IGNORE,
+                                                 reduction="sum") / _known(y))),
+        Mistake("rows and columns exchanged", lambda x, y: _nll(x.mT.reshape(x.shape), y).sum() / _known(y),
+                "rows and columns of the logits are exchanged (transpose(1, 3) does that), so each pixel meets the "
+                "label of another."),
         Mistake("class 0 left out", lambda x, y: _nll(x, y.masked_fill(y == 0, IGNORE)).sum() / _known(
             y.masked_fill(y == 0, IGNORE)),
                 "pixels of class 0, the road, are left out like those without a label: 255 means none, not 0.", (

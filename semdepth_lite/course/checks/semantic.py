@@ -142,6 +142,23 @@ def _per_pixel(table: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.einsum("cn,bnhw->bchw", table, labels)
 
 
+def _mixed_classes(labels: torch.Tensor) -> torch.Tensor:
+    """Return the labels as one has them whose view, not a permute, moves the classes to the end."""
+    count, classes, height, width = labels.shape
+    return labels.reshape(count, height, width, classes).movedim(-1, 1)
+
+
+def _mixed_channels(table: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the numbers of each pixel as one has them whose view, not a permute, moves the channels to the front."""
+    found = _per_pixel(table, labels)
+    return found.movedim(1, -1).reshape(found.shape)
+
+
+def _normalized(feature: torch.Tensor, dims: tuple[int, ...], less: int) -> torch.Tensor:
+    """Take off the mean over some axes, and divide by the standard deviation, whose count is that many less."""
+    return (feature - feature.mean(dims, keepdim=True)) / feature.std(dims, correction=less, keepdim=True)
+
+
 def _hard(labels: torch.Tensor) -> torch.Tensor:
     return F.one_hot(labels.argmax(1), labels.shape[1]).movedim(-1, 1).to(labels.dtype)
 
@@ -199,9 +216,21 @@ $\\gamma S$ is a number for each channel and pixel: sum over the classes, each o
                 "the feature is in twice: the 1 + brings it along already."),
         Mistake("scale as an exponential", lambda d, s, g, b: _per_pixel(g, s).exp() * d + _per_pixel(b, s),
                 "your scale is an exponential; near zero it is alike, and the formula says 1 + gamma."),
-        Mistake("normalized first", lambda d, s, g, b: (1 + _per_pixel(g, s)) * (
-            d - d.mean((2, 3), keepdim=True)) / d.std((2, 3), keepdim=True) + _per_pixel(b, s),
-                "you normalize the feature first; at this level nothing is normalized."),
+        Mistake("view for permute", lambda d, s, g, b: _modulate(d, _mixed_classes(s), g, b),
+                "view and reshape do not exchange axes: pixels are mixed with classes or channels; permute does.", (
+                    lambda d, s, g, b: (1 + _mixed_channels(g, s)) * d + _mixed_channels(b, s),
+                    lambda d, s, g, b: (1 + _mixed_channels(g, _mixed_classes(s))) * d + _mixed_channels(
+                        b, _mixed_classes(s)))),
+        Mistake("normalized first", lambda d, s, g, b: _modulate(_normalized(d, (2, 3), 1), s, g, b),
+                "you normalize the feature first; at this level nothing is normalized.", tuple(
+                    lambda d, s, g, b, dims=dims, less=less: _modulate(_normalized(d, dims, less), s, g, b)
+                    for dims in ((2, 3), (0, 1, 2, 3), (1, 2, 3), (0, 2, 3), (1,)) for less in (0, 1))),
+        Mistake("normalized first, gamma without the 1 +", lambda d, s, g, b: _per_pixel(g, s) * _normalized(
+            d, (2, 3), 0) + _per_pixel(b, s),
+                "two things: you normalize the feature first, and a scale of zero erases it.", tuple(
+                    lambda d, s, g, b, dims=dims, less=less: _per_pixel(g, s) * _normalized(
+                        d, dims, less) + _per_pixel(b, s)
+                    for dims in ((2, 3), (0, 1, 2, 3), (1, 2, 3), (0, 2, 3), (1,)) for less in (0, 1))),
         Mistake("negative values cut", lambda d, s, g, b: _modulate(d, s, g, b).relu(),
                 "you cut negative values (a relu?); a feature may be negative.", (
                     lambda d, s, g, b: _modulate(d.relu(), s, g, b),)),

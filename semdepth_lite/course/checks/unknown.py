@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import prod
 
 import torch
@@ -15,11 +16,13 @@ from .relations import Pair, constant, relation, wrong_part
 HAND = " Try a tiny input by hand."
 
 
-def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expected: Sequence, seed: int) -> str:
+def sentence(exercise: Exercise, answer: Callable, cases: Sequence[Case], given: Sequence, expected: Sequence,
+             seed: int) -> str:
     """Say what can be said about an answer that is wrong in an unknown way.
 
     Args:
         exercise: Exercise that was set.
+        answer: The reader's function, or its trial.
         cases: Inputs.
         given: What the reader's function returned for each.
         expected: What is right for each.
@@ -39,7 +42,7 @@ def sentence(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
     mask = all(part.dtype == torch.bool for part in parts(right))
     if mask and not bool(((flat(result) == 0) | (flat(result) == 1)).all()):
         return "a mask is asked for, and your result holds other values than True and False." + again
-    if found := _related(exercise, cases, given, expected):
+    if found := _related(exercise, answer, cases, given, expected):
         return found + ("" if found[-1] == "?" else ".") + again
     if bool((flat(result).isnan() & ~flat(right).isnan()).any()):
         return ("your result holds nan: look for a division by zero, infinity times zero, a logarithm or root of what "
@@ -119,7 +122,7 @@ def _order_words(a: tuple, b: tuple) -> str:
     return ": two axes have changed places" if moved == 2 and not last else ": the axes stand in another order"
 
 
-def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expected: Sequence) -> str:
+def _related(exercise: Exercise, answer: Callable, cases: Sequence[Case], given: Sequence, expected: Sequence) -> str:
     """Say how the whole answer, or the only part of it that is wrong, is related to the right one."""
     if any(form(result, right) for result, right in zip(given, expected)):
         return ""
@@ -140,7 +143,28 @@ def _related(exercise: Exercise, cases: Sequence[Case], given: Sequence, expecte
         return f"{right}: right; {exercise.parts[wrong[0]]}: wrong" + (f", {inside}" if inside else "")
     if len(wrong) > 1:
         return ""
-    return relation(pairs) or wrong_part(pairs, [case.args for case in cases], names)
+    return relation(pairs) or wrong_part(pairs, [case.args for case in cases], names,
+                                         lambda: _mixed(exercise, answer, cases, given, expected))
+
+
+def _mixed(exercise: Exercise, answer: Callable, cases: Sequence[Case], given: Sequence, expected: Sequence) -> bool:
+    """Tell whether an image alone gets another answer than in its batch, where the right function gives it the same."""
+    for case, result, right in zip(cases, given, expected):
+        count = len(_things(right)[0])
+        for k in range(count if count > 1 else 0):
+            alone = [arg[k:k + 1] if isinstance(arg, torch.Tensor) and len(arg.shape) and len(arg) == count else arg
+                     for arg in case.args]
+            if _gives_slice(exercise.reference, alone, right, k) and not _gives_slice(answer, alone, result, k):
+                return True
+    return False
+
+
+def _gives_slice(function: Callable, alone: Sequence, together, k: int) -> bool:
+    """Tell whether a function gives an image alone what it gave in a batch, as the image of that number."""
+    with suppress(Exception):  # a function that takes no image alone gives it nothing
+        found = _things(function(*(arg.detach().clone() if isinstance(arg, torch.Tensor) else arg for arg in alone)))
+        return same(found, [thing[k:k + 1] for thing in _things(together)])
+    return False
 
 
 def _everywhere(given: Sequence, expected: Sequence) -> float | None:

@@ -59,13 +59,17 @@ class Watch:
         self.taken = True
 
     def twice(self, step: Callable[[], object]) -> list:
-        """Take a step two times, and return what it gave.
+        """Take a step two times; see `take`."""
+        return self.take(step, 2)
+
+    def take(self, step: Callable[[], object], times: int) -> list:
+        """Take a step some times, and return what it gave.
 
         Raises:
             Unusable: if the weights moved without the optimizer.
         """
         with mock.patch.object(torch.autograd, "backward", wraps=torch.autograd.backward) as back:
-            given = [loss_given(step()) for _ in range(2)]
+            given = [loss_given(step()) for _ in range(times)]
         self.went_back = back.called
         if not self.still and not self.taken:
             raise Unusable("the weights move, but not by `optimizer`: take the step with the one that comes in, which "
