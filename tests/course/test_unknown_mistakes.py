@@ -211,3 +211,18 @@ def test_what_is_infinite_is_no_difference_of_a_size():
     assert "some are infinite where they should not be" in verdict.text and "e+308" not in verdict.text
     verdict = judge(checks.EXERCISES["abs_rel"], lambda p, g, m: p.mean((1, 2)).sin() + torch.tensor(torch.nan), 3)
     assert "infinity times zero" in verdict.text
+
+
+def test_images_are_called_mixed_only_if_one_alone_gets_another_answer():
+    exercise = checks.EXERCISES["backproject"]
+    torch.manual_seed(3)
+    spoiled = torch.cat([case.args[0][:, 0, 0, 0] for case in exercise.cases() if len(case.args[0]) > 1])
+    for wrong, mixed in ((lambda d: torch.isin(d[:, 0, 0, 0], spoiled), False), (lambda d: torch.ones(
+            len(d), dtype=torch.bool) & (len(d) > 1), True)):
+        verdict = judge(exercise, lambda d, K, wrong=wrong: torch.where(
+            wrong(d).view(-1, 1, 1, 1), camera.backproject(d, K).sin(), camera.backproject(d, K)), 3)
+        assert verdict.outcome == "wrong" and ("do the images get mixed?" in verdict.text) == mixed, verdict
+    right = torch.rand(2, 5, 6, dtype=torch.float64)
+    pairs = [(right.sin(), right), (right[:1], right[:1])]
+    assert "do the images get mixed?" in wrong_part(pairs, [(), ()], [])
+    assert wrong_part(pairs, [(), ()], [], lambda: False) == ""

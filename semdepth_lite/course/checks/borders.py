@@ -19,7 +19,7 @@ def _label_cases() -> list[Case]:
     for count in (2, 3, 1):
         height, width = random_size()
         coarse = torch.randint(0, 4, (count, 1, height, width // 2)).float()
-        labels = F.interpolate(coarse, scale_factor=(2, 2)).long()[:, 0]
+        labels = F.interpolate(coarse, scale_factor=(3, 3)).long()[:, 0]
         labels[:, 3:5, 2:5] = IGNORE
         labels[:, -2, 6:], labels[:, :3, -3] = 4, 5  # stripes of one pixel
         labels[:, 0, :4], labels[:, -4:, -1] = 6, 7  # and borders beside the rim
