@@ -1,10 +1,11 @@
-"""Steps that readers of the puzzle of lesson 08 typed: each combination of its four faults, and other changes."""
+"""What readers typed in lessons 05 to 08: each combination of the faults of a puzzle, and answers that had no name."""
 from __future__ import annotations
 
 from itertools import product
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from semdepth_lite import camera, losses
 from semdepth_lite.course import checks
@@ -105,3 +106,71 @@ def test_each_combination_of_the_four_faults_is_one_known_mistake():
 def test_a_function_of_one_result_that_is_taken_apart_is_explained(depth, says):
     text = judge(checks.EXERCISES["mended_step"], broken(depth), 3).text
     assert says in text and "255" not in text
+
+
+def modulated(of):
+    """A modulation from the maps of scale and shift."""
+    return lambda depth, labels, scale, shift: of(depth, *(
+        torch.einsum("cn,bnhw->bchw", table, labels) for table in (scale, shift)))
+
+
+def mixed_entropy(logits, labels):
+    """The cross-entropy of logits whose classes a reshape moves to the end."""
+    total = F.cross_entropy(logits.reshape(-1, 19), labels.reshape(-1), ignore_index=255, reduction="sum")
+    return total / (labels != 255).sum().clamp(min=1)
+
+
+def mixed_known(logits, labels):
+    """The same of the pixels that have a label."""
+    known = labels.view(-1) != 255
+    total = F.cross_entropy(logits.view(-1, 19)[known], labels.view(-1)[known], reduction="sum")
+    return total / known.sum().clamp(min=1)
+
+
+def one_side_mixed(depth, labels, scale, shift):
+    """A modulation whose classes a reshape moves to the end."""
+    mixed = labels.reshape(len(labels), -1, labels.shape[1])
+    gamma, beta = ((mixed @ table.T).transpose(1, 2).reshape(depth.shape) for table in (scale, shift))
+    return (1 + gamma) * depth + beta
+
+
+def reshaped_back(depth, labels, scale, shift):
+    """A modulation whose channels a reshape moves to the front."""
+    gamma, beta = ((labels.permute(0, 2, 3, 1) @ table.T).reshape(depth.shape) for table in (scale, shift))
+    return (1 + gamma) * depth + beta
+
+
+def central(labels):
+    """Borders by central differences."""
+    x, known, border = labels, labels != 255, torch.zeros_like(labels, dtype=torch.bool)
+    border[:, :, 1:-1] |= (x[:, :, 2:] != x[:, :, :-2]) & known[:, :, 2:] & known[:, :, :-2] & known[:, :, 1:-1]
+    border[:, 1:-1] |= (x[:, 2:] != x[:, :-2]) & known[:, 2:] & known[:, :-2] & known[:, 1:-1]
+    return border
+
+
+def decided(by):
+    """A ranking loss with one decision for all pairs."""
+    return lambda d0, d1, same: (d0 - d1) ** 2 if by(same) else torch.log(1 + torch.exp(-(d0 - d1).abs()))
+
+
+@pytest.mark.parametrize("name, answer, says", [
+    *(("semantic_loss", answer, "view and reshape do not exchange axes") for answer in (
+        mixed_entropy, mixed_known, lambda x, y: F.cross_entropy(
+            x.reshape(-1, 19), y.reshape(-1), ignore_index=255))),
+    ("semantic_loss", lambda x, y: mixed_entropy(x.transpose(1, 3).contiguous(), y), "the label of another"),
+    ("class_modulation", one_side_mixed, "view and reshape do not exchange axes"),
+    ("class_modulation", reshaped_back, "view and reshape do not exchange axes"),
+    *(("class_modulation", modulated(lambda d, g, b, norm=norm: (1 + g) * norm(d) + b), "you normalize the feature") for
+      norm in (F.instance_norm, lambda d: (d - d.mean()) / d.std(), lambda d: F.layer_norm(d, d.shape[1:]))),
+    ("class_modulation", modulated(lambda d, g, b: g * F.instance_norm(d) + b), "two things: you normalize"),
+    ("label_borders", central, "you compare the left with the right neighbor"),
+    *(("ranking_loss", decided(by), "one decision is made for all pairs") for by in (torch.all, torch.any)),
+    *(("abs_rel", lambda p, g, m, safe=safe: ((p - g).abs() / safe(g)).mean((1, 2)), "pixels that do not count") for
+      safe in (lambda g: g + 1e-6, lambda g: g.clamp(min=1e-3))),
+    ("rmse_log", lambda p, g, m: ((p.log() - (g + 1e-6).log()) ** 2).mean((1, 2)).sqrt(), "pixels that do not count"),
+    ("scale_ratio", lambda a, b, m: (a / b).flatten(1).median(1).values, "pixels that do not count take part, and of"),
+])
+def test_what_a_reader_typed_is_named(name, answer, says):
+    for seed in (3, 20):
+        verdict = judge(checks.EXERCISES[name], answer, seed)
+        assert verdict.mistake is not None and says in verdict.text, verdict
