@@ -90,7 +90,6 @@ class Step:
         return loss.item()
 
 
-
 def _otherwise(name: str, says: str, *changes: dict) -> Mistake:
     """Make a mistake of a step without the four faults, with another thing changed in one way or in several."""
     first, *others = (Step(**change) for change in changes)

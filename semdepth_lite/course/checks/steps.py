@@ -63,7 +63,7 @@ def two_steps(answer: Callable) -> Callable:
     """Let a step train a `Guesser` twice; return its losses, the weights it leaves, and why they did not move."""
     def trial(weight, target, source, shares):
         network = Guesser(weight, len(shares))
-        levels = [Level(*images, share * torch.eye(3)[None]) for *images, share in zip(
+        levels = [Level(seen, other, share * torch.eye(3)[None]) for seen, other, share in zip(
             _halved(target, len(shares)), _halved(source, len(shares)), shares)]
         optimizer = torch.optim.SGD(network.parameters(), 2 / STEEP, momentum=0.5)  # so two steps are no longer one
         watch = Watch(network.weight, optimizer)
