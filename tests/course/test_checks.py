@@ -8,7 +8,6 @@ from importlib import import_module
 
 import pytest
 import torch
-from torch import abs as absolute
 
 from semdepth_lite import camera, losses
 from semdepth_lite.borders import RankingSettings, ranking_loss, sample_pairs
@@ -17,7 +16,6 @@ from semdepth_lite.common.contracts import InputError
 from semdepth_lite.course import checks
 from semdepth_lite.course.checks import record
 from semdepth_lite.course.checks.ranking import ranking_case
-from semdepth_lite.course.checks.source import text_of
 from semdepth_lite.labels import label_borders
 from semdepth_lite.semantics import semantic_loss
 
@@ -331,23 +329,3 @@ def test_a_class_is_held_against_what_was_set_and_written_as_csv(tmp_path):
         "name,passed,warp,abs_rel,tries,mistakes met,problem", "Ada,1,,1,2,abs_rel: relative to the prediction,"]
     with pytest.raises(InputError, match="there is no exercise wrap; there are backproject, "):
         checks.collect([], ["wrap"])
-
-
-FACTOR = 2
-
-
-def helper(x):
-    """What the answer below uses."""
-    return FACTOR * absolute(x) if len(x) else helper(x)
-
-
-def my_answer(x):
-    """An answer that needs a helper, a constant, a module and a function of another file."""
-    return torch.stack([helper(part) for part in x])
-
-
-def test_the_text_of_an_answer_brings_its_helpers_constants_and_imports():
-    text, names = text_of(my_answer), {}
-    exec(text, names)
-    assert torch.equal(names["my_answer"](-torch.ones(2, 3)), 2 * torch.ones(2, 3))
-    assert text.count("def helper") == 1 and text_of(len) == ""

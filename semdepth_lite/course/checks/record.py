@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ...common.contracts import InputError
 from ...common.storage import read_json, write_json
 from .exercise import Exercise
 from .judge import Verdict, judge
-from .source import text_of
+from .source import lost_by, text_of
 
 KEPT = Path("my_answers.json")  # right answers of all lessons in this folder: name of the exercise to its text
 
@@ -40,6 +41,10 @@ def check(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         if verdict.passed:
             row.setdefault("passed_at", datetime.now(timezone.utc).isoformat(timespec="minutes"))
             row["answer"] = text_of(answer)
+            if lost := lost_by(answer):
+                return replace(verdict, text=f"{verdict.text} It cannot be kept for later lessons, because it needs "
+                                             f"{', '.join(map('`{}`'.format, lost))} of this notebook; make that "
+                                             "inside your function, and run the cell again.")
             keep(exercise.name, row["answer"])
     return verdict
 
