@@ -42,15 +42,16 @@ def yours(scope: Mapping[str, object]) -> Parts:
     for name in EXERCISED:
         answer = scope.get(f"my_{name}", answers.get(name))
         if callable(answer) and judge(EXERCISES[name], answer, seed=0).passed:
-            mine[name] = _noted(name, _joined(answer, mine), parts.ran)
+            mine[name] = _noted(name, _joined(answer, mine, replace(parts, **mine)), parts.ran)
     return replace(parts, **mine, own=tuple(mine))
 
 
-def _joined(answer: Callable, smaller: Mapping[str, Callable]) -> Callable:
-    """Let an answer call the reader's smaller functions wherever it names the package's."""
+def _joined(answer: Callable, smaller: Mapping[str, Callable], composed: Parts) -> Callable:
+    """Let an answer call the reader's smaller functions for the package's, or what is composed of them."""
     if not isinstance(answer, FunctionType):
         return answer
-    of_package = {REPLACED[name]: own for name, own in smaller.items() if name in REPLACED}
+    of_package = {warp.warp: composed.warped, losses.photometric_error: composed.error,
+                  **{REPLACED[name]: own for name, own in smaller.items() if name in REPLACED}}
 
     def stands_for(name: str, value: object) -> object:
         if name.removeprefix("my_") in smaller and name.startswith("my_"):
@@ -84,7 +85,8 @@ def made_by(parts: Parts, used: tuple[str, ...]) -> str:
     """
     idle = [name for name in parts.own if name not in used]
     others = [name for name in EXERCISED if name not in parts.own]
-    words = f"This depth map was made by {len(used)} functions of yours" + (f" ({', '.join(used)})" if used else "")
+    words = f"This depth map was made by {len(used)} function{'s' * (len(used) != 1)} of yours"
+    words += f" ({', '.join(used)})" if used else ""
     if idle:
         words += f". A larger one of yours does without {', '.join(idle)}"
     return words + (f". Yours can take the place of the package's: {', '.join(others)}." if others else "." if idle

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from semdepth_lite import camera, losses
 from semdepth_lite.course import checks
 from semdepth_lite.course.checks.judge import judge
-from semdepth_lite.warp import warp
+from semdepth_lite.warp import source_pixels, warp
 
 
 def trained(join):
@@ -101,6 +101,26 @@ def of_painting(change, where=None):
     return answer
 
 
+def summed(network, optimizer, levels, loss_of):
+    """A step that goes back for each level, and returns the mean."""
+    optimizer.zero_grad()
+    losses_of_levels = []
+    for disp, level in zip(network(levels[0].target), levels):
+        loss = loss_of(disp, level)
+        loss.backward(retain_graph=True)
+        losses_of_levels.append(loss.item())
+    optimizer.step()
+    return sum(losses_of_levels) / len(levels)
+
+
+def painted(seen):
+    """A warp with a mask of its own, of u, v, z, width and height."""
+    def answer(source, depth, T, K):
+        pixels, z = source_pixels(depth, T, K)
+        return warp(source, depth, T, K)[0], seen(pixels[:, :1], pixels[:, 1:], z, source.shape[-1], source.shape[-2])
+    return answer
+
+
 def structure(window):
     """The distance of structure with a window of its own."""
     def mean(image):
@@ -141,6 +161,20 @@ def smooth(change):
      "which then counts as perfect"),
     ("disp_to_depth", lambda d, near, far: 1 / (far + (near - far) * d), "the two depths instead of their inverses"),
     ("disp_to_depth", lambda d, near, far: 1 / (d + 1e-6), "a small number keeps 0 from exploding"),
+    ("training_step", summed, "but you go down the sum"),
+    ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u < w) & (v >= 0) & (v < h) & (z > 0)), "if 0 is the edge"),
+    ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u <= w - 1) & (v >= 0) & (v <= h - 1)), "half of each outer"),
+    ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u < w) & (v >= 0) & (v < h)), "two things: the limits of your"),
+    ("warp", painted(lambda u, v, z, w, h: (u > 0) & (u < w - 1) & (v > 0) & (v < h - 1) & (z > 0)), "outer pixel"),
+    ("abs_rel", lambda p, g, m: ((p - g).abs() / g).masked_fill(1 - m, 0).sum((1, 2)) / m.sum((1, 2)),
+     "a mask is turned around with ~"),
+    ("ranking_loss", lambda a, b, same: same * (a - b) ** 2 + (1 - same) * F.softplus(-(a - b).abs()), "turned around"),
+    ("semantic_loss", lambda x, y: F.cross_entropy(x, y, ignore_index=255) / (y != 255).sum().clamp(min=1), "twice"),
+    ("semantic_loss", lambda x, y: -(x.log_softmax(1).gather(1, y.masked_fill(y == 255, 0)[:, None]) * (
+        y != 255)).sum() / (y != 255).sum().clamp(min=1), "with the mask of every other"),
+    ("source_pixels", lambda d, T, K: in_the_image(torch.einsum("bij,bjhw->bihw", K, camera.transform_points(
+        T, camera.backproject(d, torch.tensor([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]]) @ K)))) - 0.5, "half a pixel"),
+    ("photometric_loss", lambda d, t, s, T, K: F.l1_loss(warp(s, d, T, K)[0], t), "and the rim counts"),
     ("ssim", structure(window=lambda image: F.conv2d(image, torch.ones(3, 1, 3, 3), groups=3)), "add up where"),
     ("ssim", structure(window=lambda image: F.conv2d(image, torch.ones(3, 3, 3, 3) / 9)), "reach through all colors"),
     ("smoothness", smooth(change=lambda x: x.norm(dim=1, keepdim=True)), "the length of the difference of the colors"),

@@ -89,7 +89,7 @@ def test_only_right_answers_are_taken(tmp_path):
     torch.testing.assert_close(parts.disp_to_depth(torch.tensor(0.5), 1.0, 20.0),
                                disp_to_depth(torch.tensor(0.5), 1.0, 20.0))
     said = own_functions.made_by(parts, parts.own)
-    assert "by 1 functions of yours (disp_to_depth). Yours can take the place of the package's: backproject," in said
+    assert "by 1 function of yours (disp_to_depth). Yours can take the place of the package's: backproject," in said
     every = photo_training.Parts(own=own_functions.EXERCISED)
     assert own_functions.made_by(every, every.own).endswith(": all of them.")
 
@@ -110,6 +110,17 @@ def test_the_lessons_own_solutions_work_together(kept, pair):
     said = own_functions.made_by(parts, training.used)
     assert said.startswith("This depth map was made by 9 functions of yours (backproject, sample, warp, ssim,")
     assert said.endswith(" A larger one of yours does without source_pixels, visible.")
+    assert training.losses == pytest.approx(photo_training.train(pair, steps=1, moments=2).losses, rel=1e-5)
+
+
+def test_a_larger_answer_calls_what_is_composed_of_the_smaller_ones(pair):
+    """Without a warp of the reader's own, the loss paints with the reader's pixels and sample."""
+    scope = {"torch": torch, "camera": camera, "losses": losses, "F": torch.nn.functional}
+    exec("\n\n".join(EXERCISES[name].solution for name in own_functions.EXERCISED if name not in (
+        "warp", "photometric")), scope)
+    parts = own_functions.yours(scope)
+    training = photo_training.train(pair, parts, steps=1, moments=2)
+    assert training.used == parts.own and len(parts.own) == 9
     assert training.losses == pytest.approx(photo_training.train(pair, steps=1, moments=2).losses, rel=1e-5)
 
 

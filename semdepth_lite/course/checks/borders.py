@@ -207,8 +207,9 @@ pairs, and the right ones. The same for rows.""",
                     lambda labels: _both(labels, lambda a, b: (a < b) & _differs(a, b)),
                     lambda labels: _both(labels, torch.gt), lambda labels: _both(labels, torch.lt))),
         Mistake("numbers side by side", lambda labels: _both(labels, lambda a, b: (a - b).abs() == 1),
-                "you ask whether two numbers differ by 1; any two classes can meet.", (
-                    lambda labels: _both(labels, lambda a, b: ((a - b).abs() > 1) & _differs(a, b)),)),
+                "you ask whether two numbers differ by 1; any two classes can meet."),
+        Mistake("numbers far apart", lambda labels: _both(labels, lambda a, b: ((a - b).abs() > 1) & _differs(a, b)),
+                "you ask whether two numbers differ by more than 1; neighbors in the list are two classes too."),
         Mistake("equal for different", lambda labels: _both(labels, lambda a, b: (a == b) & (a != IGNORE)),
                 "you mark all that has a class, as == in place of != does; a border is where two classes differ."),
         Mistake("marked once", lambda labels: torch.stack([_one_side(labels, upright=False), _second_only(

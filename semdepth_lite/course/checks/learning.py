@@ -148,6 +148,9 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
         Mistake("color alone", lambda d, t, s, T, K: (warp(s, d, T, K)[0] - t).abs().mean(1, keepdim=True)[
             warp(s, d, T, K)[1]].mean(),
                 "you compare colors only; the photometric error looks at structure too."),
+        Mistake("color alone, rim counts", lambda d, t, s, T, K: (warp(s, d, T, K)[0] - t).abs().mean(),
+                "two things: you compare colors only, and the rim counts.", (
+                    lambda d, t, s, T, K: (warp(s, d, T, K)[0] - t).square().mean(),)),
         Mistake("squared color", lambda d, t, s, T, K: (warp(s, d, T, K)[0] - t).square().mean(1, keepdim=True)[
             warp(s, d, T, K)[1]].mean(),
                 "you compare squares of color differences; the photometric error is another."),

@@ -74,8 +74,8 @@ no source sees: what did they become?""",
         Mistake("valid ignored", lambda e, v: losses.combine_sources(e),
                 "a source that cannot show the pixel wins with the color of its rim."),
         Mistake("invisible means zero", lambda e, v: (e * v).amin(1),
-                "you return 0 wherever one source is blind: its error of 0 always wins, or `all` stands where `any` is "
-                "meant."),
+                "you return 0 wherever one source is blind: its error of 0 always wins, a nan has spread, or `all` "
+                "stands where `any` is meant."),
         Mistake("mask upside down", lambda e, v: _minimum(e, ~v),
                 "you listen only to the sources that cannot show the pixel."),
         Mistake("infinity left over", lambda e, v: e.masked_fill(~v, torch.inf).amin(1),

@@ -18,6 +18,7 @@ USUALLY = (
      "then go back once"),
     ("modified by an inplace operation", "a step, or an assignment in place, changed what backward still needs"),
     ("bitwise_", "& and | bind more tightly than a comparison: put brackets around each comparison"),
+    ("with a bool tensor is not supported", "a mask is turned around with ~, and joined with & and |"),
     ("operator.invert", "only a mask of True and False can be turned around with ~"),
     ("used as indices", "a mask picks out only as True and False: .bool() makes it so"),
     ("must be Tensor, not", "torch's functions take tensors; for a plain number there is math"),

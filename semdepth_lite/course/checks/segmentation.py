@@ -147,6 +147,13 @@ and what if that is zero?""",
         Mistake("one minus the probability", lambda x, y: ((y != IGNORE).sum() + F.nll_loss(x.softmax(
             1), y, ignore_index=IGNORE, reduction="sum")) / _known(y),
                 "you average 1 - q; the negative logarithm of q is asked for."),
+        Mistake("divided twice", lambda x, y: _nll(x, y).sum() / _known(y)**2,
+                "you divide by the number of labels twice: the mean is a mean already, without reduction='sum'.", (
+                    lambda x, y: F.cross_entropy(x, y, ignore_index=IGNORE) / _known(y),)),
+        Mistake("every image beside every other", lambda x, y: -(x.log_softmax(1).gather(
+            1, y.masked_fill(y == IGNORE, 0)[:, None]) * (y != IGNORE)).sum() / _known(y),
+                "two shapes met that do not belong together, (B, 1, H, W) and (B, H, W), and every image was counted "
+                "with the mask of every other: take the axis of gather away with [:, 0]."),
         Mistake("sum instead of mean", lambda x, y: _nll(x, y).sum(),
                 "your loss grows with the number of pixels."),
         Mistake("sign forgotten", lambda x, y: -_nll(x, y).sum() / _known(y),

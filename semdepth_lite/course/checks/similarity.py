@@ -168,6 +168,9 @@ def my_ssim(x, y):
         Mistake("variances unbiased", lambda x, y: _ssim_unbiased(x, y, 1.0),
                 "your covariance is a mean over 9 pixels and your variances are divided by 8, as torch.var does unless "
                 "it is asked otherwise."),
+        _formula("means multiplied", _ssim_of(lambda a, b, xx, yy, xy: (2 * a * b + SSIM_C1) * (2 * xy + SSIM_C2) / (
+            (a**2 * b**2 + SSIM_C1) * (xx + yy + SSIM_C2))),
+                 "below the fraction you multiply the squares of the means; they are added."),
         _formula("means left in the covariance", _ssim_from(covariance=lambda xy, ab: 2 * xy),
                 "the product of the means is still in your covariance."),
         _formula("means left in the variances", _ssim_from(variance=lambda xx, aa: xx),

@@ -192,6 +192,10 @@ def _step_mean_but_first(network, optimizer, pyramid, loss_of) -> float:
     return _step(levels=slice(1, None), join=len(pyramid) - 1)(network, optimizer, pyramid, loss_of)
 
 
+def _step_down_the_sum(network, optimizer, pyramid, loss_of) -> float:
+    return _step(back=len(pyramid))(network, optimizer, pyramid, loss_of)
+
+
 def _step_of_ends(network, optimizer, pyramid, loss_of) -> float:
     return _step(levels=slice(None, None, len(pyramid) - 1), join=2)(network, optimizer, pyramid, loss_of)
 
@@ -265,6 +269,8 @@ old ones. What goes wrong in the second step without it?""",
                 "you climb, and what you return is the negative of the loss."),
         Mistake("gradient doubled", _step(back=2.0),
                 "your gradient is twice as large as it should be: do you go back twice, or down the levels' sum?"),
+        Mistake("gradient of the sum", _step_down_the_sum,
+                "the loss that you return is the mean, but you go down the sum: divide before you go back."),
         Mistake("gradient clipped", _step(clip=1.0),
                 "you clip the gradient, which makes the step shorter; go down the gradient as it is."),
         Mistake("largest loss", _step(of=max, join=1), "you take the level with the largest loss; all of them count."),

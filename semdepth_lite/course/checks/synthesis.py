@@ -89,6 +89,11 @@ def _through_transposed(depth: torch.Tensor, T: torch.Tensor, K: torch.Tensor) -
     return _divided(torch.einsum("bji,bjhw->bihw", K, camera.transform_points(T, camera.backproject(depth, K))))
 
 
+def _centered(K: torch.Tensor, shift: float) -> torch.Tensor:
+    """Move the principal point."""
+    return torch.tensor([[1, 0, shift], [0, 1, shift], [0, 0, 1.0]]) @ K
+
+
 def _one_focal(K: torch.Tensor, row: int) -> torch.Tensor:
     """Give both axes the focal length of one."""
     changed = K.clone()
@@ -169,6 +174,10 @@ yourself: the depth by which you divide is the one that the point has *after* th
         Mistake("depth drops out", lambda d, T, K: _divided(_seen(torch.ones_like(d), T, K)),
                 "the depth drops out of your result: it is not used, or the translation is multiplied by it too.",
                 (lambda d, T, K: _pixels(torch.ones_like(d), T, K),)),
+        Mistake("half a pixel both ways", lambda d, T, K: _pixels(d, T, _centered(K, -0.5)),
+                "you count half a pixel in before you lift, and out again after the projection; the centers of pixels "
+                "are whole numbers here, and K goes with them.", (
+                    lambda d, T, K: _pixels(d, T, _centered(K, 0.5)),)),
         Mistake("moved after the projection", _moved_late,
                 "you project first and move afterwards: the motion is one of points in space, not of pixels."),
         Mistake("pixels down the columns", _down_the_columns,

@@ -93,14 +93,18 @@ def _inside_swapped(pixels, height, width):
     return inside(pixels, width, height)
 
 
-def _warp_within(low: float, less: float) -> Callable:
-    """Build a warp whose mask runs from `low` to the size minus `less`."""
+def _anywhere(z: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(z, dtype=torch.bool)
+
+
+def _warp_within(low: float, less: float, above=torch.ge, below=torch.le, front=lambda z: z > 0) -> Callable:
+    """Build a warp whose mask runs from `low` to the size minus `less`, with these comparisons and test of z."""
     def wrong(source, depth, T_source_target, K):
         height, width = source.shape[-2:]
         pixels, z = source_pixels(depth, T_source_target, K)
         u, v = pixels[:, :1], pixels[:, 1:]
-        seen = (u >= low) & (u <= width - less) & (v >= low) & (v <= height - less) & (z > 0)
-        return sample(source, pixels), seen
+        inside = above(u, low) & below(u, width - less) & above(v, low) & below(v, height - less)
+        return sample(source, pixels), inside & front(z)
     return wrong
 
 
@@ -172,9 +176,19 @@ def my_warp(source, depth, T_source_target, K):
                 "your mask lets everything count, also what the source cannot show."),
         Mistake("black where it does not count", _warp_masked,
                 "you black out what does not count; leave the picture as it is, the mask says it."),
-        Mistake("centers for edges", _warp_within(0.0, 1.0), "your mask cuts off half of each outer pixel."),
+        Mistake("centers for edges", _warp_within(0.0, 1.0), "your mask cuts off half of each outer pixel.", (
+            _warp_within(0.0, 1.0, torch.gt, torch.lt), _warp_within(0.0, 1.0, below=torch.lt))),
         Mistake("counted from the edge", _warp_within(0.0, 0.0),
-                "the limits of your mask are right if 0 is the edge of the image; here 0 is a center."),
+                "the limits of your mask are right if 0 is the edge of the image; here 0 is a center.", (
+                    _warp_within(0.0, 0.0, below=torch.lt), _warp_within(0.0, 0.0, torch.gt, torch.lt))),
+        Mistake("centers for edges, z not tested", _warp_within(0.0, 1.0, front=_anywhere),
+                "two things: your mask cuts off half of each outer pixel, and points behind the camera pass.", (
+                    _warp_within(0.0, 1.0, torch.gt, torch.lt, _anywhere),
+                    _warp_within(0.0, 1.0, below=torch.lt, front=_anywhere))),
+        Mistake("counted from the edge, z not tested", _warp_within(0.0, 0.0, front=_anywhere),
+                "two things: the limits of your mask count from the edge of the image, and points behind the camera "
+                "pass.", (_warp_within(0.0, 0.0, below=torch.lt, front=_anywhere),
+                          _warp_within(0.0, 0.0, torch.gt, torch.lt, _anywhere))),
         Mistake("u and v exchanged", _warp_with(read=lambda image, pixels: sample(image, pixels.flip(1))),
                 "you read with rows and columns exchanged."),
         Mistake("u and v exchanged, also in the mask", _warp_with(
