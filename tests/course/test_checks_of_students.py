@@ -164,7 +164,7 @@ def smooth(change):
     ("training_step", summed, "but you go down the sum"),
     ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u < w) & (v >= 0) & (v < h) & (z > 0)), "if 0 is the edge"),
     ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u <= w - 1) & (v >= 0) & (v <= h - 1)), "half of each outer"),
-    ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u < w) & (v >= 0) & (v < h)), "two things: the limits of your"),
+    ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u < w) & (v >= 0) & (v < h)), "if 0 is the edge"),
     ("warp", painted(lambda u, v, z, w, h: (u > 0) & (u < w - 1) & (v > 0) & (v < h - 1) & (z > 0)), "outer pixel"),
     ("abs_rel", lambda p, g, m: ((p - g).abs() / g).masked_fill(1 - m, 0).sum((1, 2)) / m.sum((1, 2)),
      "a mask is turned around with ~"),

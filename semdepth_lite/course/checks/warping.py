@@ -97,7 +97,11 @@ def _anywhere(z: torch.Tensor) -> torch.Tensor:
     return torch.ones_like(z, dtype=torch.bool)
 
 
-def _warp_within(low: float, less: float, above=torch.ge, below=torch.le, front=lambda z: z > 0) -> Callable:
+def _in_front(z: torch.Tensor) -> torch.Tensor:
+    return z > 0
+
+
+def _warp_within(low: float, less: float, above=torch.ge, below=torch.le, front=_in_front) -> Callable:
     """Build a warp whose mask runs from `low` to the size minus `less`, with these comparisons and test of z."""
     def wrong(source, depth, T_source_target, K):
         height, width = source.shape[-2:]
@@ -106,6 +110,12 @@ def _warp_within(low: float, less: float, above=torch.ge, below=torch.le, front=
         inside = above(u, low) & below(u, width - less) & above(v, low) & below(v, height - less)
         return sample(source, pixels), inside & front(z)
     return wrong
+
+
+def _cut_forms(less: float) -> tuple[Callable, ...]:
+    """List masks from 0 to the size minus `less` in other forms: strictly so, and with z not tested."""
+    return tuple(_warp_within(0.0, less, *comparisons, front) for comparisons in (
+        (torch.ge, torch.le), (torch.ge, torch.lt), (torch.gt, torch.lt)) for front in (_in_front, _anywhere))
 
 
 def _warp_undone(divide: Callable) -> Callable:
@@ -176,19 +186,11 @@ def my_warp(source, depth, T_source_target, K):
                 "your mask lets everything count, also what the source cannot show."),
         Mistake("black where it does not count", _warp_masked,
                 "you black out what does not count; leave the picture as it is, the mask says it."),
-        Mistake("centers for edges", _warp_within(0.0, 1.0), "your mask cuts off half of each outer pixel.", (
-            _warp_within(0.0, 1.0, torch.gt, torch.lt), _warp_within(0.0, 1.0, below=torch.lt))),
+        Mistake("centers for edges", _warp_within(0.0, 1.0), "your mask cuts off half of each outer pixel.",
+                _cut_forms(1.0)),
         Mistake("counted from the edge", _warp_within(0.0, 0.0),
-                "the limits of your mask are right if 0 is the edge of the image; here 0 is a center.", (
-                    _warp_within(0.0, 0.0, below=torch.lt), _warp_within(0.0, 0.0, torch.gt, torch.lt))),
-        Mistake("centers for edges, z not tested", _warp_within(0.0, 1.0, front=_anywhere),
-                "two things: your mask cuts off half of each outer pixel, and points behind the camera pass.", (
-                    _warp_within(0.0, 1.0, torch.gt, torch.lt, _anywhere),
-                    _warp_within(0.0, 1.0, below=torch.lt, front=_anywhere))),
-        Mistake("counted from the edge, z not tested", _warp_within(0.0, 0.0, front=_anywhere),
-                "two things: the limits of your mask count from the edge of the image, and points behind the camera "
-                "pass.", (_warp_within(0.0, 0.0, below=torch.lt, front=_anywhere),
-                          _warp_within(0.0, 0.0, torch.gt, torch.lt, _anywhere))),
+                "the limits of your mask are right if 0 is the edge of the image; here 0 is a center.",
+                _cut_forms(0.0)),
         Mistake("u and v exchanged", _warp_with(read=lambda image, pixels: sample(image, pixels.flip(1))),
                 "you read with rows and columns exchanged."),
         Mistake("u and v exchanged, also in the mask", _warp_with(
