@@ -121,6 +121,29 @@ def painted(seen):
     return answer
 
 
+def by_hand(align_corners):
+    """A warp and a mask by positions from -1 to 1, with grid_sample's black outside."""
+    def answer(source, depth, T, K):
+        pixels, z = camera.project(camera.transform_points(T, camera.backproject(depth, K)), K)
+        grid = 2 * pixels.permute(0, 2, 3, 1) / torch.tensor([source.shape[-1] - 1, source.shape[-2] - 1]) - 1
+        seen = (grid.abs().amax(-1) <= 1)[:, None] & (z > 0)
+        return F.grid_sample(source, grid, align_corners=align_corners), seen
+    return answer
+
+
+def copied(labels):
+    """Borders whose lines for the rows are those for the columns once more, the first with =."""
+    known = labels != 255
+    across = (labels[:, :, 1:] != labels[:, :, :-1]) & known[:, :, 1:] & known[:, :, :-1]
+    down = (labels[:, 1:] != labels[:, :-1]) & known[:, 1:] & known[:, :-1]
+    border = torch.zeros_like(labels, dtype=torch.bool)
+    border[:, :, :-1] = across
+    border[:, :, 1:] |= across
+    border[:, :-1] = down
+    border[:, 1:] |= down
+    return border
+
+
 def structure(window):
     """The distance of structure with a window of its own."""
     def mean(image):
@@ -166,6 +189,10 @@ def smooth(change):
     ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u <= w - 1) & (v >= 0) & (v <= h - 1)), "half of each outer"),
     ("warp", painted(lambda u, v, z, w, h: (u >= 0) & (u < w) & (v >= 0) & (v < h)), "if 0 is the edge"),
     ("warp", painted(lambda u, v, z, w, h: (u > 0) & (u < w - 1) & (v > 0) & (v < h - 1) & (z > 0)), "outer pixel"),
+    ("warp", by_hand(align_corners=True), "outside of the source you paint black; the nearest pixel of the rim"),
+    ("warp", by_hand(align_corners=True), "And your mask cuts off half of each outer pixel"),
+    ("warp", by_hand(align_corners=False), "more than one thing: the grid was made for pixel centers"),
+    ("label_borders", copied, "each assignment with = wipes out"),
     ("abs_rel", lambda p, g, m: ((p - g).abs() / g).masked_fill(1 - m, 0).sum((1, 2)) / m.sum((1, 2)),
      "a mask is turned around with ~"),
     ("ranking_loss", lambda a, b, same: same * (a - b) ** 2 + (1 - same) * F.softplus(-(a - b).abs()), "turned around"),

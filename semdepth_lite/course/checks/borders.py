@@ -40,6 +40,15 @@ def _one_side(labels: torch.Tensor, differs=_differs, flat: bool = True, upright
     return border
 
 
+def _rows_begin_anew(labels: torch.Tensor) -> torch.Tensor:
+    """Mark the columns' pairs, then those of the rows with `=` for the first `|=`, which wipes out what stood there."""
+    border = _along(labels, 2)
+    differs = _differs(labels[:, :-1], labels[:, 1:])
+    border[:, :-1] = differs
+    border[:, 1:] |= differs
+    return border
+
+
 def _overwritten(labels: torch.Tensor) -> torch.Tensor:
     """Mark the pairs as the solution does, with `=` for `|=`: each pair of directions wipes out what stood there."""
     border = torch.zeros_like(labels, dtype=torch.bool)
@@ -233,7 +242,8 @@ pairs, and the right ones. The same for rows.""",
                 "two things: you mark one pixel of each pair alone, and test that one alone for 255.", (
                     lambda labels: _second_only(labels, torch.ne) & (labels != IGNORE),)),
         Mistake("overwritten", _overwritten,
-                "each assignment with = wipes out what an earlier one had marked; what is marked has to stay marked."),
+                "each assignment with = wipes out what an earlier one had marked; what is marked has to stay marked.", (
+                    lambda labels: _rows_begin_anew(labels), lambda labels: _rows_begin_anew(labels.mT).mT)),
         Mistake("overwritten, columns first", lambda labels: _overwritten(labels.mT).mT,
                 "each assignment with = wipes out what an earlier one had marked, rows wipe out what columns left."),
         Mistake("a rim of class 0", lambda labels: _padded(labels, 0),

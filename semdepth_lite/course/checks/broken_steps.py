@@ -208,7 +208,7 @@ MEANS = (
     _otherwise("mean of the images' means", "you average each image by itself first, so that a pixel of one with few "
                "counts more.", {"share": lambda error, valid: torch.stack([
                    each[mask.expand_as(each)].mean() for each, mask in zip(error, valid)]).mean()}),
-    _otherwise("mask multiplied", "three faults are gone; you multiply by the mask and still divide by all pixels.",
+    _otherwise("mask multiplied", "three faults are gone; you set to 0 what does not count and still divide by all.",
                {"share": _multiplied}),
     _otherwise("images blackened", "three faults are gone; you multiply the images by the mask, and black beside black "
                "still counts in the mean, as an error of 0.", {"cover": torch.mul, "share": _everywhere}),

@@ -118,7 +118,8 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
         for mistake in () if exercise.trial is None and _nothing_finite(given) else exercise.mistakes:
             if any(_makes(tried(wrong), cases, given) for wrong in mistake.forms):
                 return end("wrong", mistake.says, mistake.name)
-        if recognized := (_makes_where_finite(exercise, cases, given, expected, tried)
+        if recognized := (_makes_part_by_part(exercise, cases, given, expected)
+                          or _makes_where_finite(exercise, cases, given, expected, tried)
                           or _makes_but_for_nan(exercise, cases, given, expected)):
             return end("wrong", *recognized)
         return end("wrong", sentence(exercise, answer, cases, given, expected, seed))
@@ -219,6 +220,25 @@ def _makes(wrong: Callable, cases: list[Case], given: list) -> bool:
         except Exception:  # this wrong answer cannot even be computed here
             return False
     return True
+
+
+def _makes_part_by_part(exercise: Exercise, cases: list[Case], given: list, expected: list) -> tuple[str, str] | None:
+    """Recognize a known mistake in each of the two things that come back, such as a picture and its mask, or None."""
+    if exercise.trial is not None or any(not isinstance(result, tuple) or len(result) != 2 or form(result, right)
+                                         for result, right in zip(given, expected)):
+        return None
+    found = []
+    for place in (0, 1):
+        results = [result[place] for result in given]
+        if all(same(result, right[place]) for result, right in zip(results, expected)):
+            return None
+        found += [mistake for mistake in exercise.mistakes if any(_makes(
+            lambda *args, wrong=wrong, place=place: wrong(*args)[place], cases, results)
+            for wrong in mistake.forms)][:1]
+    if len(found) < 2:
+        return None
+    first, second = (mistake.says.removeprefix("two things: ") for mistake in found)
+    return f"more than one thing: {first} And {second}", "; ".join(mistake.name for mistake in found)
 
 
 def _makes_where_finite(exercise: Exercise, cases: list[Case], given: list, expected: list,

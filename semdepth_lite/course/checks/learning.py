@@ -128,7 +128,7 @@ def my_photometric_loss(depth, target, source, T_source_target, K):
         Mistake("rim counts", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda error, valid: error.mean()),
                 "pixels that the source cannot show count with the color of its rim."),
         Mistake("zero outside", lambda d, t, s, T, K: _view_loss(d, t, s, T, K, lambda e, valid: (e * valid).mean()),
-                "pixels without a source count as perfect: you multiply by the mask and still divide by all pixels."),
+                "pixels without a source count as perfect: you set them to 0 and still divide by all pixels."),
         Mistake("inverse motion", lambda d, t, s, T, K: _view_loss(d, t, s, camera.invert_transform(T), K),
                 "the motion is used the wrong way round."),
         Mistake("target warped", lambda d, t, s, T, K: _view_loss(d, s, t, T, K),
