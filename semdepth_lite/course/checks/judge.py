@@ -237,6 +237,8 @@ def _makes_part_by_part(exercise: Exercise, cases: list[Case], given: list, expe
             for wrong in mistake.forms)][:1]
     if len(found) < 2:
         return None
+    if found[0] is found[1]:
+        return found[0].says, found[0].name
     first, second = (mistake.says.removeprefix("two things: ") for mistake in found)
     return f"more than one thing: {first} And {second}", "; ".join(mistake.name for mistake in found)
 
