@@ -31,13 +31,24 @@ def _differs(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a != b) & (a != IGNORE) & (b != IGNORE)
 
 
-def _one_side(labels: torch.Tensor, differs=_differs, flat: bool = True, upright: bool = True) -> torch.Tensor:
+def _along(labels: torch.Tensor, *dims: int, differs: Callable = _differs, sides: tuple[int, ...] = (0, 1)
+           ) -> torch.Tensor:
+    """Mark one or both of each pair of neighbors along some axes."""
     border = torch.zeros_like(labels, dtype=torch.bool)
-    if upright:
-        border[:, :, :-1] |= differs(labels[:, :, :-1], labels[:, :, 1:])
-    if flat:
-        border[:, :-1] |= differs(labels[:, :-1], labels[:, 1:])
+    for dim in dims:
+        size = labels.shape[dim] - 1
+        found = differs(labels.narrow(dim, 0, size), labels.narrow(dim, 1, size))
+        for side in sides:
+            border.narrow(dim, side, size).logical_or_(found)
     return border
+
+
+def _one_side(labels: torch.Tensor, differs=_differs, flat: bool = True, upright: bool = True) -> torch.Tensor:
+    return _along(labels, *(1,) * flat, *(2,) * upright, differs=differs, sides=(0,))
+
+
+def _second_only(labels: torch.Tensor, differs=_differs, flat: bool = True, upright: bool = True) -> torch.Tensor:
+    return _along(labels, *(1,) * flat, *(2,) * upright, differs=differs, sides=(1,))
 
 
 def _rows_begin_anew(labels: torch.Tensor) -> torch.Tensor:
@@ -60,18 +71,6 @@ def _overwritten(labels: torch.Tensor) -> torch.Tensor:
     return border
 
 
-def _along(labels: torch.Tensor, *dims: int, differs: Callable = _differs, sides: tuple[int, ...] = (0, 1)
-           ) -> torch.Tensor:
-    """Mark one or both of each pair of neighbors along some axes."""
-    border = torch.zeros_like(labels, dtype=torch.bool)
-    for dim in dims:
-        size = labels.shape[dim] - 1
-        found = differs(labels.narrow(dim, 0, size), labels.narrow(dim, 1, size))
-        for side in sides:
-            border.narrow(dim, side, size).logical_or_(found)
-    return border
-
-
 def _all_known(before: torch.Tensor, after: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     return _differs(before, after) & (own != IGNORE)
 
@@ -88,10 +87,6 @@ def _across(labels: torch.Tensor, *dims: int, differs: Callable = _all_known) ->
         before, own, after = (labels.narrow(dim, start, size) for start in range(3))
         border.narrow(dim, 1, size).logical_or_(differs(before, after, own))
     return border
-
-
-def _second_only(labels: torch.Tensor, differs=_differs, flat: bool = True, upright: bool = True) -> torch.Tensor:
-    return _one_side(labels.flip(1, 2), differs, flat, upright).flip(1, 2)
 
 
 def _around(labels: torch.Tensor, steps: tuple[int, ...] = (1, -1), differs=_differs) -> torch.Tensor:
@@ -114,7 +109,7 @@ def _padded(labels: torch.Tensor, value: int, differs=_differs) -> torch.Tensor:
 
 def _both(labels: torch.Tensor, differs: Callable) -> torch.Tensor:
     """Mark both pixels of each pair that differs."""
-    return _one_side(labels, differs) | _second_only(labels, lambda far, near: differs(near, far))
+    return _along(labels, 1, 2, differs=differs)
 
 
 def _eight(labels: torch.Tensor) -> torch.Tensor:
@@ -243,7 +238,7 @@ pairs, and the right ones. The same for rows.""",
                     lambda labels: _second_only(labels, torch.ne) & (labels != IGNORE),)),
         Mistake("overwritten", _overwritten,
                 "each assignment with = wipes out what an earlier one had marked; what is marked has to stay marked.", (
-                    lambda labels: _rows_begin_anew(labels), lambda labels: _rows_begin_anew(labels.mT).mT)),
+                    _rows_begin_anew, lambda labels: _rows_begin_anew(labels.mT).mT)),
         Mistake("overwritten, columns first", lambda labels: _overwritten(labels.mT).mT,
                 "each assignment with = wipes out what an earlier one had marked, rows wipe out what columns left."),
         Mistake("a rim of class 0", lambda labels: _padded(labels, 0),

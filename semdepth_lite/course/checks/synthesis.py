@@ -188,7 +188,7 @@ yourself: the depth by which you divide is the one that the point has *after* th
                     lambda d, T, K: _pixels(d, T, _one_focal(K, 1)),
                     lambda d, T, K: camera.project(camera.transform_points(T, camera.backproject(
                         d, _one_focal(K, 0))), K)[0])),
-        Mistake("K transposed at the end", lambda d, T, K: _through_transposed(d, T, K),
+        Mistake("K transposed at the end", _through_transposed,
                 "you project with the transposed K: points that are rows are multiplied by K.mT."),
         Mistake("rows times R and K", lambda d, T, K: _through_transposed(d, _with_parts(T, R=T[:, :3, :3].mT), K),
                 "your points are rows, and you multiply them by R and K as they are: rows are multiplied by R.mT and "
