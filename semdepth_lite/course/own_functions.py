@@ -52,10 +52,11 @@ def _joined(answer: Callable, smaller: Mapping[str, Callable], composed: Parts) 
         return answer
     of_package = {warp.warp: composed.warped, losses.photometric_error: composed.error,
                   **{REPLACED[name]: own for name, own in smaller.items() if name in REPLACED}}
+    of_reader = {f"my_{name}": own for name, own in smaller.items()}
 
     def stands_for(name: str, value: object) -> object:
-        if name.removeprefix("my_") in smaller and name.startswith("my_"):
-            return smaller[name.removeprefix("my_")]
+        if name in of_reader:
+            return of_reader[name]
         if any(value is module for module in (camera, losses, warp)):
             return SimpleNamespace(**{key: of_package.get(each, each) if callable(each) else each
                                       for key, each in vars(value).items()})

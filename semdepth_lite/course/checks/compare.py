@@ -45,6 +45,11 @@ def leaves(value) -> list:
     return [each for item in value for each in leaves(item)] if isinstance(value, (tuple, list)) else [value]
 
 
+def copies(args) -> list:
+    """Copy arguments, so that whoever changes one in place changes nobody else's."""
+    return [arg.detach().clone() if isinstance(arg, torch.Tensor) else arg for arg in args]
+
+
 def flat(value) -> torch.Tensor:
     """Bring a tensor, a number, or a tuple or list of them to one row of float64 numbers."""
     return torch.cat([part.detach().flatten() for part in tensors(value)])

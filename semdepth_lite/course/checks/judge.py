@@ -14,7 +14,7 @@ from operator import attrgetter
 
 import torch
 
-from .compare import describe, flat, leaves, parts, same, tensors
+from .compare import copies, describe, flat, leaves, parts, same, tensors
 from .exercise import Case, Exercise, Unusable
 from .raised import first_line, meaning
 from .source import is_begun
@@ -86,11 +86,11 @@ def judge(exercise: Exercise, answer: Callable, seed: int | None = None) -> Verd
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         cases = exercise.cases()
-        expected = [case.expected if case.expected is not None else reference(*_copies(case.args))
+        expected = [case.expected if case.expected is not None else reference(*copies(case.args))
                     for case in cases]
         given, refused = [], False
         for case in cases:
-            args = _copies(case.args)
+            args = copies(case.args)
             try:
                 given.append(answer(*args))
             except Unusable as error:
@@ -182,7 +182,7 @@ def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], end
         return end("right", praise + ".")
     gradients = []
     for function in (exercise.reference, answer):
-        args = _copies(cases[0].args)
+        args = copies(cases[0].args)
         leaf = args[exercise.gradient].requires_grad_()
         if exercise.before is not None:
             args[exercise.gradient] = exercise.before(leaf)
@@ -202,7 +202,7 @@ def _judge_gradient(exercise: Exercise, answer: Callable, cases: list[Case], end
         return end("wrong", "the values are right, but the gradient is another; look for a rounding, a comparison, a "
                             "part that is detached, or a small number that was added for safety.", "other gradient")
     for case in cases[1:]:
-        args = _copies(case.args)
+        args = copies(case.args)
         args[exercise.gradient].requires_grad_()
         if tensors(exercise.reference(*args))[0].requires_grad and not tensors(answer(*args))[0].requires_grad:
             return end("wrong", f"the values are right, but for {case.note or 'some inputs'} nothing comes back that "
@@ -215,7 +215,7 @@ def _makes(wrong: Callable, cases: list[Case], given: list) -> bool:
     """Tell whether a known wrong answer gives just what the reader's function gave."""
     for case, result in zip(cases, given):
         try:
-            if not same(result, wrong(*_copies(case.args))):
+            if not same(result, wrong(*copies(case.args))):
                 return False
         except Exception:  # this wrong answer cannot even be computed here
             return False
@@ -270,7 +270,7 @@ def _makes_where_finite(exercise: Exercise, cases: list[Case], given: list, expe
             continue
         for wrong in mistake.forms:
             with suppress(Exception):  # this wrong answer cannot even be computed here
-                if all(same(finite(result, known), finite(tried(wrong)(*_copies(case.args)), known))
+                if all(same(finite(result, known), finite(tried(wrong)(*copies(case.args)), known))
                        for case, result, known in zip(cases, given, where)):
                     return mistake.says + besides, mistake.name
     return None
@@ -291,7 +291,3 @@ def _makes_but_for_nan(exercise: Exercise, cases: list[Case], given: list, expec
         if any(_makes(wrong, [cases[i] for i in plain], [given[i] for i in plain]) for wrong in mistake.forms):
             return f"{mistake.says} Besides, your result is nan for {cases[broken[0]].note}.", mistake.name
     return None
-
-
-def _copies(args) -> list:
-    return [arg.detach().clone() if isinstance(arg, torch.Tensor) else arg for arg in args]

@@ -8,7 +8,7 @@ from math import prod
 
 import torch
 
-from .compare import apart, describe, flat, parts, same, shape_words, tensors
+from .compare import apart, copies, describe, flat, parts, same, shape_words, tensors
 from .exercise import Case, Exercise
 from .inputs import changed_input
 from .relations import Pair, constant, relation, wrong_part
@@ -162,7 +162,7 @@ def _mixed(exercise: Exercise, answer: Callable, cases: Sequence[Case], given: S
 def _gives_slice(function: Callable, alone: Sequence, together, k: int) -> bool:
     """Tell whether a function gives an image alone what it gave in a batch, as the image of that number."""
     with suppress(Exception):  # a function that takes no image alone gives it nothing
-        found = _things(function(*(arg.detach().clone() if isinstance(arg, torch.Tensor) else arg for arg in alone)))
+        found = _things(function(*copies(alone)))
         return same(found, [thing[k:k + 1] for thing in _things(together)])
     return False
 
